@@ -1,0 +1,593 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The virtmeter plugin contract, whole: read this page and you can write a plugin.
+ *
+ * A plugin is one constant `struct vmt_plugin`, defined with VMT_PLUGIN(namespace, name).  The same
+ * source is built into the program or, with -DVMT_SHARED, as a shared object that virtmeter finds in
+ * its plugin folder (`plugin_dir`).  The host decodes the plugin's options from the configuration
+ * and hands over a filled structure; a plugin holds no parsing code.
+ *
+ * Six namespaces:
+ *   discovery    who is here           fills a snapshot of instances
+ *   inspector    what do they use      fills one reading per instance, per disk and per NIC
+ *   pollster     meters                turns readings into samples (most meters are rows of a table
+ *                                      in the host; a plugin adds what the table cannot say)
+ *   transformer  samples to samples    a stage of a pipeline's sink
+ *   publisher    where samples go      encodes a frame and hands it to the far side; a *store* is a
+ *                                      publisher that can also be read
+ *   receiver     where samples come from (the collector's side)
+ *
+ * Rules for all
+ *   - No call may block longer than the `struct vmt_call` it is given allows: give up at
+ *     `deadline_ns` and, at the next convenient point, when `*cancel` becomes true.
+ *   - The host never holds a lock while it calls a plugin, and never calls one object from two
+ *     threads at a time.  `open` and `close` run on the main thread, the rest on a worker.
+ *   - Functions return 0 (or a count) or a negative errno.  Where a person reads the reason there is
+ *     a `struct vmt_error` last: subject first, what to do about it last, no newline.
+ *   - Time is int64_t nanoseconds: `*_ns` of CLOCK_MONOTONIC for deadlines and `mono_ns`, of the
+ *     Unix epoch for `time_ns`.  Ask vmt_clock_monotonic() and vmt_clock_real(), never the system:
+ *     the whole program runs on a simulated clock in tests.
+ *   - Strings are UTF-8, zero-terminated, and owned by the side that made them unless said.
+ *   - What was not read is absent.  Never report a zero for "unknown".
+ *
+ * ABI 0 means: not frozen yet.  A plugin of another ABI number is refused by name.
+ */
+#ifndef VIRTMETER_PLUGIN_H
+#define VIRTMETER_PLUGIN_H
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VMT_ABI 0
+
+/* Prefix of every function that the program offers to plugins. */
+#define VMT_API __attribute__((visibility("default")))
+
+/* ------------------------------------------------------------------ common parts */
+
+/* A bounded call: stop at the deadline, stop soon after *cancel turns true. */
+struct vmt_call {
+	int64_t deadline_ns; /* vmt_clock_monotonic() time */
+	const atomic_bool *cancel; /* never NULL */
+};
+
+/* The reason of a failure, for a person.  Written by vmt_error_set(). */
+struct vmt_error {
+	char text[512];
+};
+
+enum vmt_log_level { VMT_LOG_ERROR, VMT_LOG_WARNING, VMT_LOG_INFO, VMT_LOG_DEBUG };
+
+/* A key with a value.  `value` NULL is JSON null.  With `raw` the value is JSON text (a number, an
+ * object…) and not a string.  Lists of pairs end with `key` NULL. */
+struct vmt_pair {
+	const char *key;
+	const char *value;
+	bool raw;
+};
+
+/* A publisher's, receiver's or store's URL, taken apart; options in its query are already decoded
+ * into the configuration structure (VMT_OPT_URL), what remains is in `query`. */
+struct vmt_url {
+	const char *text; /* as configured, secrets removed; for messages and status */
+	const char *scheme; /* "file" */
+	const char *user, *password; /* NULL when absent */
+	const char *host; /* "" when absent; without brackets for IPv6 */
+	int port; /* 0 when absent */
+	const char *path; /* decoded, with its leading '/'; "" when absent */
+	const struct vmt_pair *query; /* what no option took */
+};
+
+/* ------------------------------------------------------------------ options */
+
+enum vmt_option_type {
+	VMT_OPT_BOOL, /* bool */
+	VMT_OPT_INT, /* int64_t; `min`, `max` are checked when min < max */
+	VMT_OPT_DOUBLE, /* double; `min`, `max` likewise */
+	VMT_OPT_SECONDS, /* int64_t nanoseconds, from seconds with a fraction; `min`, `max` in seconds */
+	VMT_OPT_STRING, /* const char *; NULL when there is neither value nor default */
+	VMT_OPT_LIST, /* const char *const *, NULL-terminated; never NULL itself */
+};
+
+enum vmt_option_flags {
+	VMT_OPT_SECRET = 1, /* shown as **** */
+	VMT_OPT_URL = 2, /* also taken from the query of the object's URL, which wins */
+	VMT_OPT_MULTI = 4, /* VMT_OPT_LIST whose items are repeated keys, not comma-separated */
+};
+
+/* One row of an option table; the table ends with `name` NULL. */
+struct vmt_option {
+	const char *group; /* section of the configuration file; NULL for [DEFAULT] */
+	const char *name;
+	enum vmt_option_type type;
+	size_t offset; /* of the member in the plugin's configuration structure */
+	const char *def; /* default, as it would stand in the file; NULL for none */
+	const char *help; /* one sentence, for `virtmeter list plugins` and the manual */
+	unsigned flags; /* enum vmt_option_flags */
+	int64_t min, max;
+	const char *const *choices; /* NULL-terminated list for VMT_OPT_STRING, or NULL */
+	const char *deprecated; /* an older name, same group, or NULL */
+};
+
+/* ------------------------------------------------------------------ instances (discovery) */
+
+/* Flavor of an instance.  Sizes as Nova has them: RAM and swap in MiB, disks in GiB. */
+struct vmt_flavor {
+	const char *id; /* NULL: unknown (the host uses the name) */
+	const char *name;
+	int64_t vcpus, ram_mib, disk_gib, ephemeral_gib, swap_mib;
+	bool has_swap; /* libvirt metadata has it, the Nova API has not */
+	bool has_extra_specs;
+	const struct vmt_pair *extra_specs; /* NULL for none */
+	const char *href; /* bookmark link, or NULL */
+};
+
+struct vmt_image {
+	const char *id;
+	const char *name; /* NULL: not known, key left out */
+	const char *href; /* first link, or NULL */
+};
+
+/* What discovery knows of one instance; neutral of any release's metadata form. */
+struct vmt_instance {
+	const char *id; /* UUID, lower case with dashes */
+	const char *name; /* the hypervisor's own name ("instance-0000002a"), NULL if unknown */
+	const char *display_name;
+	const char *user_id, *project_id, *user_name, *project_name; /* NULL for null */
+	const char *host_id; /* hash that stands for the host; NULL if unknown */
+	const char *host; /* host name */
+	const char *status; /* "active", lower case */
+	const char *state; /* "running"; vm_state */
+	const char *task_state; /* NULL for null */
+	bool has_flavor, has_image;
+	struct vmt_flavor flavor;
+	struct vmt_image image;
+	const struct vmt_pair *image_meta; /* NULL or empty: no such key */
+	const struct vmt_pair *attributes; /* further keys of resource_metadata, as they are */
+	const struct vmt_pair *metadata; /* the server's own metadata (metering.* become user_metadata) */
+	bool stopped; /* known not to run: expect no readings */
+	uint64_t epoch; /* changes when the instance starts anew; 0 if unknown */
+};
+
+/* An immutable list of instances.  Lives until the host drops it. */
+struct vmt_snapshot {
+	size_t count;
+	const struct vmt_instance *instances;
+	uint64_t generation; /* differs whenever the content may differ; never 0 */
+	int64_t time_ns; /* when discovery last confirmed it */
+};
+
+struct vmt_snapshot_builder; /* opaque */
+
+/* Copies *instance, deep, into the snapshot being built.  Invalid UTF-8 is replaced.
+ * -EEXIST when the id is already there (the first stays), -EINVAL without id, -E2BIG past the cap. */
+VMT_API int vmt_snapshot_add(struct vmt_snapshot_builder *builder, const struct vmt_instance *instance);
+
+struct vmt_discovery_ops {
+	/* Cheap and without network traffic; the far side may be down. */
+	int (*open)(const void *conf, void **ret_self, struct vmt_error *error);
+	/* `param` is what follows "name://" in a source's discovery URL, "" for none.
+	 * 1: the list was added to `builder`; 0: nothing changed since the last call with this `param`,
+	 * `builder` untouched; -errno: could not be asked, the host keeps the last good list. */
+	int (*discover)(void *self, const char *param, struct vmt_snapshot_builder *builder,
+			const struct vmt_call *call, struct vmt_error *error);
+	void (*close)(void *self); /* accepts NULL */
+};
+
+/* ------------------------------------------------------------------ readings (inspector) */
+
+/* Number; which member counts is known from the field or from a batch's kind. */
+union vmt_num {
+	int64_t i;
+	uint64_t u;
+	double d;
+};
+
+enum vmt_kind { VMT_INT64, VMT_UINT64, VMT_DOUBLE };
+
+/* What became of an instance in this cycle. */
+enum vmt_outcome {
+	VMT_UNREAD, /* the inspector said nothing of it: counted as unreachable */
+	VMT_OK,
+	VMT_STOPPED, /* shut off */
+	VMT_GONE, /* not known to the hypervisor any more */
+	VMT_STUCK, /* does not answer */
+	VMT_PARTIAL, /* some groups could not be read; their fields are absent */
+	VMT_UNREACHABLE, /* the hypervisor, not the instance, does not answer */
+	VMT_OUTCOMES
+};
+
+/* Groups of fields that cost about one question each; an inspector reads what is asked, may read
+ * more, and leaves absent what it cannot give. */
+enum vmt_group {
+	VMT_GROUP_STATE = 1 << 0,
+	VMT_GROUP_CPU = 1 << 1,
+	VMT_GROUP_VCPU = 1 << 2,
+	VMT_GROUP_MEMORY = 1 << 3,
+	VMT_GROUP_PERF = 1 << 4,
+	VMT_GROUP_DISK = 1 << 5, /* counters and capacity */
+	VMT_GROUP_DISK_USAGE = 1 << 6, /* allocation, physical size; may come at a slower cadence */
+	VMT_GROUP_NIC = 1 << 7,
+	VMT_GROUP_ALL = (1 << 8) - 1,
+};
+
+/* Fields of an instance.  Kind uint64 unless said. */
+enum vmt_field {
+	VMT_F_STATE, /* virDomainState, 0-7 */
+	VMT_F_VCPUS, /* current number of virtual CPUs */
+	VMT_F_CPU_TIME, /* ns, all the hypervisor spent for the instance */
+	VMT_F_VCPU_TIME, /* ns, sum over virtual CPUs, only if each gave it */
+	VMT_F_VCPU_WAIT, /* ns, runnable but not running, in the kernel's "wait"; sum, only if each gave it */
+	VMT_F_VCPU_DELAY, /* ns, "delay" of the run queue; sum, only if each gave it */
+	VMT_F_CPU_USER, /* ns */
+	VMT_F_CPU_SYSTEM, /* ns */
+	VMT_F_MEM_ACTUAL, /* KiB, balloon size */
+	VMT_F_MEM_MAXIMUM, /* KiB, the largest the balloon may become */
+	VMT_F_MEM_AVAILABLE, /* KiB, what the guest sees */
+	VMT_F_MEM_UNUSED, /* KiB */
+	VMT_F_MEM_USABLE, /* KiB */
+	VMT_F_MEM_RSS, /* KiB, of the VMM process */
+	VMT_F_MEM_USED, /* KiB, used in the guest where the hypervisor says so itself */
+	VMT_F_SWAP_IN, /* KiB since boot */
+	VMT_F_SWAP_OUT, /* KiB since boot */
+	VMT_F_MAJOR_FAULTS, /* since boot */
+	VMT_F_MINOR_FAULTS, /* since boot */
+	VMT_F_DISK_CACHES, /* KiB */
+	VMT_F_CPU_UTIL, /* double, percent of all virtual CPUs */
+	VMT_F_PERF_CPU_CYCLES,
+	VMT_F_PERF_INSTRUCTIONS,
+	VMT_F_PERF_CACHE_REFERENCES,
+	VMT_F_PERF_CACHE_MISSES,
+	VMT_F_PERF_CMT, /* bytes of L3 cache */
+	VMT_F_PERF_MBMT, /* memory bandwidth, total */
+	VMT_F_PERF_MBML, /* memory bandwidth, local */
+	VMT_FIELDS
+};
+
+enum vmt_disk_field {
+	VMT_D_READ_REQUESTS,
+	VMT_D_READ_BYTES,
+	VMT_D_WRITE_REQUESTS,
+	VMT_D_WRITE_BYTES,
+	VMT_D_READ_TIME, /* ns, all requests together */
+	VMT_D_WRITE_TIME, /* ns */
+	VMT_D_FLUSH_REQUESTS,
+	VMT_D_FLUSH_TIME, /* ns */
+	VMT_D_CAPACITY, /* B, virtual size */
+	VMT_D_ALLOCATION, /* B, highest allocated extent */
+	VMT_D_PHYSICAL, /* B, size of the container on the host */
+	VMT_D_READ_BYTES_RATE, /* double, B/s, from here on where the hypervisor gives rates itself */
+	VMT_D_READ_REQUESTS_RATE, /* double, 1/s */
+	VMT_D_WRITE_BYTES_RATE, /* double */
+	VMT_D_WRITE_REQUESTS_RATE, /* double */
+	VMT_D_LATENCY, /* double, ms */
+	VMT_D_IOPS, /* double, 1/s */
+	VMT_DISK_FIELDS
+};
+
+enum vmt_nic_field {
+	VMT_N_RX_BYTES, /* received by the guest */
+	VMT_N_RX_PACKETS,
+	VMT_N_RX_ERRORS,
+	VMT_N_RX_DROPS,
+	VMT_N_TX_BYTES,
+	VMT_N_TX_PACKETS,
+	VMT_N_TX_ERRORS,
+	VMT_N_TX_DROPS,
+	VMT_N_RX_BYTES_RATE, /* double, B/s */
+	VMT_N_TX_BYTES_RATE, /* double, B/s */
+	VMT_NIC_FIELDS
+};
+
+/* A disk or NIC, as described by the inspector.  Valid until the next `inspect` of the same object
+ * returns; the host copies what it keeps. */
+struct vmt_device {
+	uint64_t version; /* unique in the process; a changed description gets a new one; never 0 */
+	uint64_t epoch; /* counters are continuous as long as it stays; 0 if unknown */
+	const char *name; /* "vda", "tap3c1f2f57-4e" */
+	const char *mac; /* NIC; NULL for a disk */
+	const char *filter; /* NIC: name of its filterref, or NULL */
+	const struct vmt_pair *parameters; /* NIC: the filter's, names lower-cased; NULL for none */
+	const char *interface_id; /* NIC: of its virtual port, or NULL */
+	const char *bridge; /* NIC, or NULL */
+};
+
+/* When and from where a value was read. */
+struct vmt_stamp {
+	int64_t time_ns, mono_ns;
+	const char *source; /* static string for --explain: "domstats", "blockinfo", "stat" */
+};
+
+/* Values of one disk or NIC. */
+struct vmt_device_reading {
+	const struct vmt_device *device;
+	uint32_t present; /* bit 1 << field */
+	uint8_t stamp[VMT_DISK_FIELDS]; /* index into the inspection's stamps */
+	union vmt_num value[VMT_DISK_FIELDS];
+};
+
+/* Values of one instance; its disks and NICs lie together in the inspection's arrays. */
+struct vmt_reading {
+	uint8_t outcome; /* enum vmt_outcome */
+	uint32_t present; /* bit 1 << field */
+	uint32_t first_disk, disks, first_nic, nics;
+	uint8_t stamp[VMT_FIELDS];
+	union vmt_num value[VMT_FIELDS];
+};
+
+/* The result of one `inspect`: owned and recycled by the host, filled through the functions below.
+ * reading[i] belongs to instance i of the snapshot. */
+struct vmt_inspection {
+	size_t count;
+	struct vmt_reading *reading;
+	struct vmt_device_reading *disk, *nic;
+	size_t disks, nics;
+	const struct vmt_stamp *stamp;
+	size_t stamps;
+	uint64_t calls; /* questions put to the hypervisor, for status; the inspector adds to it */
+};
+
+/* A new stamp, for values read by now; answers its index.  At most 256 per inspection: then the last
+ * one is answered again. */
+VMT_API uint8_t vmt_inspection_stamp(struct vmt_inspection *out, struct vmt_stamp stamp);
+/* A disk or NIC for reading `i`; add all of one instance before those of another.  Without memory of
+ * ours the program ends, so the answer is never NULL; valid until the next addition. */
+VMT_API struct vmt_device_reading *vmt_inspection_disk(struct vmt_inspection *out, size_t i,
+						       const struct vmt_device *device);
+VMT_API struct vmt_device_reading *vmt_inspection_nic(struct vmt_inspection *out, size_t i,
+						      const struct vmt_device *device);
+
+static inline void vmt_set(struct vmt_reading *r, enum vmt_field f, uint64_t value, uint8_t stamp)
+{
+	r->value[f].u = value;
+	r->stamp[f] = stamp;
+	r->present |= UINT32_C(1) << f;
+}
+
+static inline void vmt_device_set(struct vmt_device_reading *r, unsigned f, uint64_t value, uint8_t stamp)
+{
+	r->value[f].u = value;
+	r->stamp[f] = stamp;
+	r->present |= UINT32_C(1) << f;
+}
+
+static inline void vmt_device_set_double(struct vmt_device_reading *r, unsigned f, double value,
+					 uint8_t stamp)
+{
+	r->value[f].d = value;
+	r->stamp[f] = stamp;
+	r->present |= UINT32_C(1) << f;
+}
+
+struct vmt_inspect_request {
+	unsigned groups; /* enum vmt_group, the union of what the task's meters need */
+	bool stopped; /* sizes of stopped instances are wanted too (report_stopped_instance_metrics) */
+	int64_t interval_ns; /* of the polling task; for averages and default time-outs */
+};
+
+struct vmt_inspector_ops {
+	/* Cheap; the hypervisor may be absent. */
+	int (*open)(const void *conf, void **ret_self, struct vmt_error *error);
+	/* All instances of the snapshot at once; every reading gets an outcome.
+	 * 0, or -errno when the hypervisor could not be asked at all (every reading: unreachable).
+	 * What was read before the deadline counts. */
+	int (*inspect)(void *self, const struct vmt_snapshot *instances,
+		       const struct vmt_inspect_request *request, struct vmt_inspection *out,
+		       const struct vmt_call *call, struct vmt_error *error);
+	void (*close)(void *self); /* accepts NULL */
+};
+
+/* ------------------------------------------------------------------ samples */
+
+enum vmt_meter_type { VMT_CUMULATIVE, VMT_GAUGE, VMT_DELTA };
+
+/* What a sample speaks of: one version of a resource and its metadata, immutable, counted by
+ * references that the host holds.  The metadata is JSON text in two parts, put together without
+ * anything between: `head` begins with '{' and is shared by the resources of an instance, `tail`
+ * ends with '}'. */
+struct vmt_resource {
+	const char *id;
+	const char *project_id, *user_id, *project_name, *user_name; /* NULL for null */
+	const char *source;
+	const char *meta_head, *meta_tail;
+	uint32_t meta_head_len, meta_tail_len;
+	uint64_t digest; /* of all of it: equal content, equal digest, in every process */
+};
+
+/* Rows of one meter, as columns.  Where a column is NULL the single value holds for all rows. */
+struct vmt_batch {
+	const char *name, *unit;
+	uint8_t type; /* enum vmt_meter_type */
+	uint8_t kind; /* enum vmt_kind */
+	uint32_t count;
+	const struct vmt_resource *const *resource;
+	const union vmt_num *value;
+	const uint8_t *kinds; /* enum vmt_kind per row, or NULL: `kind` */
+	int64_t time_ns; /* Unix time of the sample */
+	const int64_t *times;
+	int64_t mono_ns; /* CLOCK_MONOTONIC of the read; INT64_MIN: none */
+	const int64_t *monos;
+	uint8_t id[16]; /* message id of row 0, UUID version 1; row i has its time field + i */
+	uint64_t publishers; /* bit set of the publishers it goes to */
+};
+
+/* Forms of names, units, metadata and times, by release. */
+enum vmt_profile { VMT_PROFILE_JUNO, VMT_PROFILE_19, VMT_PROFILE_26 };
+
+/* Batches that are delivered together. */
+struct vmt_frame {
+	uint64_t sequence; /* grows by one in a process's log */
+	uint8_t profile; /* enum vmt_profile */
+	size_t count;
+	const struct vmt_batch *batch;
+};
+
+/* The message id of a row: 16 bytes in network order. */
+VMT_API void vmt_batch_id(const struct vmt_batch *batch, uint32_t row, uint8_t ret_id[16]);
+
+/* ------------------------------------------------------------------ pollster */
+
+struct vmt_meter {
+	const char *name, *unit;
+	enum vmt_meter_type type;
+	enum vmt_kind kind;
+	unsigned groups; /* what it needs of an inspector */
+	const char *help;
+};
+
+struct vmt_samples; /* opaque: where a pollster puts its samples */
+
+/* One sample of meter `meter` (index into the pollster's table) for instance `instance`.  `disk` and
+ * `nic` are indices into the inspection, or SIZE_MAX; at most one of them is given and makes the
+ * resource that disk or NIC.  -EINVAL for an index out of range or a double that is not finite. */
+VMT_API int vmt_samples_add(struct vmt_samples *out, unsigned meter, size_t instance, size_t disk,
+			    size_t nic, union vmt_num value, uint8_t stamp);
+
+struct vmt_pollster_ops {
+	const struct vmt_meter *meters;
+	size_t count;
+	int (*open)(const void *conf, void **ret_self, struct vmt_error *error);
+	int (*poll)(void *self, const struct vmt_snapshot *instances, const struct vmt_inspection *readings,
+		    struct vmt_samples *out, const struct vmt_call *call, struct vmt_error *error);
+	void (*close)(void *self); /* accepts NULL */
+};
+
+/* ------------------------------------------------------------------ publisher, store */
+
+/* What is asked of a store; NULL, 0 or INT64_MIN/MAX: no restriction. */
+struct vmt_query {
+	const char *const *meters; /* shell patterns, NULL-terminated */
+	const char *resource, *project, *user;
+	const struct vmt_pair *metadata; /* dotted path = text */
+	int64_t start_ns, end_ns; /* start <= time < end */
+	uint64_t limit;
+};
+
+/* A row of `samples` (all members), `resources` (id, project, user, source, metadata, first and last
+ * time) or `meters` (name, type, unit, resource…, no value). */
+struct vmt_store_row {
+	const char *name, *unit;
+	enum vmt_meter_type type;
+	enum vmt_kind kind;
+	union vmt_num value;
+	const struct vmt_resource *resource;
+	int64_t time_ns, mono_ns; /* INT64_MIN: none */
+	int64_t first_ns, last_ns;
+	const uint8_t *message_id; /* 16 bytes, or NULL where the store does not keep it */
+};
+
+/* Called per row; anything but 0 stops and is handed on. */
+typedef int (*vmt_row_fn)(void *context, const struct vmt_store_row *row);
+
+struct vmt_store_ops {
+	/* Newest first. */
+	int (*samples)(void *self, const struct vmt_query *query, vmt_row_fn row, void *context,
+		       struct vmt_error *error);
+	int (*resources)(void *self, const struct vmt_query *query, vmt_row_fn row, void *context,
+			 struct vmt_error *error);
+	int (*meters)(void *self, const struct vmt_query *query, vmt_row_fn row, void *context,
+		      struct vmt_error *error);
+};
+
+struct vmt_publisher_ops {
+	/* Checks what can be checked without the far side (a bad URL fails here); connects later.
+	 * With `read_only` only the store's queries will be called, and nothing is created. */
+	int (*open)(const void *conf, const struct vmt_url *url, bool read_only, void **ret_self,
+		    struct vmt_error *error);
+	/* Sends those batches of *frame whose `publishers` has `bit`.
+	 * 0: the far side has all of them.  -EBADMSG: refused for good, do not send again.  Any other
+	 * -errno: not now; the host calls again with the same frame (the same ids) after a while. */
+	int (*publish)(void *self, const struct vmt_frame *frame, uint64_t bit,
+		       const struct vmt_call *call, struct vmt_error *error);
+	void (*close)(void *self); /* accepts NULL */
+	const struct vmt_store_ops *store; /* NULL: not a store */
+};
+
+/* ------------------------------------------------------------------ transformer, receiver */
+
+struct vmt_transform; /* opaque: where a transformer puts its samples */
+
+struct vmt_transformer_ops {
+	int (*open)(const void *conf, void **ret_self, struct vmt_error *error);
+	/* Consumes the batch; passes on or makes samples with vmt_transform_add(). */
+	int (*handle)(void *self, const struct vmt_batch *in, struct vmt_transform *out,
+		      struct vmt_error *error);
+	int (*flush)(void *self, struct vmt_transform *out, struct vmt_error *error);
+	void (*close)(void *self); /* accepts NULL */
+};
+
+struct vmt_intake; /* opaque: where a receiver hands over what came in */
+
+struct vmt_receiver_ops {
+	int (*open)(const void *conf, const struct vmt_url *url, void **ret_self, struct vmt_error *error);
+	/* Receives until the deadline or cancel; called again at once. */
+	int (*receive)(void *self, struct vmt_intake *out, const struct vmt_call *call,
+		       struct vmt_error *error);
+	void (*close)(void *self); /* accepts NULL */
+};
+
+/* ------------------------------------------------------------------ the plugin itself */
+
+enum vmt_namespace {
+	VMT_DISCOVERY,
+	VMT_INSPECTOR,
+	VMT_POLLSTER,
+	VMT_TRANSFORMER,
+	VMT_PUBLISHER,
+	VMT_RECEIVER,
+	VMT_NAMESPACES
+};
+
+struct vmt_plugin {
+	uint32_t abi; /* VMT_ABI */
+	enum vmt_namespace ns;
+	const char *name; /* of a publisher or receiver: its URL scheme */
+	const char *const *aliases; /* further names, NULL-terminated; NULL for none */
+	const char *version;
+	const char *help; /* one sentence */
+	const struct vmt_option *options; /* NULL for none */
+	size_t conf_size; /* of the configuration structure */
+	union {
+		const struct vmt_discovery_ops *discovery;
+		const struct vmt_inspector_ops *inspector;
+		const struct vmt_pollster_ops *pollster;
+		const struct vmt_transformer_ops *transformer;
+		const struct vmt_publisher_ops *publisher;
+		const struct vmt_receiver_ops *receiver;
+	} ops;
+};
+
+/* Defines the plugin: VMT_PLUGIN(publisher, example) = { .abi = VMT_ABI, … }; */
+#ifdef VMT_SHARED
+#define VMT_PLUGIN(ns_, name_) VMT_API extern const struct vmt_plugin vmt_plugin; const struct vmt_plugin vmt_plugin
+#else
+#define VMT_PLUGIN(ns_, name_)                                                                         \
+	extern const struct vmt_plugin vmt_plugin_##ns_##_##name_;                                     \
+	const struct vmt_plugin vmt_plugin_##ns_##_##name_
+#endif
+
+/* ------------------------------------------------------------------ what the host offers */
+
+VMT_API int64_t vmt_clock_monotonic(void);
+VMT_API int64_t vmt_clock_real(void);
+
+/* Logs one line, subject first, consequence last.  Repeats of the same text are folded. */
+VMT_API void vmt_log(enum vmt_log_level level, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Writes the reason and answers `code`, so that it can be returned at once. */
+VMT_API int vmt_error_set(struct vmt_error *error, int code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
