@@ -151,7 +151,8 @@ struct vmt_instance {
 	struct vmt_image image;
 	const struct vmt_pair *image_meta; /* NULL or empty: no such key */
 	const struct vmt_pair *attributes; /* further keys of resource_metadata, as they are */
-	const struct vmt_pair *metadata; /* the server's own metadata (metering.* become user_metadata) */
+	const struct vmt_pair
+		*metadata; /* the server's own metadata (metering.* become user_metadata) */
 	bool stopped; /* known not to run: expect no readings */
 	uint64_t epoch; /* changes when the instance starts anew; 0 if unknown */
 };
@@ -168,7 +169,8 @@ struct vmt_snapshot_builder; /* opaque */
 
 /* Copies *instance, deep, into the snapshot being built.  Invalid UTF-8 is replaced.
  * -EEXIST when the id is already there (the first stays), -EINVAL without id, -E2BIG past the cap. */
-VMT_API int vmt_snapshot_add(struct vmt_snapshot_builder *builder, const struct vmt_instance *instance);
+VMT_API int vmt_snapshot_add(struct vmt_snapshot_builder *builder,
+			     const struct vmt_instance *instance);
 
 struct vmt_discovery_ops {
 	/* Cheap and without network traffic; the far side may be down. */
@@ -351,7 +353,8 @@ static inline void vmt_set(struct vmt_reading *r, enum vmt_field f, uint64_t val
 	r->present |= UINT32_C(1) << f;
 }
 
-static inline void vmt_device_set(struct vmt_device_reading *r, unsigned f, uint64_t value, uint8_t stamp)
+static inline void vmt_device_set(struct vmt_device_reading *r, unsigned f, uint64_t value,
+				  uint8_t stamp)
 {
 	r->value[f].u = value;
 	r->stamp[f] = stamp;
@@ -454,8 +457,9 @@ struct vmt_pollster_ops {
 	const struct vmt_meter *meters;
 	size_t count;
 	int (*open)(const void *conf, void **ret_self, struct vmt_error *error);
-	int (*poll)(void *self, const struct vmt_snapshot *instances, const struct vmt_inspection *readings,
-		    struct vmt_samples *out, const struct vmt_call *call, struct vmt_error *error);
+	int (*poll)(void *self, const struct vmt_snapshot *instances,
+		    const struct vmt_inspection *readings, struct vmt_samples *out,
+		    const struct vmt_call *call, struct vmt_error *error);
 	void (*close)(void *self); /* accepts NULL */
 };
 
@@ -526,7 +530,8 @@ struct vmt_transformer_ops {
 struct vmt_intake; /* opaque: where a receiver hands over what came in */
 
 struct vmt_receiver_ops {
-	int (*open)(const void *conf, const struct vmt_url *url, void **ret_self, struct vmt_error *error);
+	int (*open)(const void *conf, const struct vmt_url *url, void **ret_self,
+		    struct vmt_error *error);
 	/* Receives until the deadline or cancel; called again at once. */
 	int (*receive)(void *self, struct vmt_intake *out, const struct vmt_call *call,
 		       struct vmt_error *error);
@@ -566,10 +571,12 @@ struct vmt_plugin {
 
 /* Defines the plugin: VMT_PLUGIN(publisher, example) = { .abi = VMT_ABI, … }; */
 #ifdef VMT_SHARED
-#define VMT_PLUGIN(ns_, name_) VMT_API extern const struct vmt_plugin vmt_plugin; const struct vmt_plugin vmt_plugin
+#define VMT_PLUGIN(ns_, name_)                                                                     \
+	VMT_API extern const struct vmt_plugin vmt_plugin;                                         \
+	const struct vmt_plugin vmt_plugin
 #else
-#define VMT_PLUGIN(ns_, name_)                                                                         \
-	extern const struct vmt_plugin vmt_plugin_##ns_##_##name_;                                     \
+#define VMT_PLUGIN(ns_, name_)                                                                     \
+	extern const struct vmt_plugin vmt_plugin_##ns_##_##name_;                                 \
 	const struct vmt_plugin vmt_plugin_##ns_##_##name_
 #endif
 
