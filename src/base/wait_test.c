@@ -156,7 +156,7 @@ static void test_no_jump_while_busy(void)
 static void *outside(void *data)
 {
 	thread_block_begin();
-	g_usleep(20000); /* stands for a call into a library */
+	g_usleep(20000); /* system time: stands for a call into a library */
 	thread_block_end();
 	*(int64_t *)data = clock_monotonic();
 	return NULL;
