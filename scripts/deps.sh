@@ -51,6 +51,7 @@ test    cmd:nasm               nasm                       nasm                  
 test    cmd:ip                 iproute2                   iproute                     iproute2         iproute2                     iproute2
 test    cmd:iptables           iptables                   iptables-nft                iptables         iptables                     iptables
 test    cmd:ebtables           ebtables                   iptables-nft                -                ebtables                     ebtables
+test    file:/usr/lib/python3/dist-packages/libvirt.py+/usr/lib/python3*/site-packages/libvirt.py+/usr/lib64/python3*/site-packages/libvirt.py  python3-libvirt  python3-libvirt  libvirt-python  python3-libvirt-python  py3-libvirt
 test    cmd:newuidmap          uidmap                     shadow-utils                shadow           shadow                       shadow-uidmap
 test    cmd:unshare            util-linux                 util-linux                  util-linux       util-linux                   util-linux-misc
 test    cmd:ps                 procps                     procps-ng                   procps-ng        procps                       procps
