@@ -377,9 +377,9 @@ static void begin(struct parser *p, enum node node)
 	}
 }
 
-static void start_element(void *user, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
-			  int namespaces, const xmlChar **namespace, int attributes, int defaulted,
-			  const xmlChar **attribute)
+static void start_element(void *user, const xmlChar *name, const xmlChar *prefix,
+			  const xmlChar *uri, int namespaces, const xmlChar **namespace,
+			  int attributes, int defaulted, const xmlChar **attribute)
 {
 	struct parser *p = user;
 	enum node node = NODES;
@@ -406,7 +406,8 @@ static void start_element(void *user, const xmlChar *name, const xmlChar *prefix
 			f = field_of(node, (const char *)attribute[0]);
 		}
 		if (f) {
-			store(p, f, (const char *)attribute[3], (size_t)(attribute[4] - attribute[3]));
+			store(p, f, (const char *)attribute[3],
+			      (size_t)(attribute[4] - attribute[3]));
 		}
 	}
 }
@@ -546,7 +547,8 @@ static void end_element(void *user, const xmlChar *name, const xmlChar *prefix, 
 }
 
 /* libvirt writes none; in a document with one, entities could be defined. */
-static void document_type(void *user, const xmlChar *name, const xmlChar *external, const xmlChar *system)
+static void document_type(void *user, const xmlChar *name, const xmlChar *external,
+			  const xmlChar *system)
 {
 	stop(user, "has a document type");
 }
@@ -583,7 +585,8 @@ static void finish(struct parser *p, const struct domxml **ret)
 	struct domxml *d = arena_dup(p->arena, &p->domain, sizeof(*d));
 	uint8_t id[16];
 
-	if (p->found.uuid && strlen(p->found.uuid) == UUID_TEXT - 1 && uuid_parse(p->found.uuid, id) == 0) {
+	if (p->found.uuid && strlen(p->found.uuid) == UUID_TEXT - 1 &&
+	    uuid_parse(p->found.uuid, id) == 0) {
 		uuid_format(id, d->id);
 	}
 	d->vcpus = p->found.vcpus_max;
@@ -607,7 +610,9 @@ static int run(struct parser *p, const char *xml, size_t len, struct vmt_error *
 	/* NOENT turns &amp; in attributes into what it means; other entities there are none. */
 	xmlCtxtUseOptions(p->xml, XML_PARSE_NOENT | XML_PARSE_NONET);
 	if (xmlParseChunk(p->xml, xml, (int)len, 1) == 0 && !p->bad && p->xml->wellFormed) {
-		return p->path[1] == DOMAIN ? 0 : vmt_error_set(error, -EBADMSG, "domain XML: not a <domain>");
+		return p->path[1] == DOMAIN
+			       ? 0
+			       : vmt_error_set(error, -EBADMSG, "domain XML: not a <domain>");
 	}
 	if (p->bad) {
 		return vmt_error_set(error, -EBADMSG, "domain XML: %s", p->bad);
@@ -622,13 +627,15 @@ int domxml_parse(const char *xml, size_t len, struct arena *arena, const struct 
 {
 	struct parser p = { .arena = arena, .text = BUF_INIT };
 	xmlSAXHandler sax = handler;
-	GArray **const lists[] = { &p.disks, &p.nics, &p.extra_specs, &p.properties, &p.parameters };
+	GArray **const lists[] = { &p.disks, &p.nics, &p.extra_specs, &p.properties,
+				   &p.parameters };
 	const guint sizes[] = { sizeof(p.disk), sizeof(p.nic), sizeof(struct vmt_pair),
 				sizeof(struct vmt_pair), sizeof(struct vmt_pair) };
 	int err;
 
 	if (len > DOMXML_SIZE) {
-		return vmt_error_set(error, -E2BIG, "domain XML: %zu bytes, more than %d", len, DOMXML_SIZE);
+		return vmt_error_set(error, -E2BIG, "domain XML: %zu bytes, more than %d", len,
+				     DOMXML_SIZE);
 	}
 	p.xml = xmlCreatePushParserCtxt(&sax, &p, NULL, 0, NULL);
 	g_assert(p.xml); /* only without memory */

@@ -53,7 +53,8 @@ struct domxml_nova {
 	const char *user_id, *user_name, *project_id, *project_name;
 	const char *root_type, *root_id; /* "image", its id */
 	bool has_image;
-	const struct vmt_pair *image_meta; /* base_image_ref, container_format…, properties; NULL for none */
+	const struct vmt_pair
+		*image_meta; /* base_image_ref, container_format…, properties; NULL for none */
 };
 
 struct domxml {

@@ -113,7 +113,8 @@ static void test_nova_full(void)
 	g_assert_cmpstr(find(n->extra_specs, "empty"), ==, "(null)");
 	g_assert_cmpstr(n->user_name, ==, "demo");
 	g_assert_cmpstr(n->project_name, ==, "Projekt");
-	g_assert_cmpstr(find(n->image_meta, "base_image_ref"), ==, "70a599e0-31e7-49b7-b260-868f441e862b");
+	g_assert_cmpstr(find(n->image_meta, "base_image_ref"), ==,
+			"70a599e0-31e7-49b7-b260-868f441e862b");
 	g_assert_cmpstr(find(n->image_meta, "container_format"), ==, "bare");
 	g_assert_cmpstr(find(n->image_meta, "disk_format"), ==, "qcow2");
 	g_assert_cmpstr(find(n->image_meta, "min_disk"), ==, "20");
@@ -163,12 +164,9 @@ static void test_disks(void)
 		const char *target, *type, *path;
 		bool source;
 	} want[] = {
-		{ "vda", "network", NULL, true },
-		{ "sda", "block", "/dev/mapper/mpath&a", true },
-		{ "vdb", "vhostuser", NULL, true },
-		{ "vdc", "nvme", NULL, true },
-		{ "vdd", "volume", NULL, true },
-		{ "hda", "file", NULL, false },
+		{ "vda", "network", NULL, true },   { "sda", "block", "/dev/mapper/mpath&a", true },
+		{ "vdb", "vhostuser", NULL, true }, { "vdc", "nvme", NULL, true },
+		{ "vdd", "volume", NULL, true },    { "hda", "file", NULL, false },
 	};
 	const struct domxml *d = good("devices.xml");
 
@@ -190,8 +188,11 @@ static void test_nics(void)
 {
 	static const struct {
 		const char *type, *target;
-	} want[] = { { "hostdev", NULL }, { "vhostuser", "vhu0" }, { "bridge", "tap3c1f2f57-4e" },
-		     { "direct", "macvtap0" }, { "user", NULL } };
+	} want[] = { { "hostdev", NULL },
+		     { "vhostuser", "vhu0" },
+		     { "bridge", "tap3c1f2f57-4e" },
+		     { "direct", "macvtap0" },
+		     { "user", NULL } };
 	const struct domxml *d = good("devices.xml");
 	const struct vmt_pair *p;
 

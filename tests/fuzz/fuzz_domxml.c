@@ -37,7 +37,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (size_t i = 0; i < d->nics; i++) {
 			n += pairs_length(d->nic[i].parameters);
 		}
-		n += d->nova ? pairs_length(d->nova->extra_specs) + pairs_length(d->nova->image_meta) : 0;
+		n += d->nova ? pairs_length(d->nova->extra_specs) +
+				       pairs_length(d->nova->image_meta)
+			     : 0;
 		g_assert(n <= 16 * size + 4096);
 	} else {
 		g_assert(!d && error.text[0]);
