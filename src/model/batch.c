@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the building of frames.  Columns grow by reallocation while a frame is built, so batches
+ * hold row numbers until frame_finish() turns them into pointers.  Runs on the thread that builds;
+ * blocks on nothing but the pool's mutex for a moment.
+ */
+#include "model/batch.h"
+#include "base/arena.h"
+#include "base/uuid.h"
+#include "model/frame_private.h"
+
+#include <glib.h>
+#include <string.h>
+
+/* Tells frames apart in resource.mark. */
+static _Atomic uint64_t serials = 1;
+
+void frame_builder_init(struct frame_builder *b, struct frame_pool *pool)
+{
+	*b = (struct frame_builder){ .pool = pool };
+}
+
+void frame_builder_fini(struct frame_builder *b)
+{
+	if (b) {
+		frame_abort(b);
+	}
+}
+
+void frame_begin(struct frame_builder *b, enum vmt_profile profile, int64_t time_ns,
+		 int64_t mono_ns)
+{
+	g_assert(!b->frame);
+	b->frame = frame_pool_take(b->pool);
+	b->frame->public.profile = (uint8_t)profile;
+	b->time_ns = time_ns;
+	b->mono_ns = mono_ns;
+	b->open = false;
+	b->serial = atomic_fetch_add_explicit(&serials, 1, memory_order_relaxed) << MARK_INDEX_BITS;
+}
+
+void frame_abort(struct frame_builder *b)
+{
+	frame_unref(b->frame);
+	b->frame = NULL;
+}
+
+const char *batch_text(struct frame_builder *b, const char *text)
+{
+	return arena_strdup(b->frame->names, text);
+}
+
+void batch_begin(struct frame_builder *b, const struct batch_spec *spec, size_t rows)
+{
+	struct frame *f = b->frame;
+
+	g_assert(!b->open);
+	frame_reserve(f, f->public.count + 1, f->rows + rows);
+	b->first = f->rows;
+	b->open = true;
+	b->times = b->monos = b->kinds = false;
+	b->own_id = spec->id != NULL;
+	b->batch = &f->batch[f->public.count];
+	*b->batch = (struct vmt_batch){
+		.name = spec->name,
+		.unit = spec->unit,
+		.type = (uint8_t)spec->type,
+		.kind = (uint8_t)spec->kind,
+		.publishers = spec->publishers,
+		.time_ns = b->time_ns,
+		.mono_ns = b->mono_ns,
+	};
+	if (spec->id) {
+		memcpy(b->batch->id, spec->id, sizeof(b->batch->id));
+	}
+}
+
+void batch_use(struct frame_builder *b, struct resource *r, size_t row)
+{
+	struct frame *f = b->frame;
+	size_t i = f->used_count;
+
+	if (i == f->used_cap) {
+		f->used_cap = f->used_cap ? f->used_cap * 2 : 64;
+		f->used = g_renew(struct resource *, f->used, f->used_cap);
+	}
+	f->used[f->used_count++] = resource_ref(r);
+	f->index[row] = (uint32_t)i;
+	if (i < (size_t)1 << MARK_INDEX_BITS) {
+		atomic_store_explicit(&r->mark, b->serial | i, memory_order_relaxed);
+	}
+}
+
+void batch_times(struct frame_builder *b, size_t row, int64_t time_ns, int64_t mono_ns)
+{
+	struct frame *f = b->frame;
+
+	if (row == b->first) {
+		b->batch->time_ns = time_ns;
+		b->batch->mono_ns = mono_ns;
+	}
+	if (!b->times && time_ns != b->batch->time_ns) {
+		for (size_t i = b->first; i < row; i++) {
+			f->time[i] = b->batch->time_ns;
+		}
+		b->times = true;
+	}
+	if (!b->monos && mono_ns != b->batch->mono_ns) {
+		for (size_t i = b->first; i < row; i++) {
+			f->mono[i] = b->batch->mono_ns;
+		}
+		b->monos = true;
+	}
+	f->time[row] = time_ns;
+	f->mono[row] = mono_ns;
+}
+
+void batch_kind(struct frame_builder *b, size_t row, enum vmt_kind kind)
+{
+	struct frame *f = b->frame;
+
+	if (row == b->first) {
+		b->batch->kind = (uint8_t)kind;
+		return;
+	}
+	if (!b->kinds) {
+		memset(f->kind + b->first, b->batch->kind, row - b->first);
+		b->kinds = true;
+	}
+	f->kind[row] = (uint8_t)kind;
+}
+
+size_t batch_end(struct frame_builder *b)
+{
+	struct frame *f = b->frame;
+	size_t rows = f->rows - b->first;
+
+	g_assert(b->open && rows <= UINT32_MAX);
+	b->open = false;
+	if (!rows) {
+		return 0;
+	}
+	b->batch->count = (uint32_t)rows;
+	/* Which columns there are; frame_finish() puts the right pointers. */
+	b->batch->times = b->times ? f->time : NULL;
+	b->batch->monos = b->monos ? f->mono : NULL;
+	b->batch->kinds = b->kinds ? f->kind : NULL;
+	if (!b->own_id) {
+		uuid1_block(b->batch->count, b->batch->id);
+	}
+	f->public.count++;
+	return rows;
+}
+
+struct frame *frame_finish(struct frame_builder *b)
+{
+	struct frame *f = b->frame;
+
+	g_assert(f && !b->open);
+	if (!f->rows) {
+		frame_abort(b);
+		return NULL;
+	}
+	b->frame = NULL;
+	frame_point(f);
+	return f;
+}
+
+VMT_API void vmt_batch_id(const struct vmt_batch *batch, uint32_t row, uint8_t ret_id[16])
+{
+	uuid1_add(batch->id, row, ret_id);
+}
