@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The source checks pass on this tree, and fail on trees that break their rule.  TAP.
+"""The source checks pass on this tree, and fail on trees that break their rule; the sum of a test run
+counts what crashed.  TAP.
 
 Usage: checkers.py TOP
 """
+import json
 import pathlib
 import subprocess
 import sys
@@ -44,6 +46,29 @@ CASES = [
     ("check-time.py", {"src/base/t.c": "void f(void) { sleep(1); /* system time: */ }\n"}, "sleep()"),
 ]
 
+# result of a test program, its output, the counts wanted
+SUMS = [
+    ("OK", "1..2\nok 1 - a\nok 2 - b\n", "2 0 0"),
+    ("OK", "ok 1 a\nok 2 # SKIP no loop device\n1..2\n", "1 0 1"),
+    ("FAIL", "1..2\nok 1 - a\nnot ok 2 - b\n", "1 1 0"),
+    ("OK", "not ok 1 - later # TODO\n1..1\n", "1 0 0"),
+    ("ERROR", "1..3\nok 1 - a\n", "1 1 0"),
+    ("FAIL", "1..1\nok 1 - a\n", "1 1 0"),
+    ("TIMEOUT", "", "0 1 0"),
+    ("OK", "1..0 # SKIP no libvirtd\n", "0 0 1"),
+    ("OK", "no TAP\n", "1 0 0"),
+    ("SKIP", "", "0 0 1"),
+    ("FAIL", "", "0 1 0"),
+]
+
+
+def sums(result, out):
+    with tempfile.NamedTemporaryFile("w") as log:
+        json.dump({"name": "t", "stdout": out, "result": result, "returncode": 0}, log)
+        log.flush()
+        p = subprocess.run([sys.executable, TOP / "scripts/test-sum.py", "meson", log.name], capture_output=True, text=True)
+    return p.stdout.split("\n", 1)[0]
+
 
 def run(script, top):
     p = subprocess.run([sys.executable, TOP / "scripts" / script, str(top)], capture_output=True, text=True)
@@ -69,6 +94,13 @@ def main():
         print(f"{'ok' if good else 'not ok'} {n} - {script}: {message or 'passes'}")
         if not good:
             print(f"# status {status}: {said!r}")
+    for result, out, wanted in SUMS:
+        n += 1
+        got = sums(result, out)
+        print(f"{'ok' if got == wanted else 'not ok'} {n} - test-sum.py: {result} {out!r}: {wanted}"
+              .replace("#", "%"))
+        if got != wanted:
+            print(f"# {got}")
     print(f"1..{n}")
 
 
