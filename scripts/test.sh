@@ -13,6 +13,7 @@ cd "$(dirname "$0")/.." || exit 1
 logs=out/test
 mkdir -p $logs
 rm -f $logs/*
+export VIRTMETER_REQUIRE=1 # the programs were installed: a missing one is a failure
 passed=0 failed=0 skipped=0
 jobs=$(nproc 2>/dev/null || echo 2)
 
