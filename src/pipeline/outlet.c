@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One publisher's thread.  It may block on the log, until there is a frame, and inside the publisher,
+ * until the attempt's deadline.  The struct wait guards what others look at or change: state, error,
+ * the time of leaving.
+ */
+#include "pipeline/outlet.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <pthread.h>
+#include <string.h>
+
+#define LOG_NAME "publisher"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "base/wait.h"
+#include "model/frame.h"
+
+#define BACKOFF_FIRST_NS NS_PER_S
+#define BACKOFF_LAST_NS (60 * NS_PER_S)
+
+struct outlet {
+	char *url;
+	struct spool *spool;
+	const struct vmt_publisher_ops *ops;
+	void *self;
+	int64_t timeout_ns;
+	unsigned cursor;
+	uint64_t bit;
+	pthread_t thread;
+	atomic_bool cancel;
+	struct wait wait;
+	/* below: under `wait` */
+	enum outlet_state state;
+	char last_error[sizeof(((struct vmt_error *)0)->text)];
+	int64_t leave_ns; /* INT64_MAX: not leaving */
+	enum spool_reason abort_reason;
+	bool done;
+};
+
+static void note(struct outlet *o, enum outlet_state state, const char *error)
+{
+	wait_lock(&o->wait);
+	o->state = state;
+	if (error) {
+		g_strlcpy(o->last_error, error, sizeof(o->last_error));
+	}
+	wait_unlock(&o->wait);
+}
+
+static int64_t leave_time(struct outlet *o)
+{
+	int64_t t;
+
+	wait_lock(&o->wait);
+	t = o->leave_ns;
+	wait_unlock(&o->wait);
+	return t;
+}
+
+/* Waits `pause_ns`, or until leaving. */
+static void rest(struct outlet *o, int64_t pause_ns)
+{
+	int64_t until = clock_monotonic() + pause_ns;
+
+	wait_lock(&o->wait);
+	while (clock_monotonic() < MIN(until, o->leave_ns)) {
+		wait_until(&o->wait, MIN(until, o->leave_ns));
+	}
+	wait_unlock(&o->wait);
+}
+
+static int64_t next_backoff(int64_t backoff_ns)
+{
+	return backoff_ns == 0 ? BACKOFF_FIRST_NS : MIN(backoff_ns * 2, BACKOFF_LAST_NS);
+}
+
+/* A fifth at most, different for each outlet and attempt. */
+static int64_t jitter(const struct outlet *o, int64_t backoff_ns)
+{
+	int64_t now = clock_monotonic();
+	uint64_t h = hash64(&now, sizeof(now), (uint64_t)(uintptr_t)o);
+
+	return (int64_t)(h % (uint64_t)(backoff_ns / 5));
+}
+
+/* One attempt.  0: settled, else the errno to retry for. */
+static int attempt(struct outlet *o, const struct frame *frame)
+{
+	struct vmt_call call = { .deadline_ns = MIN(clock_monotonic() + o->timeout_ns, leave_time(o)),
+				 .cancel = &o->cancel };
+	struct vmt_error error = { .text = "" };
+	int ret = o->ops->publish(o->self, &frame->public, o->bit, &call, &error);
+
+	if (ret >= 0) {
+		spool_confirm(o->spool, o->cursor);
+		note(o, OUTLET_OK, NULL);
+		return 0;
+	}
+	if (error.text[0] == '\0') {
+		vmt_error_set(&error, ret, "%s: %s", o->url, g_strerror(-ret));
+	}
+	if (ret == -EBADMSG) {
+		log_error("%s; these samples are dropped", error.text);
+		spool_drop(o->spool, o->cursor, SPOOL_REFUSED);
+		note(o, OUTLET_OK, error.text);
+		return 0;
+	}
+	note(o, OUTLET_RETRYING, error.text);
+	return ret;
+}
+
+static void *outlet_run(void *arg)
+{
+	struct outlet *o = arg;
+	int64_t backoff_ns = 0;
+	const struct frame *frame;
+
+	while (!atomic_load(&o->cancel) && (frame = spool_next(o->spool, o->cursor, INT64_MAX))) {
+		if (attempt(o, frame) == 0) {
+			backoff_ns = 0;
+		} else if (clock_monotonic() < leave_time(o)) {
+			backoff_ns = next_backoff(backoff_ns);
+			log_warn("%s; retrying in %" G_GINT64_FORMAT " s", o->last_error,
+				 backoff_ns / NS_PER_S);
+			rest(o, backoff_ns + jitter(o, backoff_ns));
+		}
+		if (clock_monotonic() >= leave_time(o)) {
+			break;
+		}
+	}
+	spool_cursor_settle(o->spool, o->cursor, o->abort_reason);
+	wait_lock(&o->wait);
+	o->done = true;
+	wait_unlock(&o->wait);
+	return NULL;
+}
+
+static struct outlet *outlet_alloc(const char *url)
+{
+	struct outlet *o = g_new0(struct outlet, 1);
+
+	o->url = g_strdup(url);
+	o->leave_ns = INT64_MAX;
+	o->abort_reason = SPOOL_SHUTDOWN;
+	wait_init(&o->wait);
+	return o;
+}
+
+int outlet_new(struct spool *spool, const char *url, const struct vmt_publisher_ops *ops, void *self,
+	       int64_t timeout_ns, struct outlet **ret_outlet)
+{
+	struct outlet *o;
+	int cursor = spool_cursor_add(spool), ret;
+
+	if (cursor < 0) {
+		return cursor;
+	}
+	o = outlet_alloc(url);
+	o->spool = spool;
+	o->ops = ops;
+	o->self = self;
+	o->timeout_ns = timeout_ns;
+	o->cursor = (unsigned)cursor;
+	o->bit = UINT64_C(1) << cursor;
+	ret = thread_start(&o->thread, "publish", outlet_run, o);
+	if (ret < 0) {
+		o->bit = 0;
+		spool_cursor_finish(spool, o->cursor);
+		spool_cursor_remove(spool, o->cursor);
+		outlet_free(o);
+		return ret;
+	}
+	*ret_outlet = o;
+	return 0;
+}
+
+struct outlet *outlet_new_failed(const char *url, const char *reason)
+{
+	struct outlet *o = outlet_alloc(url);
+
+	o->state = OUTLET_FAILED;
+	o->done = true;
+	g_strlcpy(o->last_error, reason, sizeof(o->last_error));
+	return o;
+}
+
+const char *outlet_url(const struct outlet *outlet)
+{
+	return outlet->url;
+}
+
+uint64_t outlet_bit(const struct outlet *outlet)
+{
+	return outlet->bit;
+}
+
+void outlet_status(struct outlet *outlet, struct outlet_status *ret_status)
+{
+	*ret_status = (struct outlet_status){ .state = OUTLET_OK };
+	wait_lock(&outlet->wait);
+	ret_status->state = outlet->state;
+	g_strlcpy(ret_status->last_error, outlet->last_error, sizeof(ret_status->last_error));
+	wait_unlock(&outlet->wait);
+	if (outlet->bit) {
+		spool_ledger(outlet->spool, outlet->cursor, &ret_status->ledger);
+	}
+}
+
+void outlet_leave(struct outlet *outlet, int64_t deadline_ns)
+{
+	wait_lock(&outlet->wait);
+	outlet->leave_ns = deadline_ns;
+	wait_unlock(&outlet->wait);
+	wait_wake(&outlet->wait);
+	if (outlet->bit) {
+		spool_cursor_finish(outlet->spool, outlet->cursor);
+	}
+}
+
+bool outlet_done(struct outlet *outlet)
+{
+	bool done;
+
+	wait_lock(&outlet->wait);
+	done = outlet->done;
+	wait_unlock(&outlet->wait);
+	return done;
+}
+
+void outlet_abort(struct outlet *outlet, enum spool_reason reason)
+{
+	wait_lock(&outlet->wait);
+	outlet->abort_reason = reason;
+	wait_unlock(&outlet->wait);
+	atomic_store(&outlet->cancel, true);
+	outlet_leave(outlet, INT64_MIN);
+}
+
+void outlet_free(struct outlet *outlet)
+{
+	if (!outlet) {
+		return;
+	}
+	if (outlet->bit) {
+		thread_join(outlet->thread);
+		spool_cursor_remove(outlet->spool, outlet->cursor);
+	}
+	wait_fini(&outlet->wait);
+	g_free(outlet->url);
+	g_free(outlet);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An outlet: one publisher at work.  It owns a cursor of the log and a thread that takes the oldest
+ * frame, hands it to the publisher and settles it: confirmed, refused for good, or tried again after
+ * a pause that doubles from 1 s to 60 s (with up to a fifth of it at random, so that many hosts do not
+ * come back in step).  One outlet's trouble never touches another's.
+ */
+#ifndef PIPELINE_OUTLET_H
+#define PIPELINE_OUTLET_H
+
+#include <virtmeter/plugin.h>
+
+#include "spool/spool.h"
+
+struct outlet;
+
+enum outlet_state { OUTLET_OK, OUTLET_RETRYING, OUTLET_FAILED };
+
+struct outlet_status {
+	enum outlet_state state;
+	char last_error[sizeof(((struct vmt_error *)0)->text)]; /* "" when there was none */
+	struct spool_ledger ledger;
+};
+
+/* Starts the thread.  `url` (without secrets) is copied; `ops`, `self` stay the caller's and must
+ * outlive the outlet.  `timeout_ns` bounds one attempt.  -ENOSPC: too many publishers. */
+int outlet_new(struct spool *spool, const char *url, const struct vmt_publisher_ops *ops, void *self,
+	       int64_t timeout_ns, struct outlet **ret_outlet);
+/* The publisher could not be opened: it takes nothing, but status tells of it. */
+struct outlet *outlet_new_failed(const char *url, const char *reason);
+
+const char *outlet_url(const struct outlet *outlet);
+/* Its bit in vmt_batch.publishers; 0 for one that failed to open. */
+uint64_t outlet_bit(const struct outlet *outlet);
+void outlet_status(struct outlet *outlet, struct outlet_status *ret_status);
+
+/* Takes nothing new; what is not delivered at `deadline_ns` will be dropped (`shutdown`).  Does not
+ * wait. */
+void outlet_leave(struct outlet *outlet, int64_t deadline_ns);
+/* Whether the thread has nothing more to do: all is delivered, or time is up. */
+bool outlet_done(struct outlet *outlet);
+/* Stops at once: the attempt under way is cancelled, what is queued is dropped for `reason`. */
+void outlet_abort(struct outlet *outlet, enum spool_reason reason);
+/* Waits for the thread; call outlet_leave or outlet_abort before. */
+void outlet_free(struct outlet *outlet);
+
+#endif

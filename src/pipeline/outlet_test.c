@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tests of an outlet on the simulated clock, with publishers that confirm, refuse, fail for a while or
+ * for ever, and hang until they are cancelled.
+ */
+#include "pipeline/outlet.h"
+
+#include <errno.h>
+#include <glib.h>
+
+#include "base/clock.h"
+#include "base/wait.h"
+#include "model/batch.h"
+
+static struct frame_pool *pool;
+static struct resource *resource;
+static struct spool *spool;
+
+/* A far side: fails `failing` times, then confirms or refuses. */
+struct far_side {
+	unsigned failing, calls;
+	bool refuses, hangs;
+	uint64_t got;
+	int64_t at[100]; /* when it was called */
+};
+
+static int far_publish(void *self, const struct vmt_frame *frame, uint64_t bit, const struct vmt_call *call,
+		       struct vmt_error *error)
+{
+	struct far_side *far = self;
+
+	far->at[far->calls % 100] = clock_monotonic();
+	far->calls++;
+	if (far->hangs) {
+		while (clock_monotonic() < call->deadline_ns && !atomic_load(call->cancel)) {
+			wait_sleep(NS_PER_S);
+		}
+		return vmt_error_set(error, -ETIMEDOUT, "far: no answer");
+	}
+	if (far->failing > 0) {
+		far->failing--;
+		return vmt_error_set(error, -ECONNREFUSED, "far: connect: Connection refused");
+	}
+	if (far->refuses) {
+		return vmt_error_set(error, -EBADMSG, "far: not this one");
+	}
+	far->got += frame_rows_for(frame, bit);
+	return 0;
+}
+
+static const struct vmt_publisher_ops far_ops = { .publish = far_publish };
+
+static struct frame *make_frame(unsigned rows)
+{
+	struct frame_builder builder;
+	struct batch_spec spec = { .name = "cpu", .unit = "ns", .kind = VMT_UINT64, .publishers = 1 };
+	struct frame *frame;
+
+	frame_builder_init(&builder, pool);
+	frame_begin(&builder, VMT_PROFILE_26, 1, 2);
+	batch_begin(&builder, &spec, rows);
+	for (unsigned r = 0; r < rows; r++) {
+		batch_add(&builder, resource, (union vmt_num){ .u = r }, 1, 2);
+	}
+	batch_end(&builder);
+	frame = frame_finish(&builder);
+	frame_builder_fini(&builder);
+	return frame;
+}
+
+static struct outlet *open_outlet(struct far_side *far)
+{
+	struct outlet *o = NULL;
+
+	spool = spool_new_memory(&(struct spool_limits){ 100, 1 << 30 });
+	g_assert_cmpint(outlet_new(spool, "far://", &far_ops, far, 30 * NS_PER_S, &o), ==, 0);
+	return o;
+}
+
+static struct outlet_status close_outlet(struct outlet *o, int64_t within_ns)
+{
+	int64_t deadline = clock_monotonic() + within_ns;
+	struct outlet_status status;
+
+	outlet_leave(o, deadline);
+	while (!outlet_done(o)) {
+		g_assert_cmpint(clock_monotonic(), <=, deadline + NS_PER_S);
+		wait_sleep(NS_PER_S / 10);
+	}
+	outlet_status(o, &status);
+	outlet_free(o);
+	spool_free(spool);
+	return status;
+}
+
+static void test_confirm(void)
+{
+	struct far_side far = { .failing = 0 };
+	struct outlet *o = open_outlet(&far);
+	struct outlet_status st;
+
+	spool_append(spool, make_frame(3));
+	spool_append(spool, make_frame(4));
+	st = close_outlet(o, 60 * NS_PER_S);
+	g_assert_cmpuint(far.got, ==, 7);
+	g_assert_cmpuint(st.ledger.confirmed, ==, 7);
+	g_assert_cmpint(st.state, ==, OUTLET_OK);
+}
+
+/* Ten failures: the same frame again and again, at growing distances, and nothing lost. */
+static void test_retry(void)
+{
+	struct far_side far = { .failing = 10 };
+	struct outlet *o = open_outlet(&far);
+	struct outlet_status st;
+
+	spool_append(spool, make_frame(3));
+	wait_sleep(5 * NS_PER_S);
+	outlet_status(o, &st);
+	g_assert_cmpint(st.state, ==, OUTLET_RETRYING);
+	g_assert_cmpstr(st.last_error, ==, "far: connect: Connection refused");
+	g_assert_cmpuint(st.ledger.queued, ==, 3);
+	wait_sleep(3600 * NS_PER_S);
+	g_assert_cmpuint(far.calls, ==, 11);
+	for (unsigned i = 1; i < 11; i++) {
+		int64_t pause = far.at[i] - far.at[i - 1];
+		int64_t base = MIN(NS_PER_S << (i - 1), 60 * NS_PER_S);
+
+		g_assert_cmpint(pause, >=, base);
+		g_assert_cmpint(pause, <=, base + base / 5);
+	}
+	st = close_outlet(o, NS_PER_S);
+	g_assert_cmpuint(far.got, ==, 3);
+	g_assert_cmpuint(st.ledger.confirmed, ==, 3);
+	g_assert_cmpint(st.state, ==, OUTLET_OK);
+}
+
+static void test_refused(void)
+{
+	struct far_side far = { .refuses = true };
+	struct outlet *o = open_outlet(&far);
+	struct outlet_status st;
+
+	spool_append(spool, make_frame(3));
+	spool_append(spool, make_frame(2));
+	wait_sleep(NS_PER_S);
+	g_assert_cmpuint(far.calls, ==, 2); /* a refused frame does not hold up the next */
+	st = close_outlet(o, NS_PER_S);
+	g_assert_cmpuint(st.ledger.dropped[SPOOL_REFUSED], ==, 5);
+	g_assert_cmpuint(st.ledger.queued, ==, 0);
+}
+
+/* Leaving while the far side is down: at the deadline what is left is dropped, and counted. */
+static void test_leave(void)
+{
+	struct far_side far = { .failing = UINT_MAX };
+	struct outlet *o = open_outlet(&far);
+	struct outlet_status st;
+	int64_t began;
+
+	spool_append(spool, make_frame(3));
+	wait_sleep(100 * NS_PER_S);
+	began = clock_monotonic();
+	st = close_outlet(o, 20 * NS_PER_S);
+	g_assert_cmpint(clock_monotonic() - began, <, 22 * NS_PER_S);
+	g_assert_cmpuint(st.ledger.dropped[SPOOL_SHUTDOWN], ==, 3);
+	g_assert_cmpuint(st.ledger.queued, ==, 0);
+}
+
+static void test_abort(void)
+{
+	struct far_side far = { .hangs = true };
+	struct outlet *o = open_outlet(&far);
+	struct outlet_status st;
+
+	spool_append(spool, make_frame(3));
+	wait_sleep(10 * NS_PER_S);
+	outlet_abort(o, SPOOL_REMOVED);
+	wait_sleep(2 * NS_PER_S);
+	g_assert_true(outlet_done(o));
+	outlet_status(o, &st);
+	g_assert_cmpuint(st.ledger.dropped[SPOOL_REMOVED], ==, 3);
+	outlet_free(o);
+	spool_free(spool);
+}
+
+static void test_failed(void)
+{
+	struct outlet *o = outlet_new_failed("far://", "far: no such plugin");
+	struct outlet_status st;
+
+	outlet_status(o, &st);
+	g_assert_cmpint(st.state, ==, OUTLET_FAILED);
+	g_assert_cmpstr(st.last_error, ==, "far: no such plugin");
+	g_assert_cmpuint(outlet_bit(o), ==, 0);
+	g_assert_true(outlet_done(o));
+	outlet_free(o);
+}
+
+int main(int argc, char **argv)
+{
+	struct resource_head *head;
+	int ret;
+
+	g_test_init(&argc, &argv, NULL);
+	clock_simulate(INT64_C(1784641000) * NS_PER_S, 1000 * NS_PER_S);
+	pool = frame_pool_new(4);
+	head = resource_head_new(&(struct resource_owner){ .source = "openstack" }, "{", 1);
+	resource = resource_new(head, "r", "}", 1);
+	resource_head_unref(head);
+	g_test_add_func("/outlet/confirm", test_confirm);
+	g_test_add_func("/outlet/retry", test_retry);
+	g_test_add_func("/outlet/refused", test_refused);
+	g_test_add_func("/outlet/leave", test_leave);
+	g_test_add_func("/outlet/abort", test_abort);
+	g_test_add_func("/outlet/failed", test_failed);
+	ret = g_test_run();
+	resource_unref(resource);
+	frame_pool_free(pool);
+	return ret;
+}
