@@ -32,7 +32,8 @@ step() { # step NAME MINUTES COMMAND...: one test, by its exit status
 		count "$name" $((SECONDS - start)) '1 0 0'
 	else
 		count "$name" $((SECONDS - start)) '0 1 0' "$name, see $logs/$name.log"
-		tail -n 30 "$logs/$name.log" | sed 's/^/    | /'
+		grep -E 'error:|warning:' "$logs/$name.log" | sort -u | head -n 30 | grep . ||
+			tail -n 30 "$logs/$name.log"
 		return 1
 	fi
 }
