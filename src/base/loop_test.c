@@ -123,14 +123,14 @@ static void test_quit_first(void)
 static gboolean from_glib(gpointer data)
 {
 	say((void *)"g");
+	loop_timer_set(data, clock_monotonic() + NS_PER_MS);
 	return G_SOURCE_REMOVE;
 }
 
 static void test_beside_glib(void)
 {
 	begin();
-	g_timeout_add(5, from_glib, NULL);
-	loop_timer_add(loop, clock_monotonic() + 15 * NS_PER_MS, stop, (void *)"t");
+	g_timeout_add(5, from_glib, loop_timer_add(loop, INT64_MAX, stop, (void *)"t"));
 	end("gt");
 }
 
