@@ -4,6 +4,7 @@ PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
 DESTDIR ?=
 ARGS ?=
+SOAK_TIME ?= 3600
 MESON ?= meson
 # Folders of the builds: for running and quick checks, for installing and measuring, for the sanitizers.
 BUILD ?= build
@@ -45,8 +46,8 @@ test: deps ## all tests; the last line sums them up
 fuzz: deps ## libFuzzer on every target, FUZZ_TIME seconds each (30)
 	@bash scripts/fuzz.sh
 
-soak: build ## the agent for SOAK_TIME seconds (3600) under watch: memory, files, ledger
-	@BUILD=$(BUILD) bash scripts/soak.sh
+soak: deps build ## the agent for SOAK_TIME seconds (3600) under watch: memory, files, ledger
+	@python3 tests/soak/soak.py $(BUILD)/src/virtmeter $(SOAK_TIME)
 
 bench: deps release ## measures each hot path beside its limit and its peers
 	@BUILD=$(RELEASE) bash bench/run.sh $(ARGS)
