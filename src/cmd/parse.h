@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line of a subcommand, by GLib's option parser; main thread. */
+#ifndef CMD_PARSE_H
+#define CMD_PARSE_H
+
+#include <glib.h>
+
+#include "cmd/table.h"
+
+/* Parses; `entries` ends with an empty one.  `usage` stands behind the name ("[FILE…]"), `about` is shown
+ * below it by --help.  -1: go on, with what is no option left in argv[1] to argv[argc-1].  Else the exit
+ * status: 0 after --help, 2 after one line about what is wrong. */
+int cmd_parse(int *argc, char ***argv, const GOptionEntry *entries, const char *usage,
+	      const char *about);
+/* "table" (or NULL) or "json"; else one line on stderr and -EINVAL. */
+int cmd_format(const char *text, enum table_format *ret_format);
+/* One line "virtmeter COMMAND: …" on stderr; answers 2. */
+int cmd_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

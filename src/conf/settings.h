@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The program's own options, as a table (struct vmt_option) and a structure.  What belongs to a plugin
+ * (libvirt_uri…) is in the plugin's table.  Built once, then constant and for any thread.
+ */
+#ifndef CONF_SETTINGS_H
+#define CONF_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <virtmeter/plugin.h>
+
+#include "base/log.h"
+#include "conf/ini.h"
+
+struct settings {
+	struct arena *arena; /* owns all strings below */
+
+	/* [DEFAULT] */
+	const char *host; /* never empty: else the system's name */
+	const char *sample_source;
+	const char *hypervisor_inspector;
+	const char *pipeline_cfg_file;
+	const char *const *reserved_metadata_namespace;
+	const char *const *reserved_metadata_keys;
+	int64_t reserved_metadata_length;
+	const char *const *polling_namespaces;
+	int64_t graceful_shutdown_timeout_ns;
+
+	/* logging, [DEFAULT] */
+	bool debug, verbose, use_syslog, use_journal, use_stderr, use_json, watch_log_file,
+		log_options;
+	const char *log_file, *log_dir, *log_date_format, *syslog_log_facility;
+	const char *const *default_log_levels; /* logger=LEVEL */
+
+	/* [compute] */
+	const char *instance_discovery_method;
+	bool report_stopped_instance_metrics;
+
+	/* [polling] */
+	const char *cfg_file;
+	int64_t batch_size;
+
+	/* [virtmeter] */
+	const char *meter_profile_name;
+	enum vmt_profile meter_profile;
+	bool align;
+	int64_t jitter_ns;
+	const char *plugin_dir;
+	const char *control_socket;
+	int64_t control_socket_mode;
+	const char *log_format; /* plain, oslo, json */
+	const char *
+		store; /* URL that samples, resources, meters read; NULL: the first store configured */
+	int64_t poll_workers; /* 0: one per polling task */
+	int64_t publish_timeout_ns; /* bound of one attempt */
+	int64_t queue_samples, queue_bytes; /* bounds of the memory log */
+	const char *const *pollsters; /* plugins to use beside the table of meters; "*": all */
+};
+
+extern const struct vmt_option settings_options[];
+
+/* The table's defaults, then *ini's values, checked.  0, or -EINVAL with each error in `problems`;
+ * *settings can then still be looked at, and must be given to settings_fini() in any case. */
+int settings_read(struct settings *settings, const struct ini *ini, struct problems *problems);
+/* Whether hypervisor_inspector is one of `inspectors` (registry_names()): -EINVAL with the list, and for
+ * xenapi with what takes its place. */
+int settings_check_inspector(const struct settings *settings, const struct ini *ini,
+			     const char *const *inspectors, struct problems *problems);
+void settings_fini(struct settings *settings); /* NULL is fine */
+
+/* For log_init(); `levels` must have room, freed by the caller with g_free(). */
+void settings_log(const struct settings *settings, const char *program,
+		  struct log_settings *ret_log, struct log_level_of **ret_levels);
+
+#endif

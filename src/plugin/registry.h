@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All plugins there are: those built in, and the shared objects of a folder.  A shared object that cannot
+ * be used is named, with the reason, and skipped.
+ *
+ * A file named NAMESPACE-NAME.so (publisher-http.so; with further names as publisher-rpc+meter.so) is
+ * opened when that plugin is first looked for, so that what brings a heavy library is in the process
+ * only when it is configured.  Any other *.so is opened at once.  Never unloaded.
+ *
+ * Main thread only; blocks on the disk.
+ */
+#ifndef PLUGIN_REGISTRY_H
+#define PLUGIN_REGISTRY_H
+
+#include <virtmeter/plugin.h>
+
+#include "conf/problem.h"
+
+struct registry;
+
+/* `builtin` is NULL-terminated; NULL for none. */
+struct registry *registry_new(const struct vmt_plugin *const *builtin);
+void registry_free(struct registry *registry);
+
+/* Looks at all *.so of the folder, by name.  A folder that is not there is no error.  0 or -errno; what
+ * was skipped is added to `problems` (failed) and to the failures. */
+int registry_load_dir(struct registry *registry, const char *dir, struct problems *problems);
+/* Opens those that wait to be looked for as well. */
+void registry_load_all(struct registry *registry, struct problems *problems);
+
+/* By name or alias; NULL when there is none. */
+const struct vmt_plugin *registry_find(struct registry *registry, enum vmt_namespace ns,
+				       const char *name);
+
+/* Those opened. */
+size_t registry_count(const struct registry *registry);
+const struct vmt_plugin *registry_at(const struct registry *registry, size_t i);
+const char *registry_file(const struct registry *registry, size_t i); /* NULL: built in */
+
+/* "lib/x.so: ABI 99, this virtmeter has 0; build it against this version's virtmeter/plugin.h" */
+size_t registry_failures(const struct registry *registry);
+const char *registry_failure(const struct registry *registry, size_t i);
+
+/* Names (not aliases) of a namespace's plugins, those not yet opened too; NULL-terminated, to be freed
+ * with g_free(); the names stay the registry's. */
+const char **registry_names(const struct registry *registry, enum vmt_namespace ns);
+/* Their option tables, NULL-terminated, to be freed with g_free(). */
+const struct vmt_option **registry_options(const struct registry *registry);
+
+/* "publisher" */
+const char *registry_namespace(enum vmt_namespace ns);
+
+#endif
