@@ -9,6 +9,7 @@ decides.  Its judgement of profile 19 is itself tested against samples of a real
 import collections
 import dataclasses
 import hashlib
+import re
 import time
 import xml.etree.ElementTree as ET
 
@@ -80,8 +81,8 @@ def snapshot(lv):
     """Asks virsh for everything; three processes in all."""
     start = time.time()
     uuids = lv.virsh("list --all --uuid").split()
-    texts = sections(lv.virsh(*(c for u in uuids for c in (f"echo {MARK} {u} xml", f"dumpxml {u}")), check=False))
-    commands = [f"echo {MARK} - stats", "domstats --raw"]
+    texts = sections(lv.virsh(*(c for u in uuids for c in (f"echo {MARK} {u} xml {MARK}", f"dumpxml {u}")), check=False))
+    commands = [f"echo {MARK} - stats {MARK}", "domstats --raw"]
     for u in uuids:
         disks, nics = devices(texts[u, "xml"])
         asked = [("info", f"dominfo {u}"), ("memory", f"dommemstat {u}")]
@@ -89,7 +90,7 @@ def snapshot(lv):
         asked += [(f"disk/{d}", f"domblkstat {u} {d}") for d in disks]
         asked += [(f"nic/{n}", f"domifstat {u} {n}") for n in nics]
         for label, command in asked:
-            commands += [f"echo {MARK} {u} {label}", command]
+            commands += [f"echo {MARK} {u} {label} {MARK}", command]
     texts.update(sections(lv.virsh(*commands, check=False)))
     stats = domstats(texts["-", "stats"])
     views = {}
@@ -109,13 +110,9 @@ def snapshot(lv):
 
 
 def sections(text):
-    """Output of commands with a marking `echo` before each."""
-    out = {}
-    for part in ("\n" + text).split(f"\n{MARK} ")[1:]:
-        head, _, body = part.partition("\n")
-        uuid, label = head.strip().split(" ", 1)
-        out[uuid, label] = body
-    return out
+    """Output of commands with a marking `echo` before each (which ends without a newline)."""
+    parts = re.split(rf"{MARK} (\S+) (\S+) {MARK}", text)
+    return {(parts[i], parts[i + 1]): parts[i + 2] for i in range(1, len(parts), 3)}
 
 
 def domstats(text):
@@ -204,6 +201,8 @@ OWN = [
 ]
 ONLY_STOPPED = {"power.state", "vcpus", "memory", "disk.device.capacity", "disk.device.usage",
                 "disk.device.allocation"}
+# told of every instance that is known, running or not, for nothing of it has to be read
+FROM_DISCOVERY = ("instance", "disk.root.size", "disk.ephemeral.size")
 OLD_UNITS = {"MiB": "MB", "GiB": "GB"}
 
 
@@ -373,7 +372,7 @@ def of_domain(earlier, late, rules):
         for name, kind, unit, key in NIC:
             row(name, kind, unit, resource, [early.nics.get(nic, {}).get(key), late.nics[nic].get(key)], more, whole=whole)
     if off:
-        rows = [r for r in rows if rules.stopped and r.name in ONLY_STOPPED]
+        rows = [r for r in rows if r.name.startswith(FROM_DISCOVERY) or (rules.stopped and r.name in ONLY_STOPPED)]
     return rows
 
 

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs `virtmeter`: the program under test is $VIRTMETER (meson sets it)."""
+import collections
+import ctypes
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import tempfile
+import time
+
+import private
+
+PROGRAM = os.environ.get("VIRTMETER") or os.path.join(private.HERE, "../../../build/src/virtmeter")
+_libc = ctypes.CDLL(None)
+
+
+def _die_with_us():
+    _libc.prctl(1, signal.SIGKILL)      # PR_SET_PDEATHSIG
+
+
+def command(*args, stdin="", timeout=60, **more):
+    """One run of the program to its end."""
+    return subprocess.run([PROGRAM, *map(str, args)], input=stdin, capture_output=True, text=True,
+                          timeout=timeout, **more)
+
+
+def yaml_list(items):
+    return "[" + ", ".join(json.dumps(i) for i in items) + "]"
+
+
+class Agent:
+    """`virtmeter agent` with a configuration in a folder of its own.
+
+    meters: patterns.  publishers: URLs; {dir} stands for the folder.  options: more lines of the
+    configuration by section.  wrap: words put before the program (setpriv, strace).
+    """
+
+    def __init__(self, uri, interval=2, meters=("*",), publishers=("file://{dir}/samples.json?json",),
+                 options=None, args=(), wrap=(), env=None, start=True):
+        self.dir = tempfile.mkdtemp(prefix="vm-agent-")
+        os.chmod(self.dir, 0o777)       # for agents that run as somebody else
+        self.socket, self.file = f"{self.dir}/agent.sock", f"{self.dir}/samples.json"
+        self.interval, self.wrap, self.args = interval, list(wrap), list(args)
+        self.env, self.process, self.tail = dict(os.environ, **(env or {})), None, Tail(self.file)
+        self.conf = {"DEFAULT": {"host": "compute-0", "libvirt_uri": uri, "control_socket": self.socket},
+                     "polling": {"cfg_file": f"{self.dir}/polling.yaml"}}
+        for section, values in (options or {}).items():
+            self.conf.setdefault(section, {}).update(values)
+        self.meters, self.publishers = list(meters), [p.format(dir=self.dir) for p in publishers]
+        self.write()
+        if start:
+            self.start()
+
+    def write(self):
+        conf = {s: dict(v) for s, v in self.conf.items()}
+        conf["DEFAULT"].setdefault("pipeline_cfg_file", f"{self.dir}/pipeline.yaml")
+        text = "".join(f"[{s}]\n" + "".join(f"{k} = {v}\n" for k, v in values.items() if v is not None)
+                       for s, values in conf.items())
+        self.put("virtmeter.conf", text)
+        self.put("polling.yaml", f"sources:\n  - name: all\n    interval: {self.interval}\n"
+                                 f"    meters: {yaml_list(self.meters)}\n")
+        self.put("pipeline.yaml", f"sources:\n  - name: all\n    meters: {yaml_list(self.meters)}\n    sinks: [out]\n"
+                                  f"sinks:\n  - name: out\n    publishers: {yaml_list(self.publishers)}\n")
+
+    def put(self, name, text):
+        with open(f"{self.dir}/{name}", "w", encoding="utf-8") as f:
+            f.write(text)
+
+    @property
+    def config(self):
+        return f"{self.dir}/virtmeter.conf"
+
+    def start(self):
+        with open(f"{self.dir}/log", "ab") as log:
+            self.process = subprocess.Popen(
+                [*self.wrap, PROGRAM, "agent", "--config-file", self.config, *self.args],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env, cwd="/", preexec_fn=_die_with_us)
+        return self
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def log(self):
+        with open(f"{self.dir}/log", encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def status(self):
+        """The status document, or None while no agent answers."""
+        done = command("status", "--socket", self.socket, "--format", "json")
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
+    def cycles(self):
+        doc = self.status()
+        return sum(t["cycles"] for t in doc["tasks"]) if doc else 0
+
+    def reload(self):
+        return command("reload", "--socket", self.socket)
+
+    def wait(self, condition, seconds, what):
+        """Until condition() is true; its value.  Raises with the agent's last words when it never is."""
+        end = time.monotonic() + seconds
+        while True:
+            value = condition()
+            if value:
+                return value
+            if not self.running():
+                raise private.Failed(f"{what}: the agent ended with {self.process.returncode}: {self.log()[-2000:]}")
+            if time.monotonic() > end:
+                raise private.Failed(f"{what}: not within {seconds} s; log: {self.log()[-2000:]}")
+            time.sleep(0.05)
+
+    def wait_cycles(self, count, seconds=60):
+        """`count` further cycles, each a list of samples, from the file publisher."""
+        out = []
+        self.wait(lambda: out.extend(self.tail.cycles()) or len(out) >= count, seconds, f"{count} cycles")
+        return out
+
+    def stop(self, sig=signal.SIGTERM, seconds=70):
+        if self.running():
+            self.process.send_signal(sig)
+        return self.process.wait(seconds)
+
+    def close(self):
+        if self.running():
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind and self.process:
+            print("# the agent's log:")
+            for line in self.log().splitlines()[-30:]:
+                print(f"#   {line[:300]}")
+        self.close()
+
+
+@dataclasses.dataclass
+class Cycle:
+    seen: float         # when the last of it was there
+    samples: list
+
+    def volumes(self, name):
+        return {s["resource_id"]: s["volume"] for s in self.samples if s["name"] == name}
+
+    def resources(self):
+        return {(s["name"], s["resource_id"]) for s in self.samples}
+
+
+class Tail:
+    """Reads a growing file of JSON lines, cycle by cycle.  A cycle is over when the file has grown and then
+    rested for a moment: it is written once per cycle."""
+
+    def __init__(self, path, rest=0.25):
+        self.path, self.rest, self.offset = path, rest, 0
+        self.grown, self.size = 0.0, 0
+
+    def cycles(self):
+        try:
+            size = os.path.getsize(self.path)
+        except FileNotFoundError:
+            return []
+        if size != self.size:
+            self.size, self.grown = size, time.time()
+            return []
+        if size == self.offset or time.time() - self.grown < self.rest:
+            return []
+        with open(self.path, encoding="utf-8") as f:
+            f.seek(self.offset)
+            text = f.read(size - self.offset)
+        self.offset = size
+        return [Cycle(self.grown, [json.loads(line) for line in text.splitlines()])]
+
+
+def stored(path):
+    """Points of a SQLite store by the program's own reader: {(meter, resource): [(time, volume)]}."""
+    done = command("samples", "--store", f"sqlite://{path}", "--format", "json", "--limit", 10_000_000)
+    if done.returncode:
+        raise private.Failed(f"virtmeter samples: {done.stderr.strip()}")
+    out = collections.defaultdict(list)
+    for line in done.stdout.splitlines():
+        s = json.loads(line)
+        out[s["name"], s["resource_id"]].append((s["timestamp"], s["volume"]))
+    return out
+
+
+def sound(path):
+    """SQLite's own opinion of the store."""
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+        return db.execute("pragma integrity_check").fetchone()[0]
