@@ -33,6 +33,7 @@ enum meter_flags {
 	METER_OWN = 2, /* begins with "vm.": selected by patterns that begin so only */
 	METER_REMEMBERS = 4, /* needs the values of the cycle before: a delta or a rate */
 	METER_FOREIGN = 8, /* no libvirt host gives it; other hypervisors do */
+	METER_LATE_DEVICE = 16, /* no list of devices in its metadata before Pike */
 };
 
 struct meter_run;
