@@ -120,8 +120,8 @@ void body_make(struct body *ret, const struct actor *actor, const struct simulat
 	*ret = b;
 }
 
-/* How often a thing worth `each` has happened, by such an activity. */
-static uint64_t times(double amount, double each)
+/* How many events of size `each` make up the amount. */
+static uint64_t events(double amount, double each)
 {
 	return (uint64_t)(amount / each);
 }
@@ -174,10 +174,10 @@ static void read_memory(const struct body *b, const struct look *look, struct vm
 	vmt_set(r, VMT_F_MEM_USABLE, available - used, s);
 	vmt_set(r, VMT_F_DISK_CACHES, caches, s);
 	vmt_set(r, VMT_F_MEM_RSS, (used + caches) / 4096 * 4096 + 43008, s);
-	vmt_set(r, VMT_F_SWAP_IN, times(work, 9e9) * 4, s);
-	vmt_set(r, VMT_F_SWAP_OUT, times(work, 5e9) * 4, s);
-	vmt_set(r, VMT_F_MAJOR_FAULTS, times(work, 2e9), s);
-	vmt_set(r, VMT_F_MINOR_FAULTS, times(work, 4e4), s);
+	vmt_set(r, VMT_F_SWAP_IN, events(work, 9e9) * 4, s);
+	vmt_set(r, VMT_F_SWAP_OUT, events(work, 5e9) * 4, s);
+	vmt_set(r, VMT_F_MAJOR_FAULTS, events(work, 2e9), s);
+	vmt_set(r, VMT_F_MINOR_FAULTS, events(work, 4e4), s);
 	if (look->rates) {
 		vmt_set(r, VMT_F_MEM_USED, used, s);
 	}
@@ -214,8 +214,8 @@ static void drive_rates(const struct drive *d, const struct look *look, struct v
 
 static void drive_read(const struct drive *d, const struct look *look, struct vmt_device_reading *r)
 {
-	uint64_t reads = times((double)pulse_at(&d->read, look->now_ns) * d->read_rate, d->read_size);
-	uint64_t writes = times((double)pulse_at(&d->write, look->now_ns) * d->write_rate, d->write_size);
+	uint64_t reads = events((double)pulse_at(&d->read, look->now_ns) * d->read_rate, d->read_size);
+	uint64_t writes = events((double)pulse_at(&d->write, look->now_ns) * d->write_rate, d->write_size);
 	uint8_t s = look->stamp;
 
 	drive_sizes(d, look, r);
