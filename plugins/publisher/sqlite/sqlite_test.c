@@ -1,0 +1,892 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sqlite store through its contract: what goes in comes out, once, with the metadata of its time; and
+ * what is said when it cannot.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../fixture.h"
+#include "base/clock.h"
+#include "store.h"
+
+extern const struct vmt_plugin vmt_plugin_publisher_sqlite;
+
+#define OPS (vmt_plugin_publisher_sqlite.ops.publisher)
+
+/* ------------------------------------------------------------------ tools */
+
+struct place {
+	char *folder, *path, *text;
+	struct store_conf conf;
+	struct vmt_error error;
+};
+
+static void place_init(struct place *p)
+{
+	memset(p, 0, sizeof *p);
+	p->folder = fixture_folder();
+	p->path = g_build_filename(p->folder, "samples.db", NULL);
+	p->text = g_strconcat("sqlite://", p->path, NULL);
+	p->conf = (struct store_conf){ .synchronous = "off", .time_to_live = -1, .page_cache = 1024 };
+}
+
+static void place_fini(struct place *p)
+{
+	fixture_remove(p->folder);
+	g_free(p->path);
+	g_free(p->text);
+}
+
+static int try_open(struct place *p, bool read_only, void **ret_self)
+{
+	struct vmt_url url = { .text = p->text, .scheme = "sqlite", .host = "", .path = p->path };
+
+	return OPS->open(&p->conf, &url, read_only, ret_self, &p->error);
+}
+
+static void *open_store(struct place *p, bool read_only)
+{
+	void *self = NULL;
+	int code = try_open(p, read_only, &self);
+
+	g_assert_cmpstr(code ? p->error.text : "", ==, "");
+	g_assert_nonnull(self);
+	return self;
+}
+
+static int publish(struct place *p, void *self, const struct fixture *f)
+{
+	struct vmt_call call = fixture_call(60);
+
+	p->error.text[0] = '\0';
+	return OPS->publish(self, &f->frame, 1, &call, &p->error);
+}
+
+static void must_publish(struct place *p, void *self, const struct fixture *f)
+{
+	int code = publish(p, self, f);
+
+	g_assert_cmpstr(p->error.text, ==, "");
+	g_assert_cmpint(code, ==, 0);
+}
+
+/* Rows as text, a line each. */
+static int as_text(void *context, const struct vmt_store_row *row)
+{
+	GString *out = context;
+	const struct vmt_resource *r = row->resource;
+	char number[64];
+
+	switch (row->kind) {
+	case VMT_DOUBLE:
+		g_snprintf(number, sizeof number, "%.17g", row->value.d);
+		break;
+	case VMT_UINT64:
+		g_snprintf(number, sizeof number, "%" G_GUINT64_FORMAT "u", (guint64)row->value.u);
+		break;
+	default:
+		g_snprintf(number, sizeof number, "%" G_GINT64_FORMAT, (gint64)row->value.i);
+	}
+	g_string_append_printf(out, "%s %d %s %s %s %s @%" G_GINT64_FORMAT " %.*s%.*s\n",
+			       row->name ? row->name : "-", row->type, row->unit ? row->unit : "-", number,
+			       r->id + strlen(r->id) - 1, r->project_id ? r->project_id : "null",
+			       (gint64)((row->time_ns - FIXTURE_TIME) / 1000), (int)r->meta_head_len,
+			       r->meta_head, (int)r->meta_tail_len, r->meta_tail);
+	return 0;
+}
+
+static int count_row(void *context, const struct vmt_store_row *row)
+{
+	g_assert_nonnull(row->resource);
+	++*(unsigned *)context;
+	return 0;
+}
+
+static unsigned count(struct place *p, void *self, const struct vmt_query *query)
+{
+	unsigned n = 0;
+	int code = OPS->store->samples(self, query, count_row, &n, &p->error);
+
+	g_assert_cmpint(code, ==, 0);
+	return n;
+}
+
+static char *samples(struct place *p, void *self, const struct vmt_query *query)
+{
+	GString *out = g_string_new(NULL);
+	int code = OPS->store->samples(self, query, as_text, out, &p->error);
+
+	g_assert_cmpint(code, ==, 0);
+	return g_string_free(out, FALSE);
+}
+
+#define ASSERT_SAMPLES(p, self, query, expected)                                                       \
+	do {                                                                                           \
+		char *text_ = samples(p, self, query);                                                 \
+		g_assert_cmpstr(text_, ==, expected);                                                  \
+		g_free(text_);                                                                         \
+	} while (0)
+
+/* The number that `sql` answers on the file itself. */
+static int64_t ask(struct place *p, const char *sql)
+{
+	sqlite3 *db;
+	sqlite3_stmt *statement;
+	int64_t answer;
+
+	g_assert_cmpint(sqlite3_open(p->path, &db), ==, SQLITE_OK);
+	sqlite3_busy_timeout(db, 5000);
+	g_assert_cmpint(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), ==, SQLITE_OK);
+	g_assert_cmpint(sqlite3_step(statement), ==, SQLITE_ROW);
+	answer = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	sqlite3_close(db);
+	return answer;
+}
+
+static void execute(const char *path, const char *sql)
+{
+	sqlite3 *db;
+	char *reason = NULL;
+
+	g_assert_cmpint(sqlite3_open(path, &db), ==, SQLITE_OK);
+	sqlite3_exec(db, sql, NULL, NULL, &reason);
+	g_assert_cmpstr(reason, ==, NULL);
+	sqlite3_close(db);
+}
+
+static const struct store_counts *counts(void *self)
+{
+	return &((struct store *)self)->counts;
+}
+
+/* ------------------------------------------------------------------ in and out */
+
+static void test_round_trip(void)
+{
+	const struct vmt_query all = { 0 };
+	struct place p;
+	struct fixture f;
+	void *self;
+
+	place_init(&p);
+	fixture_init(&f, 2, 3);
+	self = open_store(&p, false);
+	fixture_cycle(&f, 0, FIXTURE_TIME);
+	must_publish(&p, self, &f);
+	fixture_cycle(&f, 1, FIXTURE_TIME + 61 * NS_PER_S);
+	must_publish(&p, self, &f);
+#define VM(n) "{\"display_name\": \"vm-" n "\", \"status\": \"active\", \"flavor\":"                     \
+	      " {\"name\": \"m1.small\", \"ram\": 512}}\n"
+	ASSERT_SAMPLES(&p, self, &all,
+		       "meter.0 0 ns 1 0 project-0 @61000000 " VM("0")
+		       "meter.1 1 B 1000001 0 project-0 @61000000 " VM("0")
+		       "meter.2 2 ns 3 0 project-0 @61000000 " VM("0")
+		       "meter.0 0 ns 1001 1 project-1 @61000000 " VM("1")
+		       "meter.1 1 B 1001001 1 project-1 @61000000 " VM("1")
+		       "meter.2 2 ns 3.0009765625 1 project-1 @61000000 " VM("1")
+		       "meter.0 0 ns 0 0 project-0 @0 " VM("0")
+		       "meter.1 1 B 1000000 0 project-0 @0 " VM("0")
+		       "meter.2 2 ns 2 0 project-0 @0 " VM("0")
+		       "meter.0 0 ns 1000 1 project-1 @0 " VM("1")
+		       "meter.1 1 B 1001000 1 project-1 @0 " VM("1")
+		       "meter.2 2 ns 2.0009765625 1 project-1 @0 " VM("1"));
+	OPS->close(self);
+	g_assert_cmpint(ask(&p, "SELECT count(*) FROM sample WHERE name = 'meter.2' AND unit = 'ns'"
+				" AND timestamp = '2026-07-21T13:56:12.123456'"
+				" AND resource_id LIKE '%1' AND volume = 2.0009765625"), ==, 1);
+	fixture_fini(&f);
+	place_fini(&p);
+}
+
+/* Values at the edges of their kinds; what is no number is left out and counted. */
+static void test_values(void)
+{
+	const uint64_t edge[] = { UINT64_MAX, (uint64_t)INT64_MAX + 1, INT64_MAX, 0 };
+	const int64_t whole[] = { INT64_MIN, -1, 0, INT64_MAX };
+	const double real[] = { -0.0, 512.0, NAN, 5e-324 };
+	const struct vmt_query all = { 0 };
+	struct place p;
+	struct fixture f;
+	uint8_t kinds[4] = { VMT_UINT64, VMT_INT64, VMT_DOUBLE, VMT_INT64 };
+	char *text;
+	void *self;
+
+	place_init(&p);
+	fixture_init(&f, 4, 4);
+	fixture_cycle(&f, 0, FIXTURE_TIME);
+	for (int i = 0; i < 4; i++) {
+		f.value[i].u = edge[i];
+		f.value[4 + i].i = whole[i];
+		f.value[8 + i].d = real[i];
+	}
+	f.value[12].u = UINT64_MAX;
+	f.value[13].i = -5;
+	f.value[14].d = INFINITY;
+	f.value[15].i = 7;
+	f.batch[0].kind = VMT_UINT64;
+	f.batch[1].kind = VMT_INT64;
+	f.batch[2].kind = VMT_DOUBLE;
+	f.batch[3].kinds = kinds;
+	self = open_store(&p, false);
+	must_publish(&p, self, &f);
+	g_assert_cmpuint(counts(self)->stored, ==, 14);
+	g_assert_cmpuint(counts(self)->rejected, ==, 2);
+	must_publish(&p, self, &f);
+	g_assert_cmpuint(counts(self)->repeats, ==, 14);
+	g_assert_cmpuint(counts(self)->conflicts, ==, 0);
+	text = samples(&p, self, &all);
+	g_assert_nonnull(strstr(text, " 18446744073709551615u "));
+	g_assert_nonnull(strstr(text, " 9223372036854775808u "));
+	g_assert_nonnull(strstr(text, " 9223372036854775807 "));
+	g_assert_nonnull(strstr(text, " -9223372036854775808 "));
+	g_assert_nonnull(strstr(text, " 4.9406564584124654e-324 "));
+	g_free(text);
+	OPS->close(self);
+	g_assert_cmpint(ask(&p, "SELECT count(*) FROM point WHERE typeof(value) = 'real'"), ==, 3);
+	g_assert_cmpint(ask(&p, "SELECT value FROM counter WHERE name = 'rejected'"), ==, 4);
+	fixture_fini(&f);
+	place_fini(&p);
+}
+
+static void test_repeats(void)
+{
+	const struct vmt_query all = { 0 };
+	struct place p;
+	struct fixture f;
+	void *self;
+
+	place_init(&p);
+	fixture_init(&f, 3, 6);
+	self = open_store(&p, false);
+	fixture_cycle(&f, 0, FIXTURE_TIME);
+	must_publish(&p, self, &f);
+	must_publish(&p, self, &f);
+	g_assert_cmpuint(counts(self)->stored, ==, 18);
+	g_assert_cmpuint(counts(self)->repeats, ==, 18);
+	f.value[4].i += 1; /* another value under a key that is taken */
+	must_publish(&p, self, &f);
+	g_assert_cmpuint(counts(self)->conflicts, ==, 1);
+	g_assert_cmpuint(counts(self)->repeats, ==, 35);
+	g_assert_cmpuint(count(&p, self, &all), ==, 18);
+	OPS->close(self);
+	g_assert_cmpint(ask(&p, "SELECT volume FROM sample WHERE name = 'meter.1'"
+				" AND resource_id LIKE '%1'"), ==, 1001000);
+	g_assert_cmpint(ask(&p, "SELECT value FROM counter WHERE name = 'conflicts'"), ==, 1);
+	/* Across a restart. */
+	self = open_store(&p, false);
+	must_publish(&p, self, &f);
+	g_assert_cmpuint(counts(self)->stored, ==, 0);
+	g_assert_cmpuint(counts(self)->conflicts, ==, 1);
+	OPS->close(self);
+	fixture_fini(&f);
+	place_fini(&p);
+}
+
+/* Only the batches of this publisher. */
+static void test_bits(void)
+{
+	const struct vmt_query all = { 0 };
+	struct place p;
+	struct fixture f;
+	void *self;
+
+	place_init(&p);
+	fixture_init(&f, 2, 2);
+	fixture_cycle(&f, 0, FIXTURE_TIME);
+	f.batch[1].publishers = 2;
+	self = open_store(&p, false);
+	must_publish(&p, self, &f);
+	g_assert_cmpuint(count(&p, self, &all), ==, 2);
+	OPS->close(self);
+	fixture_fini(&f);
+	place_fini(&p);
+}
+
+/* ------------------------------------------------------------------ restrictions */
+
+static void test_queries(void)
+{
+	const char *const meters[] = { "meter.[12]", "nothing", NULL };
+	const char *const none[] = { "cpu*", NULL };
+	const struct vmt_pair nested[] = { { .key = "flavor.name", .value = "m1.small" },
+					   { .key = "display_name", .value = "vm-4" }, { 0 } };
+	const struct vmt_pair number[] = { { .key = "flavor.ram", .value = "512" }, { 0 } };
+	const struct vmt_pair wrong[] = { { .key = "flavor", .value = "m1.small" }, { 0 } };
+	const struct {
+		struct vmt_query query;
+		unsigned count;
+	} cases[] = {
+		{ { .meters = meters }, 2 * 10 * 10 },
+		{ { .meters = none }, 0 },
+		{ { .resource = "00000000-0000-4000-8000-000000000003" }, 5 * 10 },
+		{ { .resource = "' OR 1 --" }, 0 },
+		{ { .project = "project-2" }, 3 * 5 * 10 },
+		{ { .project = "project-2", .user = "user-0" }, 2 * 5 * 10 },
+		{ { .metadata = nested }, 5 * 10 },
+		{ { .metadata = number }, 5 * 10 * 10 },
+		{ { .metadata = wrong }, 0 },
+		{ { .limit = 7 }, 7 },
+		{ { .limit = 7, .meters = meters, .user = "user-1" }, 7 },
+		{ { .start_ns = FIXTURE_TIME + 20 * NS_PER_S }, 5 * 10 * 8 },
+		{ { .end_ns = FIXTURE_TIME + 20 * NS_PER_S }, 5 * 10 * 2 },
+		{ { .start_ns = FIXTURE_TIME + 20 * NS_PER_S, .end_ns = FIXTURE_TIME + 20 * NS_PER_S + 1 },
+		  5 * 10 },
+		{ { .start_ns = FIXTURE_TIME + 20 * NS_PER_S + 1, .end_ns = FIXTURE_TIME + 30 * NS_PER_S },
+		  0 },
+		{ { .start_ns = INT64_MIN, .end_ns = INT64_MAX }, 5 * 10 * 10 },
+		{ { .resource = "00000000-0000-4000-8000-000000000003", .meters = meters,
+		    .start_ns = FIXTURE_TIME + 85 * NS_PER_S }, 2 },
+	};
+	struct place p;
+	struct fixture f;
+	void *self;
+
+	place_init(&p);
+	fixture_init(&f, 10, 5);
+	self = open_store(&p, false);
+	for (uint32_t cycle = 0; cycle < 10; cycle++) {
+		fixture_cycle(&f, cycle, FIXTURE_TIME + cycle * 10 * NS_PER_S);
+		must_publish(&p, self, &f);
+	}
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_test_message("case %zu", i);
+		g_assert_cmpuint(count(&p, self, &cases[i].query), ==, cases[i].count);
+	}
+	OPS->close(self);
+	fixture_fini(&f);
+	place_fini(&p);
+}
+
+/* Few of many series (looked up one by one) and most of them (read by the minute) answer alike. */
+static void test_few_of_many(void)
+{
+	struct vmt_query query = { .resource = "00000000-0000-4000-8000-000000000077" };
+	const struct vmt_query most = { .user = "user-1", .start_ns = FIXTURE_TIME + NS_PER_S };
+	struct place p;
+	struct fixture f;
+	void *self;
+
+	place_init(&p);
+	fixture_init(&f, 100, 20);
+	self = open_store(&p, false);
+	for (uint32_t cycle = 0; cycle < 3; cycle++) {
+		fixture_cycle(&f, cycle, FIXTURE_TIME + cycle * 30 * NS_PER_S);
+		must_publish(&p, self, &f);
+	}
+	g_assert_cmpuint(count(&p, self, &query), ==, 60);
+	g_assert_cmpuint(count(&p, self, &most), ==, 50 * 20 * 2);
+	OPS->close(self);
+	fixture_fini(&f);
+	place_fini(&p);
+}
+
+static int stop_at_two(void *context, const struct vmt_store_row *row)
+{
+	(void)row;
+	return ++*(unsigned *)context == 2 ? 42 : 0;
+}
+
+static void test_stop(void)
+{
+	const struct vmt_query all = { 0 };
+	struct place p;
+	struct fixture f;
+	unsigned n = 0;
+	void *self;
+
+	place_init(&p);
+	fixture_init(&f, 2, 2);
+	fixture_cycle(&f, 0, FIXTURE_TIME);
+	self = open_store(&p, false);
+	must_publish(&p, self, &f);
+	g_assert_cmpint(OPS->store->samples(self, &all, stop_at_two, &n, &p.error), ==, 42);
+	g_assert_cmpuint(n, ==, 2);
+	OPS->close(self);
+	fixture_fini(&f);
+	place_fini(&p);
+}
+
+/* ------------------------------------------------------------------ metadata of its time */
+
+#define META(status) "{\"status\": \"" status "\", \"stopped\": false}"
+
+static void publish_at(struct place *p, void *self, struct fixture *f, int64_t second, const char *metadata)
+{
+	fixture_metadata(&f->resource[0], metadata);
+	fixture_cycle(f, 0, FIXTURE_TIME + second * NS_PER_S);
+	must_publish(p, self, f);
+}
+
+#define LINE(second, status) "meter.0 0 ns 0 0 project-0 @" second "000000 " META(status) "\n"
+
+/* Each sample keeps the metadata that came with it: in order, between others, before all, after a
+ * restart, and when two processes write. */
+static void test_versions(void)
+{
+	const struct vmt_pair paused[] = { { .key = "status", .value = "paused" },
+					   { .key = "stopped", .value = "False" }, { 0 } };
+	const struct vmt_query all = { 0 }, only = { .metadata = paused };
+	struct place p;
+	struct fixture f;
+	void *self, *other;
+
+	place_init(&p);
+	fixture_init(&f, 1, 1);
+	self = open_store(&p, false);
+	publish_at(&p, self, &f, 10, META("active"));
+	publish_at(&p, self, &f, 20, META("active"));
+	publish_at(&p, self, &f, 30, META("paused"));
+	publish_at(&p, self, &f, 40, META("active"));
+	publish_at(&p, self, &f, 15, META("paused")); /* late */
+	publish_at(&p, self, &f, 12, META("active"));
+	publish_at(&p, self, &f, 1, META("build")); /* before all */
+	publish_at(&p, self, &f, 50, META("active"));
+	publish_at(&p, self, &f, 30, META("build")); /* a repeat: its time keeps what it had */
+	OPS->close(self);
+	self = open_store(&p, false);
+	publish_at(&p, self, &f, 35, META("build")); /* late, after a restart */
+	publish_at(&p, self, &f, 60, META("paused"));
+	other = open_store(&p, false);
+	publish_at(&p, other, &f, 70, META("active"));
+	publish_at(&p, self, &f, 80, META("paused"));
+	publish_at(&p, other, &f, 90, META("active"));
+	ASSERT_SAMPLES(&p, self, &all,
+		       LINE("90", "active") LINE("80", "paused") LINE("70", "active") LINE("60", "paused")
+		       LINE("50", "active") LINE("40", "active") LINE("35", "build") LINE("30", "paused")
+		       LINE("20", "active") LINE("15", "paused") LINE("12", "active") LINE("10", "active")
+		       LINE("1", "build"));
+	ASSERT_SAMPLES(&p, other, &only,
+		       LINE("80", "paused") LINE("60", "paused") LINE("30", "paused") LINE("15", "paused"));
+	OPS->close(self);
+	OPS->close(other);
+	g_assert_cmpint(ask(&p, "SELECT count(*) FROM version"), ==, 3);
+	g_assert_cmpint(ask(&p, "SELECT count(*) FROM series"), ==, 1);
+	fixture_fini(&f);
+	place_fini(&p);
+}
+
+/* A meter whose unit changes keeps each sample's own; the key does not change with it. */
+static void test_units(void)
+{
+	const struct vmt_query all = { 0 };
+	struct place p;
+	struct fixture f;
+	void *self;
+
+	place_init(&p);
+	fixture_init(&f, 1, 1);
+	self = open_store(&p, false);
+	publish_at(&p, self, &f, 1, META("active"));
+	f.batch[0].unit = "s";
+	publish_at(&p, self, &f, 2, META("active"));
+	publish_at(&p, self, &f, 1, META("active"));
+	ASSERT_SAMPLES(&p, self, &all,
+		       "meter.0 0 s 0 0 project-0 @2000000 " META("active") "\n" LINE("1", "active"));
+	g_assert_cmpuint(counts(self)->repeats, ==, 1);
+	OPS->close(self);
+	fixture_fini(&f);
+	place_fini(&p);
+}
+
+static void test_message_ids(void)
+{
+	const struct vmt_query all = { 0 };
+	struct place p;
+	struct fixture f;
+	void *self;
+
+	place_init(&p);
+	p.conf.store_message_ids = true;
+	fixture_init(&f, 3, 2);
+	f.batch[1].mono_ns = INT64_MIN;
+	fixture_cycle(&f, 0, FIXTURE_TIME);
+	self = open_store(&p, false);
+	must_publish(&p, self, &f);
+	g_assert_cmpuint(count(&p, self, &all), ==, 6);
+	OPS->close(self);
+	g_assert_cmpint(ask(&p, "SELECT count(DISTINCT id) FROM message WHERE length(id) = 16"), ==, 6);
+	g_assert_cmpint(ask(&p, "SELECT sum(mono) FROM message"), ==, 3 * f.batch[0].mono_ns);
+	fixture_fini(&f);
+	place_fini(&p);
+}
+
+/* ------------------------------------------------------------------ resources and meters */
+
+static int as_list(void *context, const struct vmt_store_row *row)
+{
+	g_string_append_printf(context, "%s %s %s %" G_GINT64_FORMAT "-%" G_GINT64_FORMAT " %.*s\n",
+			       row->name ? row->name : "-", row->unit ? row->unit : "-",
+			       row->resource->id + 35, (gint64)((row->first_ns - FIXTURE_TIME) / NS_PER_S),
+			       (gint64)((row->last_ns - FIXTURE_TIME) / NS_PER_S), 12,
+			       row->resource->meta_head);
+	return 0;
+}
+
+static void test_lists(void)
+{
+	const char *const patterns[] = { "meter.1", NULL };
+	struct vmt_query query = { 0 };
+	struct place p;
+	struct fixture f;
+	GString *out = g_string_new(NULL);
+	void *self;
+
+	place_init(&p);
+	fixture_init(&f, 2, 2);
+	self = open_store(&p, false);
+	fixture_cycle(&f, 0, FIXTURE_TIME);
+	must_publish(&p, self, &f);
+	fixture_metadata(&f.resource[1], "{\"now\": \"b\", \"then\": 1}");
+	f.batch[0].count = f.batch[1].count = 1;
+	f.batch[0].resource = f.batch[1].resource = f.column + 1;
+	fixture_cycle(&f, 1, FIXTURE_TIME + 10 * NS_PER_S);
+	must_publish(&p, self, &f);
+	g_assert_cmpint(OPS->store->resources(self, &query, as_list, out, &p.error), ==, 0);
+	g_assert_cmpstr(out->str, ==, "- - 1 0-10 {\"now\": \"b\",\n- - 0 0-0 {\"display_na\n");
+	g_string_truncate(out, 0);
+	query.limit = 1;
+	g_assert_cmpint(OPS->store->resources(self, &query, as_list, out, &p.error), ==, 0);
+	g_assert_cmpstr(out->str, ==, "- - 1 0-10 {\"now\": \"b\",\n");
+	g_string_truncate(out, 0);
+	query.limit = 0;
+	query.meters = patterns;
+	g_assert_cmpint(OPS->store->meters(self, &query, as_list, out, &p.error), ==, 0);
+	g_assert_cmpstr(out->str, ==, "meter.1 B 0 0-0 {\"display_na\nmeter.1 B 1 10-10 {\"now\": \"b\",\n");
+	g_string_truncate(out, 0);
+	query.meters = NULL;
+	query.start_ns = FIXTURE_TIME + 5 * NS_PER_S;
+	g_assert_cmpint(OPS->store->resources(self, &query, as_list, out, &p.error), ==, 0);
+	g_assert_cmpstr(out->str, ==, "- - 1 10-10 {\"now\": \"b\",\n");
+	g_string_free(out, TRUE);
+	OPS->close(self);
+	fixture_fini(&f);
+	place_fini(&p);
+}
+
+/* ------------------------------------------------------------------ time_to_live */
+
+static void test_time_to_live(void)
+{
+	const struct vmt_query all = { 0 };
+	struct place p;
+	struct fixture f, g;
+	void *self;
+	int64_t now = clock_real();
+
+	place_init(&p);
+	fixture_init(&f, 2, 3);
+	fixture_init(&g, 3, 1);
+	self = open_store(&p, false);
+	for (int i = 0; i < 5; i++) {
+		fixture_cycle(&g, 0, now - (10 * 3600 + i) * NS_PER_S);
+		must_publish(&p, self, &g);
+	}
+	OPS->close(self);
+	p.conf.time_to_live = 3600;
+	self = open_store(&p, false);
+	fixture_cycle(&f, 0, now);
+	must_publish(&p, self, &f);
+	g_assert_cmpuint(counts(self)->expired, ==, 15);
+	g_assert_cmpuint(count(&p, self, &all), ==, 6);
+	must_publish(&p, self, &f);
+	OPS->close(self);
+	/* Resource 2 has gone with its last point, and so has what hung on it. */
+	g_assert_cmpint(ask(&p, "SELECT count(*) FROM resource"), ==, 2);
+	g_assert_cmpint(ask(&p, "SELECT count(*) FROM version"), ==, 2);
+	g_assert_cmpint(ask(&p, "SELECT count(*) FROM run"), ==, 6);
+	g_assert_cmpint(ask(&p, "SELECT count(*) FROM series"), ==, 6);
+	g_assert_cmpint(ask(&p, "SELECT value FROM counter WHERE name = 'expired'"), ==, 15);
+	fixture_fini(&f);
+	fixture_fini(&g);
+	place_fini(&p);
+}
+
+/* ------------------------------------------------------------------ reasons */
+
+static void assert_fails(struct place *p, const struct fixture *f, int expected, const char *reason)
+{
+	void *self = open_store(p, false);
+	int code = publish(p, self, f);
+
+	g_test_message("%s", p->error.text);
+	g_assert_cmpint(code, ==, expected);
+	g_assert_nonnull(strstr(p->error.text, reason));
+	g_assert_true(g_str_has_prefix(p->error.text, p->text));
+	g_assert_null(strchr(p->error.text, '\n'));
+	OPS->close(self);
+}
+
+static void test_reasons(void)
+{
+	struct place p;
+	struct fixture f;
+	char *folder, *right;
+
+	place_init(&p);
+	fixture_init(&f, 1, 1);
+	fixture_cycle(&f, 0, FIXTURE_TIME);
+	right = p.path;
+	p.path = g_build_filename(p.folder, "none", "samples.db", NULL);
+	folder = g_path_get_dirname(p.path);
+	assert_fails(&p, &f, -ENOENT, folder);
+	g_assert_cmpint(access(folder, F_OK), ==, -1);
+	g_file_set_contents(folder, "x", 1, NULL);
+	assert_fails(&p, &f, -ENOTDIR, "name another path");
+	g_free(p.path);
+	p.path = g_strdup(p.folder);
+	assert_fails(&p, &f, -EISDIR, "is a folder");
+	g_free(p.path);
+	p.path = right;
+	g_file_set_contents(p.path, "this is no database, but a text that is long enough to be one.....\n"
+				    "this is no database, but a text that is long enough to be one.....\n",
+			    -1, NULL);
+	assert_fails(&p, &f, -EINVAL, "not an SQLite database");
+	unlink(p.path);
+	execute(p.path, "CREATE TABLE bookmarks (url)");
+	assert_fails(&p, &f, -EINVAL, "another program");
+	g_assert_cmpint(ask(&p, "SELECT count(*) FROM sqlite_master"), ==, 1);
+	unlink(p.path);
+	execute(p.path, "PRAGMA application_id = 0x766d7472; PRAGMA user_version = 99");
+	assert_fails(&p, &f, -ENOTSUP, "newer virtmeter (schema 99");
+	g_assert_cmpint(ask(&p, "PRAGMA user_version"), ==, 99);
+	g_free(folder);
+	fixture_fini(&f);
+	place_fini(&p);
+}
+
+static void assert_url(struct place *p, struct vmt_url url, const char *reason)
+{
+	void *self = NULL;
+
+	url.text = "sqlite:test";
+	url.scheme = "sqlite";
+	g_assert_cmpint(OPS->open(&p->conf, &url, false, &self, &p->error), ==, -EINVAL);
+	g_assert_null(self);
+	g_assert_nonnull(strstr(p->error.text, reason));
+}
+
+static void test_urls(void)
+{
+	const struct vmt_pair query[] = { { .key = "speed", .value = "11" }, { 0 } };
+	struct place p;
+
+	place_init(&p);
+	assert_url(&p, (struct vmt_url){ .host = "var", .path = "/lib/x.db" }, "three slashes");
+	assert_url(&p, (struct vmt_url){ .host = "", .path = "" }, "no file named");
+	assert_url(&p, (struct vmt_url){ .host = "", .path = "/" }, "no file named");
+	assert_url(&p, (struct vmt_url){ .host = "", .path = "/a", .query = query }, "parameter speed");
+	place_fini(&p);
+}
+
+/* Reading makes no file, neither where there is none nor beside one that nobody has open. */
+static void test_read_only(void)
+{
+	const struct vmt_query all = { 0 };
+	struct vmt_call call = fixture_call(10);
+	struct place p;
+	struct fixture f;
+	void *self = NULL;
+	char *log;
+
+	place_init(&p);
+	fixture_init(&f, 2, 2);
+	fixture_cycle(&f, 0, FIXTURE_TIME);
+	g_assert_cmpint(try_open(&p, true, &self), ==, -ENOENT);
+	g_assert_null(self);
+	g_assert_nonnull(strstr(p.error.text, "--store"));
+	g_assert_cmpint(access(p.path, F_OK), ==, -1);
+	self = open_store(&p, false);
+	must_publish(&p, self, &f);
+	OPS->close(self);
+	log = g_strconcat(p.path, "-wal", NULL);
+	g_assert_cmpint(access(log, F_OK), ==, -1);
+	self = open_store(&p, true);
+	g_assert_cmpuint(count(&p, self, &all), ==, 4);
+	g_assert_cmpint(OPS->publish(self, &f.frame, 1, &call, &p.error), ==, -EROFS);
+	OPS->close(self);
+	g_assert_cmpint(access(log, F_OK), ==, -1);
+	g_free(log);
+	fixture_fini(&f);
+	place_fini(&p);
+}
+
+/* A reader beside a writer sees what is committed, also what comes later. */
+static void test_reader_beside_writer(void)
+{
+	const struct vmt_query all = { 0 };
+	struct place p;
+	struct fixture f;
+	void *writer, *reader;
+
+	place_init(&p);
+	fixture_init(&f, 2, 2);
+	writer = open_store(&p, false);
+	fixture_cycle(&f, 0, FIXTURE_TIME);
+	must_publish(&p, writer, &f);
+	reader = open_store(&p, true);
+	g_assert_cmpuint(count(&p, reader, &all), ==, 4);
+	fixture_cycle(&f, 1, FIXTURE_TIME + NS_PER_S);
+	must_publish(&p, writer, &f);
+	g_assert_cmpuint(count(&p, reader, &all), ==, 8);
+	OPS->close(writer);
+	OPS->close(reader);
+	/* A reader that came first, when nobody had it open. */
+	reader = open_store(&p, true);
+	g_assert_cmpuint(count(&p, reader, &all), ==, 8);
+	writer = open_store(&p, false);
+	fixture_cycle(&f, 2, FIXTURE_TIME + 2 * NS_PER_S);
+	must_publish(&p, writer, &f);
+	g_assert_cmpuint(count(&p, reader, &all), ==, 12);
+	OPS->close(reader);
+	OPS->close(writer);
+	fixture_fini(&f);
+	place_fini(&p);
+}
+
+static void test_locked(void)
+{
+	struct vmt_call call;
+	struct place p;
+	struct fixture f;
+	sqlite3 *db;
+	void *self;
+	int64_t start;
+
+	place_init(&p);
+	fixture_init(&f, 1, 1);
+	fixture_cycle(&f, 0, FIXTURE_TIME);
+	self = open_store(&p, false);
+	must_publish(&p, self, &f);
+	sqlite3_open(p.path, &db);
+	g_assert_cmpint(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), ==, SQLITE_OK);
+	start = clock_monotonic();
+	call = fixture_call(0);
+	call.deadline_ns = start + 200 * NS_PER_MS;
+	g_assert_cmpint(OPS->publish(self, &f.frame, 1, &call, &p.error), ==, -EAGAIN);
+	g_assert_nonnull(strstr(p.error.text, "locked by another process"));
+	g_assert_cmpint(clock_monotonic() - start, >=, 100 * NS_PER_MS);
+	g_assert_cmpint(clock_monotonic() - start, <, 5 * NS_PER_S);
+	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	sqlite3_close(db);
+	fixture_cycle(&f, 1, FIXTURE_TIME + NS_PER_S);
+	must_publish(&p, self, &f);
+	g_assert_cmpuint(counts(self)->stored, ==, 2);
+	OPS->close(self);
+	fixture_fini(&f);
+	place_fini(&p);
+}
+
+/* A deadline in the middle leaves nothing of the frame; the next try stores all of it. */
+static void test_deadline(void)
+{
+	const struct vmt_query all = { 0 };
+	static atomic_bool cancel;
+	struct vmt_call call;
+	struct place p;
+	struct fixture f;
+	void *self;
+	int code;
+
+	place_init(&p);
+	fixture_init(&f, 500, 40);
+	fixture_cycle(&f, 0, FIXTURE_TIME);
+	self = open_store(&p, false);
+	call = fixture_call(-1);
+	g_assert_cmpint(OPS->publish(self, &f.frame, 1, &call, &p.error), ==, -ETIMEDOUT);
+	call.deadline_ns = clock_monotonic() + 4 * NS_PER_MS;
+	code = OPS->publish(self, &f.frame, 1, &call, &p.error);
+	g_assert_cmpint(code, ==, -ETIMEDOUT);
+	call = fixture_call(10);
+	call.cancel = &cancel;
+	atomic_store(&cancel, true);
+	g_assert_cmpint(OPS->publish(self, &f.frame, 1, &call, &p.error), ==, -ECANCELED);
+	g_assert_cmpuint(counts(self)->stored, ==, 0);
+	must_publish(&p, self, &f);
+	g_assert_cmpuint(counts(self)->stored, ==, 20000);
+	g_assert_cmpuint(counts(self)->repeats, ==, 0);
+	g_assert_cmpuint(count(&p, self, &all), ==, 20000);
+	OPS->close(self);
+	fixture_fini(&f);
+	place_fini(&p);
+}
+
+/* The file was moved away: the next frame begins a new one, with all that it needs. */
+static void test_moved(void)
+{
+	const struct vmt_query all = { 0 };
+	struct place p;
+	struct fixture f;
+	char *other;
+	void *self;
+
+	place_init(&p);
+	fixture_init(&f, 2, 2);
+	self = open_store(&p, false);
+	fixture_cycle(&f, 0, FIXTURE_TIME);
+	must_publish(&p, self, &f);
+	other = g_strconcat(p.path, ".old", NULL);
+	g_assert_cmpint(rename(p.path, other), ==, 0);
+	fixture_cycle(&f, 1, FIXTURE_TIME + NS_PER_S);
+	must_publish(&p, self, &f);
+	g_assert_cmpuint(count(&p, self, &all), ==, 4);
+	OPS->close(self);
+	g_free(p.path);
+	p.path = other;
+	g_assert_cmpint(ask(&p, "SELECT count(*) FROM point"), ==, 4);
+	fixture_fini(&f);
+	place_fini(&p);
+}
+
+static void test_mode(void)
+{
+	struct place p;
+	struct fixture f;
+	struct stat st;
+	mode_t old = umask(0);
+	void *self;
+
+	place_init(&p);
+	fixture_init(&f, 1, 1);
+	fixture_cycle(&f, 0, FIXTURE_TIME);
+	self = open_store(&p, false);
+	must_publish(&p, self, &f);
+	g_assert_cmpint(stat(p.path, &st), ==, 0);
+	g_assert_cmpint(st.st_mode & 07777, ==, 0640);
+	OPS->close(self);
+	umask(old);
+	OPS->close(NULL);
+	fixture_fini(&f);
+	place_fini(&p);
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/sqlite/round-trip", test_round_trip);
+	g_test_add_func("/sqlite/values", test_values);
+	g_test_add_func("/sqlite/repeats", test_repeats);
+	g_test_add_func("/sqlite/bits", test_bits);
+	g_test_add_func("/sqlite/queries", test_queries);
+	g_test_add_func("/sqlite/few-of-many", test_few_of_many);
+	g_test_add_func("/sqlite/stop", test_stop);
+	g_test_add_func("/sqlite/versions", test_versions);
+	g_test_add_func("/sqlite/units", test_units);
+	g_test_add_func("/sqlite/message-ids", test_message_ids);
+	g_test_add_func("/sqlite/lists", test_lists);
+	g_test_add_func("/sqlite/time-to-live", test_time_to_live);
+	g_test_add_func("/sqlite/reasons", test_reasons);
+	g_test_add_func("/sqlite/urls", test_urls);
+	g_test_add_func("/sqlite/read-only", test_read_only);
+	g_test_add_func("/sqlite/reader-beside-writer", test_reader_beside_writer);
+	g_test_add_func("/sqlite/locked", test_locked);
+	g_test_add_func("/sqlite/deadline", test_deadline);
+	g_test_add_func("/sqlite/moved", test_moved);
+	g_test_add_func("/sqlite/mode", test_mode);
+	return g_test_run();
+}
