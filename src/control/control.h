@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The control socket: how `virtmeter status` and `virtmeter reload` speak to a running agent or
- * collector.  A Unix stream socket, mode 0660.  A client sends one line with one verb (request.h), gets one
+ * collector.  A Unix stream socket, mode 0660 unless configured.  A client sends one line with one verb (request.h), gets one
  * JSON object with a newline, and the connection is closed:
  *
  *	status	the status document
@@ -35,6 +35,7 @@ struct control_settings {
 	const char *role; /* "agent", "collector" */
 	const struct control_ops *ops;
 	void *context;
+	unsigned mode; /* of the file; 0: 0660 */
 	int64_t client_timeout_ns; /* how long a client may take for all; 0: 5 s */
 };
 

@@ -246,9 +246,17 @@ static void leave_dead_socket(void)
 
 static void test_places(void)
 {
+	struct control_settings private = { .path = path, .role = "agent", .ops = &ops };
 	struct control *first = NULL, *second = NULL;
+	struct stat st;
 	struct vmt_error e;
 
+	leave_dead_socket();
+	private.mode = 0600;
+	g_assert_cmpint(control_open(&private, &first, NULL), ==, 0);
+	g_assert_cmpint(stat(path, &st), ==, 0);
+	g_assert_cmpint(st.st_mode & 07777, ==, 0600);
+	control_close(first);
 	leave_dead_socket();
 	g_assert_cmpint(open_control(&first, NULL), ==, 0);
 	g_assert_cmpstr(control_socket_path(first), ==, path);

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MODE = 0660, BACKLOG = 16, LOCK_TRIES = 50 };
+enum { BACKLOG = 16, LOCK_TRIES = 50 };
 #define LOCK_PAUSE_NS (20 * NS_PER_MS)
 
 /* Locks the folder while the socket is looked at and replaced, so that two that start at once do not remove
@@ -61,7 +61,7 @@ static int probe(const struct sockaddr_un *address)
 }
 
 /* Binds, over a dead socket too.  0, -errno. */
-static int take(int fd, const struct sockaddr_un *address)
+static int take(int fd, const struct sockaddr_un *address, unsigned mode)
 {
 	int err = probe(address);
 
@@ -72,8 +72,8 @@ static int take(int fd, const struct sockaddr_un *address)
 		return -errno;
 	}
 	/* Linux makes the file with the socket's mode; what umask then took is put back. */
-	if (fchmod(fd, MODE) < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
-	    chmod(address->sun_path, MODE) < 0 || listen(fd, BACKLOG) < 0) {
+	if (fchmod(fd, (mode_t)mode) < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
+	    chmod(address->sun_path, (mode_t)mode) < 0 || listen(fd, BACKLOG) < 0) {
 		return -errno;
 	}
 	return 0;
@@ -97,7 +97,7 @@ static int reason(struct vmt_error *error, int err, const char *path)
 			     g_strerror(-err));
 }
 
-static int open_at(struct listen_socket *s, const struct sockaddr_un *address)
+static int open_at(struct listen_socket *s, const struct sockaddr_un *address, unsigned mode)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct stat st;
@@ -106,7 +106,7 @@ static int open_at(struct listen_socket *s, const struct sockaddr_un *address)
 	if (fd < 0) {
 		return -errno;
 	}
-	err = take(fd, address);
+	err = take(fd, address, mode);
 	if (err == 0 && lstat(address->sun_path, &st) < 0) {
 		err = -errno;
 	}
@@ -121,7 +121,7 @@ static int open_at(struct listen_socket *s, const struct sockaddr_un *address)
 	return 0;
 }
 
-int listen_open(struct listen_socket *s, const char *path, struct vmt_error *error)
+int listen_open(struct listen_socket *s, const char *path, unsigned mode, struct vmt_error *error)
 {
 	struct sockaddr_un address;
 	int err = control_address(path, &address, error), lock;
@@ -137,7 +137,7 @@ int listen_open(struct listen_socket *s, const char *path, struct vmt_error *err
 	lock = lock_folder(folder);
 	g_free(folder);
 	if (err == 0) {
-		err = open_at(s, &address);
+		err = open_at(s, &address, mode);
 	}
 	if (lock >= 0) {
 		close(lock);

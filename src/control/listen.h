@@ -14,8 +14,8 @@ struct listen_socket {
 	uint64_t dev, ino; /* of the path, to remove no other's */
 };
 
-/* Makes the last folder of the path if it is not there.  Errors as control_open(). */
-int listen_open(struct listen_socket *s, const char *path, struct vmt_error *error);
+/* Makes the last folder of the path if it is not there; the socket gets the mode.  Errors as control_open(). */
+int listen_open(struct listen_socket *s, const char *path, unsigned mode, struct vmt_error *error);
 void listen_close(struct listen_socket *s);
 
 #endif

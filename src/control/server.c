@@ -261,7 +261,7 @@ int control_open(const struct control_settings *settings, struct control **ret, 
 		return vmt_error_set(error, -ENOTSUP, "control socket: not on a simulated clock");
 	}
 	c = g_new0(struct control, 1);
-	err = listen_open(&c->socket, path, error);
+	err = listen_open(&c->socket, path, settings->mode ? settings->mode : 0660, error);
 	g_free(path);
 	if (err < 0) {
 		g_free(c);
