@@ -59,7 +59,7 @@ def judge_cycles(t, made, seen):
             shot.domains = {u: v for u, v in shot.domains.items() if u not in odd}
         wanted = oracle.expected(before[-3:], after, rules)
         samples = [s for s in cycle.samples if not any(u in s["resource_id"] for u in odd)]
-        t.none(oracle.judge(wanted, samples, ignore={*DELTAS, "vm.outcome"}),
+        t.none(oracle.judge(wanted, samples, ignore={*DELTAS, "vm.outcome", *(r[0] for r in oracle.RATES)}),
                f"cycle {number}: {len(wanted)} volumes of {len(after.domains)} domains are what virsh says")
 
 
@@ -79,6 +79,38 @@ def judge_deltas(t, seen):
             last.update({(base, r): v for r, v in now.items()})
     t.none(bad, "a delta is the growth since the cycle before, and zero at first")
     t.ok(count, "some of them grow")
+
+
+def judge_rates(t, seen):
+    """Rates and utilisation, from the second cycle on, over the time between the readings."""
+    bad, last, count = [], {}, 0
+    for number, (_, _, cycle) in enumerate(seen, 1):
+        samples = {(s["name"], s["resource_id"]): s for s in cycle.samples}
+        for meter, unit, counter, factor in oracle.RATES:
+            told = cycle.volumes(meter)
+            known = {r for r in cycle.volumes(counter) if (counter, r) in last}
+            if told.keys() != known and number > 1:
+                bad.append(f"cycle {number}: {meter} for {len(told)} resources, {counter} grew for {len(known)}")
+            for resource in told.keys() & known:
+                now, before = samples[counter, resource], last[counter, resource]
+                seconds = now["monotonic_time"] - before["monotonic_time"]
+                want = (now["volume"] - before["volume"]) / seconds * factor(now)
+                count += want > 0
+                s = samples[meter, resource]
+                if abs(s["volume"] - want) > 1e-6 * max(1, want) or s["unit"] != unit or s["type"] != "gauge":
+                    bad.append(f"cycle {number}: {meter} {resource}: {s['volume']} {s['unit']}, should be {want} {unit}")
+        last = {k: s for k, s in samples.items()}
+    t.none(bad, "a rate is the growth over the time since the cycle before")
+    t.ok(count, "some of them are not zero")
+
+
+def judge_outcomes(t, made, seen):
+    bad = []
+    for number, (_, after, cycle) in enumerate(seen, 1):
+        told = cycle.volumes("vm.outcome")
+        want = {d.uuid: 2 if d.state == "shutoff" else 1 for d in made.domains if d.key not in ODD}
+        bad += [f"cycle {number}: {u} {told.get(u)}, should be {v}" for u, v in want.items() if told.get(u) != v]
+    t.none(bad, "each instance has its outcome in each cycle")
 
 
 def judge_common(t, seen):
@@ -154,6 +186,8 @@ def main(t):
             judge_store(t, a, seen)
         judge_cycles(t, made, seen)
         judge_deltas(t, seen)
+        judge_rates(t, seen)
+        judge_outcomes(t, made, seen)
         judge_common(t, seen)
         judge_growth(t, made, seen)
         judge_odd(t, made, seen)

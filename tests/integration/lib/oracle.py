@@ -194,15 +194,38 @@ NIC = [
     for what, counter in (("bytes", "bytes"), ("packets", "packets"), ("packets.error", "errs"),
                           ("packets.drop", "drop"))
 ]
+# our own, under `vm.`; in MiB whatever the profile
 OWN = [
     ("vm.cpu.time", "cumulative", "ns", lambda v: vcpu_sum(v.stats, "time"), False),
     ("vm.cpu.wait", "cumulative", "ns", lambda v: vcpu_sum(v.stats, "wait"), False),
     ("vm.cpu.delay", "cumulative", "ns", lambda v: vcpu_sum(v.stats, "delay"), False),
+    ("vm.cpu.user", "cumulative", "ns", lambda v: v.stats.get("cpu.user"), False),
+    ("vm.cpu.system", "cumulative", "ns", lambda v: v.stats.get("cpu.system"), False),
+    ("vm.memory.maximum", "gauge", "MiB", lambda v: v.stats.get("balloon.maximum"), True),
+    ("vm.memory.unused", "gauge", "MiB", lambda v: v.memory.get("unused"), True),
+    ("vm.memory.usable", "gauge", "MiB", lambda v: v.memory.get("usable"), True),
+    ("vm.memory.caches", "gauge", "MiB", lambda v: v.memory.get("disk_caches"), True),
+    ("vm.memory.major_faults", "cumulative", "fault", lambda v: v.memory.get("major_fault"), False),
+    ("vm.memory.minor_faults", "cumulative", "fault", lambda v: v.memory.get("minor_fault"), False),
+]
+OWN_DISK = [
+    ("flush.requests", "cumulative", "request", lambda d: d.get("flush_operations"), False),
+    ("flush.latency", "cumulative", "ns", lambda d: d.get("flush_total_times"), False),
+]
+# growth over time, worked out from the agent's own counters: (meter, unit, counter, times)
+RATES = [
+    ("vm.cpu.util", "%", "vm.cpu.time", lambda s: 100 / 1e9 / s["resource_metadata"]["cpu_number"]),
+] + [
+    (f"vm.disk.device.{w}.{x}.rate", f"{u}/s", f"disk.device.{w}.{x}", lambda s: 1)
+    for w in ("read", "write") for x, u in (("bytes", "B"), ("requests", "request"))
+] + [
+    (f"vm.network.{w}.{x}.rate", f"{u}/s", f"network.{w}.{x}", lambda s: 1)
+    for w in ("incoming", "outgoing") for x, u in (("bytes", "B"), ("packets", "packet"))
 ]
 ONLY_STOPPED = {"power.state", "vcpus", "memory", "disk.device.capacity", "disk.device.usage",
-                "disk.device.allocation"}
+                "disk.device.allocation", "disk.capacity", "disk.usage", "disk.allocation", "vm.memory.maximum"}
 # told of every instance that is known, running or not, for nothing of it has to be read
-FROM_DISCOVERY = ("instance", "disk.root.size", "disk.ephemeral.size")
+FROM_DISCOVERY = ("instance", "disk.root.size", "disk.ephemeral.size", "vm.disk.root.size")
 OLD_UNITS = {"MiB": "MB", "GiB": "GB"}
 
 
@@ -346,24 +369,27 @@ def of_domain(earlier, late, rules):
             return
         low, high, number_kind = min(values) - slack, max(values) + slack, int
         if mib:
-            whole_mb = rules.profile == "juno"
+            whole_mb = rules.profile == "juno" and not name.startswith("vm.")
             low, high = (low // 1024, high // 1024) if whole_mb else (low / 1024.0, high / 1024.0)
             number_kind = int if whole_mb else float
-        if rules.profile != "26":
-            unit = OLD_UNITS.get(unit, unit)
+        if not name.startswith("vm."):
+            unit = unit if rules.profile == "26" else OLD_UNITS.get(unit, unit)
         meta = whole if whole is not None else None if common is None else {**common, **(more or {})}
         rows.append(Expected(name, kind, unit, resource, low, high, number_kind, metadata=meta, **who))
 
     for name, kind, unit, value, mib in INSTANCE + (OWN if rules.own else []):
         if name == "cpu" and rules.profile == "juno":
             value = lambda v: v.stats.get("cpu.time")       # noqa: E731
-        more = {"cpu_number": late.stats.get("vcpu.current")} if name == "cpu" else None
+        family = name == "cpu" or name.startswith("vm.cpu")
+        more = {"cpu_number": late.stats.get("vcpu.current")} if family else None
         row(name, kind, unit, late.uuid, [value(early), value(late)], more, mib=mib,
             slack=rules.resident_slack_kib if name == "memory.resident" else 0)
     if ident:
         for name, value in (("disk.root.size", ident.metadata["root_gb"]),
                             ("disk.ephemeral.size", ident.metadata["ephemeral_gb"])):
             row(name, "gauge", "GiB", late.uuid, [value])
+        if rules.own:
+            row("vm.disk.root.size", "gauge", "GiB", late.uuid, [ident.flavor["disk"]])
         row(f"instance:{ident.flavor['name']}", "gauge", "instance", late.uuid, [1])
     disk_rows(earlier, late, rules, row)
     for nic in late.nics:
@@ -378,17 +404,19 @@ def of_domain(earlier, late, rules):
 
 def disk_rows(earlier, late, rules, row):
     early = earlier[-1]
-    for what, kind, unit, value, aggregate in DISK:
+    for what, kind, unit, value, aggregate in DISK + (OWN_DISK if rules.own else []):
+        head = "vm.disk.device" if what.startswith("flush") else "disk.device"
         views = (earlier if what in ("allocation", "usage", "capacity") else [early]) + [late]
         sums = collections.defaultdict(int)
         for disk in late.disks:
             values = [value(v.disks.get(disk, {})) for v in views]
             more = None if rules.profile == "juno" else {"disk_name": disk}
-            row(f"disk.device.{what}", kind, unit, f"{late.uuid}-{disk}", values, more)
+            row(f"{head}.{what}", kind, unit, f"{late.uuid}-{disk}", values, more)
             for i, v in enumerate(values):
                 sums[i] = None if v is None or sums[i] is None else sums[i] + v
         if aggregate and sums:
-            row(f"disk.{what}", kind, unit, late.uuid, list(sums.values()), {"device": sorted(late.disks)})
+            named = rules.profile != "juno" or what.startswith(("read", "write"))
+            row(f"disk.{what}", kind, unit, late.uuid, list(sums.values()), {"device": list(late.disks)} if named else None)
 
 
 # ---------------------------------------------------------------- judging
