@@ -75,20 +75,36 @@ void batch_begin(struct frame_builder *b, const struct batch_spec *spec, size_t 
 	}
 }
 
+/* A place among a frame's resources or heads, remembered in the thing's mark.  Another frame that
+ * is being built may take the mark away: the thing is then listed once more, which is harmless. */
+static bool known(const struct frame_builder *b, _Atomic uint64_t *mark, uint32_t *ret_place)
+{
+	uint64_t m = atomic_load_explicit(mark, memory_order_relaxed);
+
+	if ((m ^ b->serial) >> MARK_INDEX_BITS) {
+		return false;
+	}
+	*ret_place = (uint32_t)(m & ((1u << MARK_INDEX_BITS) - 1));
+	return true;
+}
+
+static uint32_t note(const struct frame_builder *b, _Atomic uint64_t *mark, size_t place)
+{
+	if (place < (size_t)1 << MARK_INDEX_BITS) {
+		atomic_store_explicit(mark, b->serial | place, memory_order_relaxed);
+	}
+	return (uint32_t)place;
+}
+
 void batch_use(struct frame_builder *b, struct resource *r, size_t row)
 {
 	struct frame *f = b->frame;
-	size_t i = f->used_count;
+	uint32_t head;
 
-	if (i == f->used_cap) {
-		f->used_cap = f->used_cap ? f->used_cap * 2 : 64;
-		f->used = g_renew(struct resource *, f->used, f->used_cap);
+	if (!known(b, &r->head->mark, &head)) {
+		head = note(b, &r->head->mark, frame_use_head(f, r->head));
 	}
-	f->used[f->used_count++] = resource_ref(r);
-	f->index[row] = (uint32_t)i;
-	if (i < (size_t)1 << MARK_INDEX_BITS) {
-		atomic_store_explicit(&r->mark, b->serial | i, memory_order_relaxed);
-	}
+	f->index[row] = note(b, &r->mark, frame_use(f, resource_ref(r), head));
 }
 
 void batch_times(struct frame_builder *b, size_t row, int64_t time_ns, int64_t mono_ns)

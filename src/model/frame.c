@@ -38,6 +38,8 @@ static void frame_free(struct frame *f)
 	g_free(f->time);
 	g_free(f->mono);
 	g_free(f->used);
+	g_free(f->used_head);
+	g_free(f->head);
 	arena_free(f->names);
 	g_free(f);
 }
@@ -114,6 +116,7 @@ void frame_unref(struct frame *f)
 		resource_unref(f->used[i]);
 	}
 	f->used_count = 0;
+	f->heads = 0;
 	f->rows = 0;
 	f->public = (struct vmt_frame){ 0 };
 	arena_reset(f->names);
@@ -154,6 +157,28 @@ void frame_reserve(struct frame *f, size_t batches, size_t rows)
 	}
 }
 
+size_t frame_use(struct frame *f, struct resource *r, uint32_t head)
+{
+	if (f->used_count == f->used_cap) {
+		f->used_cap = grown(f->used_cap, 64);
+		f->used = g_renew(struct resource *, f->used, f->used_cap);
+		f->used_head = g_renew(uint32_t, f->used_head, f->used_cap);
+	}
+	f->used[f->used_count] = r;
+	f->used_head[f->used_count] = head;
+	return f->used_count++;
+}
+
+size_t frame_use_head(struct frame *f, struct resource_head *h)
+{
+	if (f->heads == f->heads_cap) {
+		f->heads_cap = grown(f->heads_cap, 64);
+		f->head = g_renew(struct resource_head *, f->head, f->heads_cap);
+	}
+	f->head[f->heads] = h;
+	return f->heads++;
+}
+
 void frame_point(struct frame *f)
 {
 	size_t row = 0;
@@ -187,5 +212,6 @@ size_t frame_bytes(const struct frame *f)
 		     sizeof(*f->kind) + sizeof(*f->time) + sizeof(*f->mono);
 
 	return sizeof(*f) + f->batches_cap * sizeof(*f->batch) + f->rows_cap * row +
-	       f->used_cap * sizeof(struct resource *) + arena_bytes(f->names);
+	       f->used_cap * (sizeof(*f->used) + sizeof(*f->used_head)) +
+	       f->heads_cap * sizeof(*f->head) + arena_bytes(f->names);
 }

@@ -15,6 +15,7 @@
 
 struct frame_pool;
 struct resource;
+struct resource_head;
 
 struct frame {
 	struct vmt_frame public; /* first; the log writes `sequence` before others see it */
@@ -33,7 +34,10 @@ struct frame {
 	int64_t *time, *mono; /* used where a batch has times */
 	size_t rows_cap;
 	struct resource **used; /* one reference on each */
+	uint32_t *used_head; /* of each: its head's place in `head` */
 	size_t used_count, used_cap;
+	struct resource_head **head; /* kept by the resources */
+	size_t heads, heads_cap;
 	struct arena *names; /* meter names that are not constants */
 };
 

@@ -17,4 +17,10 @@ void frame_reserve(struct frame *f, size_t batches, size_t rows);
  * NULL marks a column that is there. */
 void frame_point(struct frame *f);
 
+/* Lists a resource, whose reference is handed over, with the place of its head; answers its own. */
+size_t frame_use(struct frame *f, struct resource *r, uint32_t head);
+
+/* Lists a head, which a listed resource keeps; answers its place. */
+size_t frame_use_head(struct frame *f, struct resource_head *h);
+
 #endif

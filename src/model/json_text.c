@@ -76,7 +76,7 @@ void json_add_uint(struct buf *out, uint64_t v)
 
 struct reader {
 	const char *at, *end;
-	int depth;
+	int depth; /* that is still allowed */
 };
 
 static bool value(struct reader *r);
@@ -180,7 +180,7 @@ static bool members(struct reader *r, bool object)
 {
 	char close = object ? '}' : ']';
 
-	if (++r->depth > JSON_DEPTH) {
+	if (--r->depth < 0) {
 		return false;
 	}
 	space(r);
@@ -198,7 +198,7 @@ static bool members(struct reader *r, bool object)
 			return false;
 		}
 	}
-	r->depth--;
+	r->depth++;
 	return true;
 }
 
@@ -221,9 +221,9 @@ static bool value(struct reader *r)
 	return ok;
 }
 
-bool json_valid(const char *p, size_t n)
+bool json_valid(const char *p, size_t n, int depth)
 {
-	struct reader r = { .at = p, .end = p + n };
+	struct reader r = { .at = p, .end = p + n, .depth = depth };
 
 	return value(&r) && r.at == r.end;
 }

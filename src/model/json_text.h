@@ -23,8 +23,8 @@ void json_add(struct buf *out, const char *s);
 void json_add_int(struct buf *out, int64_t v);
 void json_add_uint(struct buf *out, uint64_t v);
 
-/* Whether the n bytes are one JSON value (RFC 8259), no deeper than JSON_DEPTH; spaces around it
- * are allowed.  Does not look at UTF-8 or for repeated keys. */
-bool json_valid(const char *p, size_t n);
+/* Whether the n bytes are one JSON value (RFC 8259), with arrays and objects no deeper than
+ * `depth`; spaces around it are allowed.  Does not look at UTF-8 or for repeated keys. */
+bool json_valid(const char *p, size_t n, int depth);
 
 #endif

@@ -68,14 +68,14 @@ static void test_valid(void)
 					   "[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]" };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(good); i++) {
-		g_assert_true(json_valid(good[i], strlen(good[i])));
+		g_assert_true(json_valid(good[i], strlen(good[i]), JSON_DEPTH));
 	}
 	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
-		if (json_valid(bad[i], strlen(bad[i]))) {
+		if (json_valid(bad[i], strlen(bad[i]), JSON_DEPTH)) {
 			g_error("taken for JSON: %s", bad[i]);
 		}
 	}
-	g_assert_true(json_valid("12x", 2)); /* the length counts, not a zero */
+	g_assert_true(json_valid("12x", 2, 0)); /* the length counts, not a zero */
 }
 
 int main(int argc, char **argv)

@@ -40,7 +40,7 @@ static void add_pair(struct buf *out, const char *key, const struct vmt_pair *p)
 	add_key(out, key);
 	if (!p->raw) {
 		json_add(out, p->value);
-	} else if (p->value && json_valid(p->value, strlen(p->value))) {
+	} else if (p->value && json_valid(p->value, strlen(p->value), JSON_DEPTH)) {
 		buf_puts(out, p->value);
 	} else {
 		json_add(out, NULL);

@@ -34,6 +34,7 @@ struct resource_head *resource_head_new(const struct resource_owner *owner, cons
 	}
 	h = g_malloc(sizeof(*h) + total);
 	atomic_init(&h->refs, 1);
+	atomic_init(&h->mark, 0);
 	h->digest = 0;
 	at = h->bytes;
 	to[0] = &h->project_id, to[1] = &h->user_id, to[2] = &h->project_name,

@@ -23,6 +23,7 @@ struct resource_head {
 	atomic_uint refs;
 	uint32_t text_len;
 	uint64_t digest;
+	_Atomic uint64_t mark; /* as in struct resource */
 	const char *project_id, *user_id, *project_name, *user_name, *source;
 	const char *text;
 	char bytes[];

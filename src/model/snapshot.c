@@ -115,7 +115,8 @@ static bool raw_fits(const char *value)
 {
 	size_t n = value ? strnlen(value, SNAPSHOT_STRING + 1) : 0;
 
-	return value && n <= SNAPSHOT_STRING && utf8_valid(value, n) && json_valid(value, n);
+	return value && n <= SNAPSHOT_STRING && utf8_valid(value, n) &&
+	       json_valid(value, n, JSON_DEPTH);
 }
 
 static struct vmt_pair *pair_find(struct vmt_pair *pairs, size_t count, const char *key)
