@@ -163,7 +163,11 @@ static void test_watch(void)
 	g_assert_cmpint(g_rename(path, moved), ==, 0);
 	log_info("two");
 	expect_at(moved, "T INFO agent: one\n");
-	expect("T INFO agent: two\n");
+	expect_at(path, "T INFO agent: two\n");
+	g_assert_cmpint(g_rename(path, moved), ==, 0);
+	g_assert_true(g_file_set_contents(path, "made by logrotate\n", -1, NULL));
+	log_info("three");
+	expect("made by logrotate\nT INFO agent: three\n");
 }
 
 static void test_reopen(void)

@@ -72,22 +72,17 @@ static void make_runnable(struct sim_thread **at, bool woken)
 	list_add(&sim.queue, t);
 }
 
-/* Waiters whose time has come, earliest first, first come first among equals. */
+/* Waiters whose time has come, first come first. */
 static void expire(int64_t now)
 {
-	for (;;) {
-		struct sim_thread **best = NULL;
+	struct sim_thread **at = &sim.waiters.head;
 
-		for (struct sim_thread **at = &sim.waiters.head; *at; at = &(*at)->next) {
-			if ((*at)->deadline_ns <= now && (*at)->deadline_ns != WAIT_FOREVER &&
-			    (!best || (*at)->deadline_ns < (*best)->deadline_ns)) {
-				best = at;
-			}
+	while (*at) {
+		if ((*at)->deadline_ns <= now && (*at)->deadline_ns != WAIT_FOREVER) {
+			make_runnable(at, false);
+		} else {
+			at = &(*at)->next;
 		}
-		if (!best) {
-			return;
-		}
-		make_runnable(best, false);
 	}
 }
 
