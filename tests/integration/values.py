@@ -9,6 +9,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 import agent
+import bracket
 import domains
 import oracle
 import private
@@ -21,34 +22,6 @@ DELTAS = {"network.incoming.bytes.delta": "network.incoming.bytes",
           "network.outgoing.bytes.delta": "network.outgoing.bytes"}
 # their metadata is not Nova's, or not whole; what is made of them is judged by itself
 ODD = ("no-owner", "no-flavor-name", "bad-numbers", "deep")
-
-
-def collect(lv, a):
-    """Snapshots all the time, and the cycles that ended between them: [(snapshots before, after, cycle)]."""
-    shots, cycles, out = [oracle.snapshot(lv)], [], []
-    a.start()
-    end = time.monotonic() + (CYCLES + 2) * INTERVAL + 60
-    while len(out) < CYCLES:
-        if time.monotonic() > end or not a.running():
-            raise private.Failed(f"{len(out)} of {CYCLES} cycles came; log: {a.log()[-2000:]}")
-        cycles += a.tail.cycles()
-        shots.append(oracle.snapshot(lv))
-        while cycles and shots[-1].start > cycles[0].seen:
-            cycle = cycles.pop(0)
-            began = min(moment(s["timestamp"]) for s in cycle.samples) - 0.001
-            before = [s for s in shots if s.end < began]
-            after = next(s for s in shots if s.start > cycle.seen)
-            if before:
-                out.append((before, after, cycle))
-    return out
-
-
-def moment(text):
-    """Unix time of a sample's naive UTC timestamp."""
-    whole, _, fraction = text.partition(".")
-    seconds = time.strptime(whole + " UTC", "%Y-%m-%dT%H:%M:%S %Z")
-    import calendar
-    return calendar.timegm(seconds) + float("0." + (fraction or "0"))
 
 
 def judge_cycles(t, made, seen):
@@ -181,7 +154,7 @@ def main(t):
             t.skip(f"domains that need {what}", why)
         with agent.Agent(lv.uri_ro, INTERVAL, METERS, start=False,
                          publishers=("file://{dir}/samples.json?json", "sqlite://{dir}/samples.db")) as a:
-            seen = collect(lv, a)
+            seen = bracket.collect(lv, a, CYCLES, (CYCLES + 2) * INTERVAL + 60)
             t.same(a.stop(), 0, "the agent ends in an orderly way")
             judge_store(t, a, seen)
         judge_cycles(t, made, seen)

@@ -4,7 +4,7 @@ the program under test: snapshots of all that virsh knows, and from two of them,
 a polling cycle, the samples of that cycle with the range each volume has to lie in.
 
 The table of meters is that of Ceilometer's compute agent; where eras differ, `profile` (26, 19, juno)
-decides.  Its judgement of profile 19 is itself tested against samples of a real Ceilometer (profile.py).
+decides.  Its judgement of profile 19 is itself tested against samples of a real Ceilometer (profiles.py).
 """
 import collections
 import dataclasses
