@@ -73,7 +73,8 @@ struct meter_settings {
 
 /* ---- which meters a task polls */
 
-/* Whether the task wants the row, and the publishers (bit set) that its samples go to. */
+/* Whether the task wants the row, and the publishers (bit set) that its samples go to: all of them
+ * when left alone. */
 typedef bool (*meter_match)(void *context, const struct meter_row *row, uint64_t *ret_publishers);
 
 struct meter_selection {

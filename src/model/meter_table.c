@@ -23,6 +23,7 @@
 #define UNIT_PACKET_S SAME("packet/s")
 #define UNIT_PERCENT SAME("%")
 #define UNIT_REQUEST SAME("request")
+#define UNIT_REQUEST_RATE SAME("request/s") /* ours */
 #define UNIT_VCPU SAME("vcpu")
 #define UNIT_MIB SAME("MiB")
 #define UNIT_GIB SAME("GiB")

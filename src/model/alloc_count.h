@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * For tests: counts the calls that take memory from the heap, in the whole process, libraries
+ * included.  Two implementations: one stands in front of the C library's functions, the other asks
+ * a sanitizer, whose own stand there already.  Any thread.
+ */
+#ifndef MODEL_ALLOC_COUNT_H
+#define MODEL_ALLOC_COUNT_H
+
+#include <stdint.h>
+
+/* Starts to count, from 0. */
+void alloc_count_begin(void);
+
+/* Calls since then. */
+uint64_t alloc_count(void);
+
+#endif
