@@ -25,7 +25,7 @@ int options_decode(const struct vmt_option *options, const struct ini *ini, stru
 		   const struct position *url_at, struct arena *arena, void *conf,
 		   struct problems *problems);
 
-/* Appends a line "[group] name = value" per option, secrets as ****. */
+/* Appends a line "name = value" or "group.name = value" per option, secrets as ****. */
 void options_print(const struct vmt_option *options, const void *conf, struct buf *out);
 /* One value as it would stand in a file; "" for none. */
 void option_print_value(const struct vmt_option *option, const void *conf, struct buf *out);

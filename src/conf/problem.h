@@ -32,6 +32,7 @@ struct problem {
 	/* `check` exits 1 for it although the agent starts: a plugin or publisher that is not there. */
 	bool failed;
 	const char *text; /* "file:line:column: what is wrong; what would be right", one line */
+	const char *ignored; /* "[group] name" of an option without effect here, else NULL */
 };
 
 struct problems;
@@ -46,6 +47,9 @@ void problems_add(struct problems *problems, enum problem_level level, const str
 /* A warning that makes `check` exit 1. */
 void problems_add_failed(struct problems *problems, const struct position *at, const char *format,
 			 ...) __attribute__((format(printf, 3, 4)));
+/* A note: an option of Ceilometer's that has no effect here. */
+void problems_add_ignored(struct problems *problems, const struct position *at, const char *group,
+			  const char *name);
 
 size_t problems_count(const struct problems *problems); /* of those kept */
 const struct problem *problems_at(const struct problems *problems, size_t i);
@@ -53,5 +57,8 @@ const struct problem *problems_at(const struct problems *problems, size_t i);
 size_t problems_of(const struct problems *problems, enum problem_level level);
 /* Text of the first error, "" when there is none: for a one-line reason. */
 const char *problems_first_error(const struct problems *problems);
+
+/* Logs all from the `from`-th on, options without effect as one line. */
+void problems_log(const struct problems *problems, size_t from);
 
 #endif

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Values of options: from text to the members of a structure and back.  Any thread; blocks on nothing.
+ */
+#include "conf/option.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/ini_private.h"
+#include "conf/nearest.h"
+
+#define NS_PER_S INT64_C(1000000000)
+enum { SECONDS_MAX = 2000000000 }; /* 63 years */
+
+struct decoder {
+	const struct ini *ini;
+	struct arena *arena;
+	char *conf;
+	struct problems *problems;
+	int status;
+};
+
+/* One value of one option, and where it stands. */
+struct given {
+	const struct vmt_option *option;
+	const char *text;
+	struct position at;
+	bool from_url;
+};
+
+const char *option_group(const struct vmt_option *option)
+{
+	return option->group ? option->group : "DEFAULT";
+}
+
+static const struct {
+	const char *name, *wanted;
+} types[] = {
+	[VMT_OPT_BOOL] = { "boolean", "true or false" },
+	[VMT_OPT_INT] = { "integer", "a whole number" },
+	[VMT_OPT_DOUBLE] = { "number", "a number" },
+	[VMT_OPT_SECONDS] = { "seconds", "seconds, such as 30 or 0.5" },
+	[VMT_OPT_STRING] = { "string", "text" },
+	[VMT_OPT_LIST] = { "list", "a list" },
+};
+
+const char *option_type_name(const struct vmt_option *option)
+{
+	return types[option->type].name;
+}
+
+/* ---- from text */
+
+static void complain(struct decoder *d, const struct given *g, const char *right)
+{
+	bool secret = g->option->flags & VMT_OPT_SECRET;
+
+	problems_add(d->problems, PROBLEM_ERROR, &g->at, "%s%s: '%.*s' will not do; write %s",
+		     g->from_url ? "URL: " : "", g->option->name, 200, secret ? "****" : g->text,
+		     right);
+	d->status = -EINVAL;
+}
+
+static void complain_range(struct decoder *d, const struct given *g)
+{
+	char right[96];
+
+	snprintf(right, sizeof(right), "%s from %" PRId64 " to %" PRId64,
+		 types[g->option->type].wanted, g->option->min, g->option->max);
+	if (g->option->max == INT64_MAX) {
+		snprintf(right, sizeof(right), "%s of at least %" PRId64,
+			 types[g->option->type].wanted, g->option->min);
+	}
+	complain(d, g, right);
+}
+
+static bool has_range(const struct vmt_option *o)
+{
+	return o->min < o->max;
+}
+
+static bool parse_bool(const char *text, bool *ret)
+{
+	static const char *const words[2][4] = { { "false", "no", "off", "0" },
+						 { "true", "yes", "on", "1" } };
+
+	for (size_t i = 0; i < 8; i++) {
+		if (g_ascii_strcasecmp(text, words[i / 4][i % 4]) == 0) {
+			*ret = i / 4 == 1;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Decimal seconds, exact to the nanosecond. */
+static bool parse_seconds(const char *text, int64_t *ret)
+{
+	bool negative = *text == '-';
+	int64_t whole = 0, part = 0, scale = NS_PER_S;
+	size_t digits = 0;
+
+	text += *text == '-' || *text == '+';
+	for (; g_ascii_isdigit(*text); text++, digits++) {
+		whole = whole * 10 + (*text - '0');
+		if (whole > SECONDS_MAX) {
+			return false;
+		}
+	}
+	if (*text == '.') {
+		for (text++; g_ascii_isdigit(*text); text++, digits++) {
+			scale /= 10;
+			part += (*text - '0') * scale;
+		}
+	}
+	if (*text || digits == 0) {
+		return false;
+	}
+	*ret = (whole * NS_PER_S + part) * (negative ? -1 : 1);
+	return true;
+}
+
+static bool set_bool(struct decoder *d, const struct given *g, void *to)
+{
+	bool value;
+
+	if (!parse_bool(g->text, &value)) {
+		complain(d, g, types[VMT_OPT_BOOL].wanted);
+		return false;
+	}
+	*(bool *)to = value;
+	return true;
+}
+
+static bool set_int(struct decoder *d, const struct given *g, void *to)
+{
+	const struct vmt_option *o = g->option;
+	char *end;
+	long long value;
+
+	errno = 0;
+	value = strtoll(g->text, &end, 10);
+	if (end == g->text || *end || errno) {
+		complain(d, g, types[VMT_OPT_INT].wanted);
+		return false;
+	}
+	if (has_range(o) && (value < o->min || value > o->max)) {
+		complain_range(d, g);
+		return false;
+	}
+	*(int64_t *)to = value;
+	return true;
+}
+
+static bool set_double(struct decoder *d, const struct given *g, void *to)
+{
+	const struct vmt_option *o = g->option;
+	char *end;
+	double value = g_ascii_strtod(g->text, &end);
+
+	if (end == g->text || *end || !isfinite(value)) {
+		complain(d, g, types[VMT_OPT_DOUBLE].wanted);
+		return false;
+	}
+	if (has_range(o) && (value < (double)o->min || value > (double)o->max)) {
+		complain_range(d, g);
+		return false;
+	}
+	*(double *)to = value;
+	return true;
+}
+
+static bool set_seconds(struct decoder *d, const struct given *g, void *to)
+{
+	const struct vmt_option *o = g->option;
+	int64_t value;
+
+	if (!parse_seconds(g->text, &value)) {
+		complain(d, g, types[VMT_OPT_SECONDS].wanted);
+		return false;
+	}
+	if (has_range(o) && ((o->min > -SECONDS_MAX && value < o->min * NS_PER_S) ||
+			     (o->max < SECONDS_MAX && value > o->max * NS_PER_S))) {
+		complain_range(d, g);
+		return false;
+	}
+	*(int64_t *)to = value;
+	return true;
+}
+
+static bool is_choice(const struct vmt_option *o, const char *text)
+{
+	for (size_t i = 0; o->choices[i]; i++) {
+		if (strcmp(o->choices[i], text) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool set_string(struct decoder *d, const struct given *g, void *to)
+{
+	if (g->option->choices && !is_choice(g->option, g->text)) {
+		char *list = g_strjoinv(", ", (char **)g->option->choices);
+		char *right = g_strconcat("one of ", list, NULL);
+
+		complain(d, g, right);
+		g_free(list);
+		g_free(right);
+		return false;
+	}
+	*(const char **)to = arena_strdup(d->arena, g->text);
+	return true;
+}
+
+static bool set_list(struct decoder *d, const struct given *g, void *to)
+{
+	char **parts = g_strsplit(g->text, ",", -1);
+	const char **list = arena_array(d->arena, sizeof(*list), g_strv_length(parts) + 1);
+	size_t n = 0;
+
+	for (char **p = parts; *p; p++) {
+		const char *item = g_strstrip(*p);
+
+		if (*item) {
+			list[n++] = arena_strdup(d->arena, item);
+		}
+	}
+	*(const char *const **)to = list;
+	g_strfreev(parts);
+	return true;
+}
+
+static bool set(struct decoder *d, const struct given *g)
+{
+	static bool (*const setters[])(struct decoder *, const struct given *, void *) = {
+		[VMT_OPT_BOOL] = set_bool,     [VMT_OPT_INT] = set_int,
+		[VMT_OPT_DOUBLE] = set_double, [VMT_OPT_SECONDS] = set_seconds,
+		[VMT_OPT_STRING] = set_string, [VMT_OPT_LIST] = set_list,
+	};
+	bool number = g->option->type == VMT_OPT_INT || g->option->type == VMT_OPT_DOUBLE ||
+		      g->option->type == VMT_OPT_SECONDS;
+
+	if (number && g->text[0] == '\0') {
+		return true; /* as if it were not there */
+	}
+	return setters[g->option->type](d, g, d->conf + g->option->offset);
+}
+
+/* ---- where values come from */
+
+static bool is_ours(const struct vmt_option *o)
+{
+	return o->group && strcmp(o->group, "virtmeter") == 0;
+}
+
+static void set_default(struct decoder *d, const struct vmt_option *o)
+{
+	static const char *const empty[] = { NULL };
+	struct given g = { .option = o, .text = o->def };
+
+	if (o->type == VMT_OPT_LIST) {
+		*(const char *const **)(d->conf + o->offset) = empty;
+	}
+	if (o->def) {
+		set(d, &g);
+	}
+}
+
+static void set_from_file(struct decoder *d, const struct vmt_option *o)
+{
+	const struct ini_value *v = ini_find(d->ini, o->group, o->name, o->deprecated);
+	struct given g = { .option = o };
+
+	if (!v && is_ours(o)) {
+		v = ini_find(d->ini, NULL, o->name, o->deprecated);
+	}
+	if (!v) {
+		return;
+	}
+	if (o->deprecated && strcmp(v->name, o->deprecated) == 0) {
+		problems_add(d->problems, PROBLEM_NOTE, &v->at, "%s: an older name; write %s",
+			     v->name, o->name);
+	}
+	g.text = ini_substitute(d->ini, v, d->arena, d->problems);
+	g.at = v->value_at;
+	if (!g.text) {
+		d->status = -EINVAL;
+		return;
+	}
+	set(d, &g);
+}
+
+/* All values of a repeated key; those of the environment take the place of the files'. */
+static void set_multi(struct decoder *d, const struct vmt_option *o)
+{
+	const GPtrArray *all[2] = { ini_values(d->ini, o->group, o->name),
+				    o->deprecated ? ini_values(d->ini, o->group, o->deprecated)
+						  : NULL };
+	size_t count = (all[0] ? all[0]->len : 0) + (all[1] ? all[1]->len : 0), n = 0;
+	const char **list;
+
+	if (count == 0) {
+		return;
+	}
+	list = arena_array(d->arena, sizeof(*list), count + 1);
+	for (size_t source = 0; source <= d->ini->source; source++) {
+		for (size_t i = 0; i < count; i++) {
+			size_t own = all[0] ? all[0]->len : 0;
+			const struct ini_value *v = i < own ? g_ptr_array_index(all[0], i)
+							    : g_ptr_array_index(all[1], i - own);
+
+			if (v->source != source) {
+				continue;
+			}
+			if (!v->at.line && n > 0 && source == d->ini->source) {
+				n = 0;
+			}
+			list[n] = ini_substitute(d->ini, v, d->arena, d->problems);
+			if (list[n]) {
+				n++;
+			} else {
+				d->status = -EINVAL;
+			}
+		}
+	}
+	list[n] = NULL;
+	*(const char *const **)(d->conf + o->offset) = list;
+}
+
+static void set_from_url(struct decoder *d, const struct vmt_option *o, struct url *url,
+			 const struct position *url_at)
+{
+	const char *value = url_take(url, o->name, o->flags & VMT_OPT_SECRET);
+	struct given g = { .option = o, .text = value, .from_url = true };
+
+	if (!value) {
+		return;
+	}
+	if (url_at) {
+		g.at = *url_at;
+	}
+	if (o->type == VMT_OPT_BOOL && value[0] == '\0') {
+		g.text = "true";
+	}
+	set(d, &g);
+}
+
+int options_decode(const struct vmt_option *options, const struct ini *ini, struct url *url,
+		   const struct position *url_at, struct arena *arena, void *conf,
+		   struct problems *problems)
+{
+	struct decoder d = { .ini = ini, .arena = arena, .conf = conf, .problems = problems };
+
+	for (const struct vmt_option *o = options; o && o->name; o++) {
+		set_default(&d, o);
+		if (o->type == VMT_OPT_LIST && (o->flags & VMT_OPT_MULTI)) {
+			set_multi(&d, o);
+		} else {
+			set_from_file(&d, o);
+		}
+		if (url && (o->flags & VMT_OPT_URL)) {
+			set_from_url(&d, o, url, url_at);
+		}
+	}
+	return d.status;
+}
+
+/* ---- back to text */
+
+static void print_seconds(int64_t ns, struct buf *out)
+{
+	uint64_t all = ns < 0 ? -(uint64_t)ns : (uint64_t)ns;
+	char part[16];
+	size_t n;
+
+	buf_printf(out, "%s%" PRIu64, ns < 0 ? "-" : "", all / NS_PER_S);
+	n = (size_t)snprintf(part, sizeof(part), ".%09" PRIu64, all % NS_PER_S);
+	while (n > 1 && part[n - 1] == '0') {
+		n--;
+	}
+	buf_add(out, part, n > 1 ? n : 0);
+}
+
+void option_print_value(const struct vmt_option *o, const void *conf, struct buf *out)
+{
+	const void *from = (const char *)conf + o->offset;
+	char number[G_ASCII_DTOSTR_BUF_SIZE];
+	const char *text;
+	char *joined;
+
+	if (o->flags & VMT_OPT_SECRET) {
+		buf_puts(out, "****");
+		return;
+	}
+	switch (o->type) {
+	case VMT_OPT_BOOL:
+		buf_puts(out, *(const bool *)from ? "true" : "false");
+		break;
+	case VMT_OPT_INT:
+		buf_printf(out, "%" PRId64, *(const int64_t *)from);
+		break;
+	case VMT_OPT_DOUBLE:
+		buf_puts(out, g_ascii_dtostr(number, sizeof(number), *(const double *)from));
+		break;
+	case VMT_OPT_SECONDS:
+		print_seconds(*(const int64_t *)from, out);
+		break;
+	case VMT_OPT_STRING:
+		text = *(const char *const *)from;
+		buf_puts(out, text ? text : "");
+		break;
+	case VMT_OPT_LIST:
+		joined = g_strjoinv(", ", *(char ***)from);
+		buf_puts(out, joined);
+		g_free(joined);
+		break;
+	}
+}
+
+void options_print(const struct vmt_option *options, const void *conf, struct buf *out)
+{
+	for (const struct vmt_option *o = options; o && o->name; o++) {
+		if (o->group) {
+			buf_printf(out, "%s.", o->group);
+		}
+		buf_printf(out, "%s = ", o->name);
+		option_print_value(o, conf, out);
+		buf_putc(out, '\n');
+	}
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which keys of a configuration file mean something: those of the option tables, and those of Ceilometer
+ * and its libraries that are accepted without effect.  Any thread; blocks on nothing.
+ */
+#include <string.h>
+
+#include "conf/ini_private.h"
+#include "conf/nearest.h"
+#include "conf/option.h"
+
+enum { SUGGESTED_MAX = 100 }; /* unknown keys that are told one by one */
+
+/* Options of Ceilometer, Juno to today, and of oslo.log, oslo.messaging and cotyledon under it.  `names`
+ * NULL: all of the section.  An option that a table has takes precedence over its row here. */
+static const struct {
+	const char *group;
+	const char *const *names;
+} without_effect[] = {
+	{ "DEFAULT",
+	  (const char *const[]){
+		  /* polling and its releases between */
+		  "shuffle_time_before_polling_task", "batch_polled_samples",
+		  "refresh_pipeline_cfg", "refresh_event_pipeline_cfg", "pipeline_polling_interval",
+		  "pollster_list", "meter_dispatchers", "event_dispatchers", "dispatcher",
+		  "collector_workers", "notification_workers", "event_pipeline_cfg_file",
+		  "rootwrap_config", "control_exchange", "notification_topics",
+		  "nova_http_log_debug", "max_parallel_requests", "nova_control_exchange",
+		  "glance_control_exchange", "cinder_control_exchange", "neutron_control_exchange",
+		  "heat_control_exchange", "sahara_control_exchange", "keystone_control_exchange",
+		  "swift_control_exchange", "trove_control_exchange", "http_control_exchanges",
+		  "partitioning_group_prefix", "pollsters_definitions_dirs", "heartbeat_socket_dir",
+		  "enable_notifications", "enable_prometheus_exporter",
+		  "prometheus_listen_addresses", "prometheus_tls_enable", "prometheus_tls_certfile",
+		  "prometheus_tls_keyfile", "threads_to_process_pollsters",
+		  "ignore_disabled_projects", "identity_name_discovery", "tenant_name_discovery",
+		  "api_paste_config", "reseller_prefix", "kwapi_url", "event_topic",
+		  "metering_secret", "cfg_file", "batch_size", "cinder_catalog_info", "host_ip",
+		  /* messaging */
+		  "transport_url", "rpc_backend", "rpc_conn_pool_size", "rpc_response_timeout",
+		  "rpc_thread_pool_size", "executor_thread_pool_size", "rpc_cast_timeout",
+		  "rpc_zmq_bind_address", "amqp_durable_queues", "amqp_auto_delete", "rabbit_host",
+		  "rabbit_port", "rabbit_hosts", "rabbit_userid", "rabbit_password",
+		  "rabbit_virtual_host", "rabbit_use_ssl", "rabbit_login_method",
+		  "rabbit_retry_interval", "rabbit_retry_backoff", "rabbit_max_retries",
+		  "rabbit_ha_queues", "kombu_ssl_version", "kombu_ssl_keyfile",
+		  "kombu_ssl_certfile", "kombu_ssl_ca_certs", "kombu_reconnect_delay",
+		  "fake_rabbit", "qpid_hostname", "qpid_port", "qpid_username", "qpid_password",
+		  "notification_driver", "default_notification_level", "default_publisher_id",
+		  "conn_pool_min_size", "conn_pool_ttl",
+		  /* logging and service */
+		  "log_config_append", "log_config", "use_eventlog", "fatal_deprecations",
+		  "log_rotation_type", "log_rotate_interval", "log_rotate_interval_type",
+		  "max_logfile_count", "max_logfile_size_mb", "rate_limit_burst",
+		  "rate_limit_interval", "rate_limit_except_level", "publish_errors",
+		  "instance_format", "instance_uuid_format", "logging_context_format_string",
+		  "logging_default_format_string", "logging_debug_format_suffix",
+		  "logging_exception_prefix", "logging_user_identity_format",
+		  "use_syslog_rfc_format", "use_ssl", "backdoor_port", "backdoor_socket",
+		  "disable_process_locking", "lock_path", "run_external_periodic_tasks",
+		  "policy_file", "policy_default_rule", "policy_dirs", "auth_strategy",
+		  "state_path", "sqlite_db", "sqlite_synchronous", "db_backend", "connection",
+		  "tempdir", "memcached_servers", NULL } },
+	{ "compute",
+	  (const char *const[]){ "workload_partitioning", "resource_update_interval",
+				 "resource_cache_expiry", "fetch_extra_metadata", NULL } },
+	{ "polling",
+	  (const char *const[]){ "partitioning_group_prefix", "pollsters_definitions_dirs",
+				 "heartbeat_socket_dir", "enable_notifications",
+				 "enable_prometheus_exporter", "prometheus_listen_addresses",
+				 "prometheus_tls_enable", "prometheus_tls_certfile",
+				 "prometheus_tls_keyfile", "threads_to_process_pollsters",
+				 "ignore_disabled_projects", "identity_name_discovery",
+				 "tenant_name_discovery", NULL } },
+	{ "publisher", (const char *const[]){ "telemetry_secret", "metering_secret", NULL } },
+	{ "publisher_rpc", (const char *const[]){ "metering_topic", "metering_secret", NULL } },
+	{ "publisher_notifier",
+	  (const char *const[]){ "metering_topic", "event_topic", "telemetry_driver",
+				 "metering_driver", NULL } },
+	{ "coordination", (const char *const[]){ "backend_url", "heartbeat", "check_watchers",
+						 "retry_backoff", "max_retry_interval", NULL } },
+	{ "notification", NULL },
+	{ "service_types", NULL },
+	{ "service_credentials", NULL },
+	{ "collector", NULL },
+	{ "dispatcher_file", NULL },
+	{ "dispatcher_gnocchi", NULL },
+	{ "dispatcher_http", NULL },
+	{ "database", NULL },
+	{ "storage", NULL },
+	{ "api", NULL },
+	{ "alarm", NULL },
+	{ "event", NULL },
+	{ "exchange_control", NULL },
+	{ "meter", NULL },
+	{ "ipmi", NULL },
+	{ "hardware", NULL },
+	{ "magnetodb", NULL },
+	{ "vmware", NULL },
+	{ "xenapi", NULL },
+	{ "gnocchi", NULL },
+	{ "zaqar", NULL },
+	{ "monasca", NULL },
+	{ "cache", NULL },
+	{ "central", NULL },
+	{ "rgw_admin_credentials", NULL },
+	{ "rgw_client", NULL },
+	{ "keystone_authtoken", NULL },
+	{ "keystoneauth", NULL },
+	{ "matchmaker_redis", NULL },
+	{ "matchmaker_ring", NULL },
+	{ "oslo_concurrency", NULL },
+	{ "oslo_messaging_amqp", NULL },
+	{ "oslo_messaging_kafka", NULL },
+	{ "oslo_messaging_metrics", NULL },
+	{ "oslo_messaging_notifications", NULL },
+	{ "oslo_messaging_qpid", NULL },
+	{ "oslo_messaging_rabbit", NULL },
+	{ "oslo_messaging_zmq", NULL },
+	{ "oslo_middleware", NULL },
+	{ "oslo_policy", NULL },
+	{ "oslo_reports", NULL },
+	{ "privsep", NULL },
+	{ "ceilometer_sys_admin", NULL },
+	{ "profiler", NULL },
+};
+
+static bool in_list(const char *const *list, const char *name)
+{
+	for (; *list; list++) {
+		if (strcmp(*list, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool has_no_effect(const char *group, const char *name)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(without_effect); i++) {
+		if (strcmp(without_effect[i].group, group) == 0) {
+			return !without_effect[i].names || in_list(without_effect[i].names, name);
+		}
+	}
+	return false;
+}
+
+static bool takes(const struct vmt_option *o, const char *group, const char *name)
+{
+	bool ours = o->group && strcmp(o->group, "virtmeter") == 0 && strcmp(group, "DEFAULT") == 0;
+
+	return (ours || strcmp(option_group(o), group) == 0) &&
+	       (strcmp(o->name, name) == 0 || (o->deprecated && strcmp(o->deprecated, name) == 0));
+}
+
+/* All names, or all groups, that the tables and the rows above have; of one group, or of any (NULL). */
+static GPtrArray *candidates(const struct vmt_option *const *tables, const char *group, bool groups)
+{
+	GPtrArray *names = g_ptr_array_new();
+
+	for (; *tables; tables++) {
+		for (const struct vmt_option *o = *tables; o->name; o++) {
+			if (!group || strcmp(option_group(o), group) == 0) {
+				g_ptr_array_add(names,
+						(void *)(groups ? option_group(o) : o->name));
+			}
+		}
+	}
+	for (size_t i = 0; i < G_N_ELEMENTS(without_effect); i++) {
+		const char *const *n = without_effect[i].names;
+
+		if (groups) {
+			g_ptr_array_add(names, (void *)without_effect[i].group);
+		}
+		if (groups || !n || !group || strcmp(without_effect[i].group, group) != 0) {
+			continue;
+		}
+		for (; *n; n++) {
+			g_ptr_array_add(names, (void *)*n);
+		}
+	}
+	g_ptr_array_add(names, NULL);
+	return names;
+}
+
+static const struct vmt_option *elsewhere(const struct vmt_option *const *tables, const char *name)
+{
+	for (; *tables; tables++) {
+		for (const struct vmt_option *o = *tables; o->name; o++) {
+			if (strcmp(o->name, name) == 0) {
+				return o;
+			}
+		}
+	}
+	return NULL;
+}
+
+static void tell_unknown(const struct ini_value *v, const struct vmt_option *const *tables,
+			 struct problems *problems)
+{
+	GPtrArray *groups = candidates(tables, NULL, true),
+		  *names = candidates(tables, v->group, false);
+	const char *near_group = conf_nearest(v->group, (const char *const *)groups->pdata);
+	const char *near = conf_nearest(v->name, (const char *const *)names->pdata);
+	const struct vmt_option *other = elsewhere(tables, v->name);
+	bool known_group = in_list((const char *const *)groups->pdata, v->group);
+
+	if (!known_group && near_group) {
+		problems_add(problems, PROBLEM_WARNING, &v->at,
+			     "[%s] %s: no such section, ignored; did you mean [%s]?", v->group,
+			     v->name, near_group);
+	} else if (other) {
+		problems_add(problems, PROBLEM_WARNING, &v->at,
+			     "[%s] %s: no such option, ignored; it belongs in [%s]", v->group,
+			     v->name, option_group(other));
+	} else if (near) {
+		problems_add(problems, PROBLEM_WARNING, &v->at,
+			     "[%s] %s: no such option, ignored; did you mean %s?", v->group,
+			     v->name, near);
+	} else {
+		problems_add(problems, PROBLEM_WARNING, &v->at,
+			     "[%s] %s: no such %s, ignored; leave it out", v->group, v->name,
+			     known_group ? "option" : "section");
+	}
+	g_ptr_array_unref(groups);
+	g_ptr_array_unref(names);
+}
+
+static bool in_tables(const struct vmt_option *const *tables, const struct ini_value *v)
+{
+	for (; *tables; tables++) {
+		for (const struct vmt_option *o = *tables; o->name; o++) {
+			if (takes(o, v->group, v->name)) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+void options_check_unknown(const struct ini *ini, const struct vmt_option *const *tables,
+			   struct problems *problems)
+{
+	size_t unknown = 0;
+
+	for (size_t i = 0; i < ini_count(ini); i++) {
+		const struct ini_value *v = ini_at(ini, i);
+
+		if (v->at.line == 0 || in_tables(tables, v)) {
+			continue; /* the environment has keys of others */
+		}
+		if (has_no_effect(v->group, v->name)) {
+			problems_add_ignored(problems, &v->at, v->group, v->name);
+		} else if (unknown++ < SUGGESTED_MAX) {
+			tell_unknown(v, tables, problems);
+		}
+	}
+	if (unknown > SUGGESTED_MAX) {
+		problems_add(problems, PROBLEM_WARNING, NULL,
+			     "%zu more unknown options; are these the right files?",
+			     unknown - SUGGESTED_MAX);
+	}
+}
