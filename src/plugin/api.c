@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Refers to every function that virtmeter/plugin.h offers, so that the linker takes it into the program
+ * even where only a shared object calls it (see src/exports.list).
+ */
+#include "plugin/registry_private.h"
+
+void (*const registry_api[])(void) = {
+	(void (*)(void))vmt_snapshot_add,
+	(void (*)(void))vmt_inspection_stamp,
+	(void (*)(void))vmt_inspection_disk,
+	(void (*)(void))vmt_inspection_nic,
+	(void (*)(void))vmt_batch_id,
+	(void (*)(void))vmt_samples_add,
+	(void (*)(void))vmt_clock_monotonic,
+	(void (*)(void))vmt_clock_real,
+	(void (*)(void))vmt_log,
+	(void (*)(void))vmt_error_set,
+	NULL,
+};
