@@ -113,7 +113,7 @@ int expire_step(struct store *s, uint64_t limit, struct vmt_error *error)
 	}
 	s->delta.expired += (uint64_t)deleted;
 	if (found == 0 && (s->sweep_ns == 0 || mono - s->sweep_ns >= SWEEP_EVERY_NS)) {
-		found = sweep(s, minute * STORE_MINUTE_US);
+		found = sweep(s, store_minute_start(minute));
 		if (found < 0) {
 			return store_failed(s, error);
 		}

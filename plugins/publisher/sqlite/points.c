@@ -231,7 +231,7 @@ static int late_run(struct store *s, const struct vmt_frame *frame, const struct
 	const struct vmt_batch *batch = &frame->batch[row->batch];
 	struct late late = {
 		.series = (uint32_t)row->key,
-		.time = ((int64_t)(row->key >> 32) - MINUTE_OFFSET) * STORE_MINUTE_US + row->micros,
+		.time = store_minute_start((int64_t)(row->key >> 32) - MINUTE_OFFSET) + row->micros,
 	};
 	sqlite3_stmt *at = store_statement(s, STORE_RUN_AT);
 	struct ids_version *version;
@@ -390,7 +390,7 @@ static int gather_row(struct store *s, const struct vmt_batch *batch, uint32_t b
 	make_room(p);
 	p->row[p->count++] = (struct row){
 		.key = (uint64_t)(minute + MINUTE_OFFSET) << 32 | series->id,
-		.micros = (uint32_t)(time - minute * STORE_MINUTE_US),
+		.micros = (uint32_t)(time - store_minute_start(minute)),
 		.batch = batch_number,
 		.row = i,
 		.kind = kind,

@@ -228,7 +228,7 @@ static void take_value(struct point *p, sqlite3_stmt *statement, int column)
 /* Takes the rows of a statement whose columns are series, micros, value.  0 or -1. */
 static int take_points(struct reader *r, sqlite3_stmt *statement, int64_t minute, bool filter)
 {
-	int64_t start = minute * STORE_MINUTE_US;
+	int64_t start = store_minute_start(minute);
 	int found;
 
 	while ((found = store_step(statement)) == 1) {
@@ -296,7 +296,7 @@ static void take_message(struct reader *r, const struct point *p, int64_t minute
 static int give(struct reader *r, const struct point *p, int64_t minute)
 {
 	const struct series *series = find_series(r, p->series);
-	int64_t micros = minute * STORE_MINUTE_US + p->micros;
+	int64_t micros = store_minute_start(minute) + p->micros;
 	const struct run *run = find_run(series, micros);
 	const struct version *version;
 	const struct form *form;

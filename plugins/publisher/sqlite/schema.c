@@ -5,7 +5,8 @@
  */
 #include "schema.h"
 
-/* Times are Unix time in whole microseconds; point and message split them into minute and rest. */
+/* Times are Unix time in whole microseconds; point and message split them into the minute since 2020,
+ * which takes three bytes until 2035, and the rest. */
 static const char step_1[] =
 	/* One per name; type and unit lie in `form`, which may change in the life of a series. */
 	"CREATE TABLE meter (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
@@ -37,13 +38,13 @@ static const char step_1[] =
 	/* For a person with the sqlite3 shell. */
 	"CREATE VIEW sample AS SELECT m.name AS name, f.type AS type, f.unit AS unit, p.value AS volume,"
 	" r.resource_id AS resource_id, v.project_id AS project_id, v.user_id AS user_id,"
-	" strftime('%Y-%m-%dT%H:%M:', p.minute * 60, 'unixepoch')"
+	" strftime('%Y-%m-%dT%H:%M:', p.minute * 60 + 1577836800, 'unixepoch')"
 	" || printf('%09.6f', p.micros / 1000000.0) AS timestamp,"
 	" r.source AS source, v.metadata AS resource_metadata"
 	" FROM point p JOIN series s ON s.id = p.series JOIN meter m ON m.id = s.meter"
 	" JOIN resource r ON r.id = s.resource"
 	" JOIN run u ON u.series = p.series AND u.since ="
-	" (SELECT max(since) FROM run WHERE series = p.series AND since <= p.minute * 60000000 + p.micros)"
+	" (SELECT max(since) FROM run WHERE series = p.series AND since <= p.minute * 60000000 + 1577836800000000 + p.micros)"
 	" JOIN version v ON v.id = u.version JOIN form f ON f.id = u.form;";
 
 const char *const schema_steps[] = { step_1 };

@@ -24,6 +24,8 @@
 #include <sys/types.h>
 #include <virtmeter/plugin.h>
 
+#define STORE_EPOCH_US INT64_C(1577836800000000) /* 2020-01-01T00:00:00Z */
+
 enum {
 	STORE_MINUTE_US = 60000000,
 	STORE_SERIES_BLOCK = 16, /* row numbers set aside at a time for the series of one resource */
@@ -147,15 +149,22 @@ int query_resources(void *self, const struct vmt_query *query, vmt_row_fn row, v
 int query_meters(void *self, const struct vmt_query *query, vmt_row_fn row, void *context,
 		 struct vmt_error *error);
 
-/* Whole microseconds at or before `ns`, and the minute they lie in. */
+/* Whole microseconds at or before `ns`. */
 static inline int64_t store_micros(int64_t ns)
 {
 	return ns / 1000 - (ns % 1000 < 0);
 }
 
+/* The minute that a time lies in, and when a minute begins: minutes since 2020, microseconds. */
 static inline int64_t store_minute(int64_t micros)
 {
+	micros -= STORE_EPOCH_US;
 	return micros / STORE_MINUTE_US - (micros % STORE_MINUTE_US < 0);
+}
+
+static inline int64_t store_minute_start(int64_t minute)
+{
+	return minute * STORE_MINUTE_US + STORE_EPOCH_US;
 }
 
 #endif
