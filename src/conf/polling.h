@@ -46,7 +46,7 @@ struct polling_source {
 struct pipeline_transformer {
 	const char *name;
 	struct position at;
-	const struct yaml_node *parameters; /* conf/yaml.h; NULL: none */
+	const struct yaml_node *parameters; /* conf/yaml_tree.h; NULL: none */
 };
 
 struct pipeline_sink {

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tests of polling.yaml and pipeline.yaml: the shapes, and each error with its place. */
+#include "conf/polling.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <string.h>
+
+static struct polling *accept(const char *text, enum polling_role role)
+{
+	struct problems *problems = problems_new();
+	struct polling *p = NULL;
+	int ret = polling_read_text("f.yaml", text, strlen(text), role, &p, problems);
+
+	g_assert_cmpstr(problems_first_error(problems), ==, "");
+	g_assert_cmpint(ret, ==, 0);
+	problems_free(problems);
+	return p;
+}
+
+static const char today_polling[] = "---\n"
+				    "sources:\n"
+				    "    - name: some_pollsters\n"
+				    "      interval: 300\n"
+				    "      meters:\n"
+				    "        - cpu\n"
+				    "        - network.*\n"
+				    "    - name: often\n"
+				    "      interval: '10'\n"
+				    "      meters: [power.state]\n"
+				    "      resources: [a, b]\n"
+				    "      discovery: ['local_instances']\n";
+
+static void test_today(void)
+{
+	struct polling *p = accept(today_polling, POLLING_FILE);
+
+	g_assert_cmpint(p->shape, ==, POLLING_TODAY);
+	g_assert_true(polling_has_intervals(p));
+	g_assert_cmpuint(p->source_count, ==, 2);
+	g_assert_cmpint(p->sources[0].interval_ns, ==, INT64_C(300000000000));
+	g_assert_cmpint(p->sources[1].interval_ns, ==, INT64_C(10000000000));
+	g_assert_true(pattern_match(p->sources[0].match, "network.incoming.bytes"));
+	g_assert_false(pattern_match(p->sources[0].match, "memory.usage"));
+	g_assert_cmpuint(p->sources[1].resources.count, ==, 2);
+	g_assert_cmpstr(p->sources[1].discovery.item[0].text, ==, "local_instances");
+	g_assert_cmpuint(p->sources[0].meters.item[1].at.line, ==, 7);
+	g_assert_cmpuint(p->sources[0].meters.item[1].at.column, ==, 11);
+	polling_free(p);
+
+	p = accept("sources:\n  - {name: meter_source, meters: ['*'], sinks: [meter_sink]}\n"
+		   "sinks:\n  - name: meter_sink\n    publishers: ['gnocchi://', 'file:///x?json']\n",
+		   PIPELINE_FILE);
+	g_assert_cmpint(p->shape, ==, PIPELINE_TODAY);
+	g_assert_false(polling_has_intervals(p));
+	g_assert_cmpuint(p->pair_count, ==, 1);
+	g_assert_cmpstr(p->pairs[0].name, ==, "meter_source:meter_sink");
+	g_assert_cmpstr(p->pairs[0].sink->publishers.item[1].text, ==, "file:///x?json");
+	polling_free(p);
+}
+
+/* The default file of Juno, its meaning in our words. */
+static const char juno[] =
+	"sources:\n"
+	"  - {name: meter_source, interval: 600, meters: ['*'], sinks: [meter_sink]}\n"
+	"  - {name: cpu_source, interval: 600, meters: [cpu], sinks: [cpu_sink]}\n"
+	"  - {name: cpu_sink, interval: 60, counters: ['instance:*'], sinks: [cpu_sink]}\n"
+	"sinks:\n"
+	"  - {name: meter_sink, transformers: , publishers: ['notifier://']}\n"
+	"  - name: cpu_sink\n"
+	"    transformers:\n"
+	"      - name: rate_of_change\n"
+	"        parameters:\n"
+	"          target: {name: cpu_util, unit: '%', type: gauge}\n"
+	"    publishers: [rpc]\n";
+
+static void test_juno(void)
+{
+	struct polling *p = accept(juno, PIPELINE_FILE);
+
+	g_assert_cmpint(p->shape, ==, PIPELINE_JUNO);
+	g_assert_true(polling_has_intervals(p));
+	g_assert_cmpuint(p->pair_count, ==, 3);
+	g_assert_cmpstr(p->pairs[1].name, ==, "cpu_source:cpu_sink");
+	g_assert_cmpstr(p->pairs[2].name, ==, "cpu_sink");
+	g_assert_cmpuint(p->sinks[0].transformer_count, ==, 0);
+	g_assert_cmpuint(p->sinks[1].transformer_count, ==, 1);
+	g_assert_cmpstr(p->sinks[1].transformers[0].name, ==, "rate_of_change");
+	g_assert_nonnull(p->sinks[1].transformers[0].parameters);
+	/* a name with a colon is matched by what is before it */
+	g_assert_true(pattern_match(p->sources[2].match, "instance:m1.tiny"));
+	polling_free(p);
+
+	p = accept("- name: flat\n  interval: 60\n  meters: [cpu]\n  transformers:\n  publishers: ['file:///x']\n",
+		   PIPELINE_FILE);
+	g_assert_cmpint(p->shape, ==, PIPELINE_FLAT);
+	g_assert_cmpuint(p->pair_count, ==, 1);
+	g_assert_cmpstr(p->pairs[0].name, ==, "flat");
+	polling_free(p);
+}
+
+#define SRC "sources:\n- name: a\n  meters: ['*']\n  sinks: [s]\n"
+#define JSRC "sources:\n- name: a\n  interval: 1\n  meters: ['*']\n  sinks: [s]\n"
+#define SINK "sinks:\n- name: s\n  publishers: ['x://']\n"
+
+static const struct {
+	const char *text;
+	enum polling_role role;
+	const char *error;
+} bad[] = {
+	{ "sinks: []\n", POLLING_FILE, "f.yaml:1:1: sources required" },
+	{ "", POLLING_FILE, "sources required" },
+	{ "sources: []\n", POLLING_FILE, "f.yaml:1:1: sources required" },
+	{ "sources:\n- interval: 1\n  meters: [a]\n", POLLING_FILE, "f.yaml:2:3: Required field name not specified" },
+	{ "sources:\n- name: a\n  interval: 1\n", POLLING_FILE, "f.yaml:2:3: Missing meters value" },
+	{ "sources:\n- name: a\n  meters: [a]\n", POLLING_FILE, "f.yaml:2:3: Missing interval value" },
+	{ "sources:\n- name: a\n  meters: [a]\n  interval: soon\n", POLLING_FILE,
+	  "f.yaml:4:13: Invalid interval value" },
+	{ "sources:\n- name: a\n  meters: [a]\n  interval: 0\n", POLLING_FILE,
+	  "f.yaml:4:13: Interval value should > 0" },
+	{ "sources:\n- name: a\n  meters: [a]\n  interval: -5\n", POLLING_FILE,
+	  "f.yaml:4:13: Interval value should > 0" },
+	{ "sources:\n- name: a\n  interval: 1\n  meters: []\n", POLLING_FILE, "f.yaml:4:11: No meters specified" },
+	{ "sources:\n- name: a\n  interval: 1\n  meters:\n", POLLING_FILE, "f.yaml:4:10: No meters specified" },
+	{ "sources:\n- name: a\n  interval: 1\n  meters: cpu\n", POLLING_FILE,
+	  "f.yaml:4:11: Meters should be a list" },
+	{ "sources:\n- name: a\n  interval: 1\n  meters: [cpu, '!b']\n", POLLING_FILE,
+	  "f.yaml:4:12: Both included and excluded meters specified" },
+	{ "sources:\n- name: a\n  interval: 1\n  meters: ['*', cpu]\n", POLLING_FILE,
+	  "f.yaml:4:17: Included meters specified with wildcard" },
+	{ "sources:\n- name: a\n  interval: 1\n  meters: [c]\n  resources: x\n", POLLING_FILE,
+	  "f.yaml:5:14: Resources should be a list" },
+	{ "sources:\n- name: a\n  interval: 1\n  meters: [c]\n  discovery: x\n", POLLING_FILE,
+	  "f.yaml:5:14: Discovery should be a list" },
+	{ "sources:\n- {name: a, interval: 1, meters: [c]}\n- {name: a, interval: 2, meters: [c]}\n", POLLING_FILE,
+	  "f.yaml:3:3: Duplicated source names: a" },
+	{ SRC SINK, POLLING_FILE, "f.yaml:2:1: Missing interval value" },
+	{ "sources: [}\n", POLLING_FILE, "f.yaml:1:11: " },
+	{ "sources:\n\t- a\n", POLLING_FILE, "f.yaml:2:1: " },
+	{ "a: &x [*x]\n", POLLING_FILE, "f.yaml:1:8: an alias of what is not there (yet)" },
+	{ "a: 1\n---\nb: 1\n", POLLING_FILE, "f.yaml:2:1: a second document in one file" },
+	{ SRC, PIPELINE_FILE, "f.yaml:1:1: Both sources & sinks are required" },
+	{ SINK, PIPELINE_FILE, "f.yaml:1:1: Both sources & sinks are required" },
+	{ SRC "sinks:\n- name: t\n  publishers: ['x://']\n", PIPELINE_FILE,
+	  "f.yaml:4:11: Dangling sink s from source a" },
+	{ SRC "sinks:\n- name: s\n", PIPELINE_FILE, "f.yaml:6:3: No publisher specified" },
+	{ SRC SINK "- name: s\n  publishers: ['x://']\n", PIPELINE_FILE, "f.yaml:8:3: Duplicated sink names: s" },
+	{ "sources:\n- name: a\n  meters: ['*']\n" SINK, PIPELINE_FILE,
+	  "f.yaml:2:3: Required field sinks not specified" },
+	{ "sources:\n- name: a\n  meters: ['*']\n  sinks: []\n" SINK, PIPELINE_FILE,
+	  "f.yaml:2:3: No sink defined in source a" },
+	{ "sources:\n- name: a\n  meters: ['*']\n  sinks: [s, s]\n" SINK, PIPELINE_FILE,
+	  "f.yaml:4:14: Duplicate pipeline name: a:s" },
+	{ JSRC SINK, PIPELINE_FILE, "f.yaml:7:3: Required field transformers not specified" },
+	{ JSRC "sinks:\n- name: s\n  transformers:\n    - name: magic\n      parameters:\n  publishers: [x]\n",
+	  PIPELINE_FILE, "f.yaml:9:13: No transformer named magic loaded" },
+	{ JSRC "sinks:\n- name: s\n  transformers:\n    - name: delta\n  publishers: [x]\n", PIPELINE_FILE,
+	  "f.yaml:9:7: Required field parameters not specified" },
+	{ "sources:\n- {name: a, interval: 1, meters: [], sinks: [s]}\nsinks:\n- {name: s, transformers: , publishers: "
+	  "[x]}\n",
+	  PIPELINE_FILE, "f.yaml:2:34: No meter specified" },
+	{ "- {name: f, meters: [cpu], transformers: , publishers: [x]}\n", PIPELINE_FILE,
+	  "f.yaml:1:3: Required field interval not specified" },
+	{ "sources: {a: 1}\nsinks: []\n", PIPELINE_FILE, "f.yaml:1:10: sources should be a list" },
+	{ "sources: [a]\nsinks: [b]\n", PIPELINE_FILE, "f.yaml:1:11: a source is a mapping" },
+};
+
+static void test_errors(void)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+		struct problems *problems = problems_new();
+		struct polling *p = NULL;
+
+		g_test_message("%s", bad[i].text);
+		g_assert_cmpint(polling_read_text("f.yaml", bad[i].text, strlen(bad[i].text), bad[i].role, &p, problems),
+				==, -EINVAL);
+		g_assert_null(p);
+		if (!g_str_has_prefix(problems_first_error(problems), bad[i].error)) {
+			g_assert_cmpstr(problems_first_error(problems), ==, bad[i].error);
+		}
+		problems_free(problems);
+	}
+}
+
+/* An alias of aliases must not cost more than the cap on nodes. */
+static void test_laughs(void)
+{
+	GString *text = g_string_new("a0: &a0 [x]\n");
+	struct problems *problems = problems_new();
+	struct polling *p = NULL;
+
+	for (int i = 1; i < 30; i++) {
+		g_string_append_printf(text, "a%d: &a%d [*a%d, *a%d, *a%d, *a%d]\n", i, i, i - 1, i - 1, i - 1, i - 1);
+	}
+	g_assert_cmpint(polling_read_text("f.yaml", text->str, text->len, POLLING_FILE, &p, problems), ==, -EINVAL);
+	g_assert_nonnull(strstr(problems_first_error(problems), "too many entries"));
+	problems_free(problems);
+	g_string_free(text, TRUE);
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/polling/today", test_today);
+	g_test_add_func("/polling/juno", test_juno);
+	g_test_add_func("/polling/errors", test_errors);
+	g_test_add_func("/polling/laughs", test_laughs);
+	return g_test_run();
+}

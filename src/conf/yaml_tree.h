@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * YAML as a tree with the place of every node, read by libyaml and bounded: size, depth, nodes (an alias
+ * counts as often as what it stands for).  One document; tags beyond the core schema are not looked at.
+ * A tree is immutable; reading blocks on nothing.
+ */
+#ifndef CONF_YAML_TREE_H
+#define CONF_YAML_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/problem.h"
+
+enum yaml_kind { YAML_NULL, YAML_SCALAR, YAML_LIST, YAML_MAP };
+
+enum { YAML_DEPTH_MAX = 64, YAML_NODES_MAX = 100000, YAML_SIZE_MAX = 4 << 20 };
+
+struct yaml_node {
+	enum yaml_kind kind;
+	struct position at;
+	const char *text; /* YAML_SCALAR: UTF-8, zero-terminated */
+	bool quoted; /* YAML_SCALAR: so it is text, whatever it looks like */
+	size_t count; /* YAML_LIST, YAML_MAP: entries */
+	const struct yaml_node *const *value;
+	const struct yaml_node *const *key; /* YAML_MAP */
+};
+
+struct yaml;
+
+/* `file` stands for the text in messages.  0, or -EINVAL with one problem added.  An empty document is
+ * YAML_NULL. */
+int yaml_tree_parse(const char *file, const char *text, size_t size, struct yaml **ret_yaml,
+		    struct problems *problems);
+void yaml_tree_free(struct yaml *yaml);
+const struct yaml_node *yaml_tree_root(const struct yaml *yaml);
+
+/* The value of a map's key; NULL when it is not there or `map` is no map.  Of a repeated key the last. */
+const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);
+
+/* A plain whole number, or one in quotes.  False for anything else. */
+bool yaml_int(const struct yaml_node *node, int64_t *ret_value);
+
+#endif
