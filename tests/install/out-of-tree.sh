@@ -56,8 +56,10 @@ echo 'this is not a shared object' >"$plugins/broken.so"
 # -- run
 cat >"$tmp/virtmeter.conf" <<END
 [DEFAULT]
-plugin_dir = $plugins
 pipeline_cfg_file = $tmp/pipeline.yaml
+[virtmeter]
+plugin_dir = $plugins
+pollsters = *
 control_socket = $tmp/agent.sock
 [polling]
 cfg_file = $tmp/polling.yaml

@@ -25,6 +25,7 @@ GROWTH_KIB = 2048  # resident memory, from the end of the warm-up to the end
 
 CONF = """[DEFAULT]
 pipeline_cfg_file = {0}/pipeline.yaml
+[virtmeter]
 control_socket = {0}/agent.sock
 [polling]
 cfg_file = {0}/polling.yaml
