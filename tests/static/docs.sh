@@ -22,6 +22,10 @@ else
 	echo "ok $n - mandoc # SKIP mandoc is not installed"
 fi
 
+said=$(python3 scripts/meters-man.py --check 2>&1)
+row $? "virtmeter-meters(7) is as doc/meters.md"
+[ -z "$said" ] || echo "# $said"
+
 dead=$(find . -name '*.md' -not -path './build*' -not -path './out/*' -not -path './.git/*' | while read -r file; do
 	grep -oE '\]\([^)# ]+' "$file" | sed 's/^](//' | grep -vE '^[a-z]+:' | while read -r goal; do
 		[ -e "$(dirname "$file")/$goal" ] || echo "$file: $goal"
