@@ -271,6 +271,24 @@ static void test_hostile(void)
 	frame_unref(f);
 }
 
+/* More bytes than are announced, or fewer rows. */
+static void test_left_over(void)
+{
+	struct frame *f = example(), *g = NULL;
+	struct buf bytes = BUF_INIT;
+	struct vmt_error error;
+
+	frame_encode(f, &bytes);
+	buf_putc(&bytes, 'x');
+	reseal(bytes.data, bytes.len);
+	g_assert_cmpint(frame_decode(pool, bytes.data, bytes.len, &g, &error), ==, -EBADMSG);
+	g_assert_nonnull(strstr(error.text, "left over"));
+	refuse(f, 12, "\x06", 1, "left over"); /* one row more than there is */
+	refuse(f, 12, "\x04", 1, "rows beyond");
+	frame_unref(f);
+	buf_fini(&bytes);
+}
+
 static void test_length(void)
 {
 	char header[FRAME_HEADER] = "VMFR\x01\0\0\0\x18";
@@ -296,6 +314,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/model/frame-codec/bytes", test_bytes);
 	g_test_add_func("/model/frame-codec/damage", test_damage);
 	g_test_add_func("/model/frame-codec/hostile", test_hostile);
+	g_test_add_func("/model/frame-codec/left-over", test_left_over);
 	g_test_add_func("/model/frame-codec/length", test_length);
 	pool = frame_pool_new(2);
 	r = g_test_run();

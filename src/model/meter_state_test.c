@@ -224,6 +224,8 @@ static void test_cpu_rate(void)
 	scene_check_double(&s, "vm.cpu.util", ID, 25);
 	scene_run(&s); /* the same reading again: no time has passed */
 	scene_check_none(&s, "vm.cpu.util", ID);
+	cpu_cycle(&s, -5, VMT_F_CPU_TIME, 6000000000); /* one from before it */
+	scene_check_none(&s, "vm.cpu.util", ID);
 	scene_fini(&s);
 }
 

@@ -55,19 +55,19 @@
 /* Shapes of rows. */
 #define INSTANCE(name_, unit_, type_, kind_, family_, rule_, field_, other_, groups_, flags_,      \
 		 since_, until_, source_, help_)                                                   \
-	{ .name = name_,                                                                           \
+	{ .name = (name_),                                                                         \
 	  .unit = UNIT_##unit_,                                                                    \
-	  .help = help_,                                                                           \
-	  .source = source_,                                                                       \
-	  .since = since_,                                                                         \
-	  .until = until_,                                                                         \
-	  .value = rule_,                                                                          \
+	  .help = (help_),                                                                         \
+	  .source = (source_),                                                                     \
+	  .since = (since_),                                                                       \
+	  .until = (until_),                                                                       \
+	  .value = (rule_),                                                                        \
 	  .groups = VMT_GROUP_##groups_,                                                           \
 	  .type = VMT_##type_,                                                                     \
 	  .kind = KIND_##kind_,                                                                    \
 	  .level = METER_INSTANCE,                                                                 \
 	  .family = METADATA_##family_,                                                            \
-	  .flags = flags_,                                                                         \
+	  .flags = (flags_),                                                                       \
 	  .field = VMT_F_##field_,                                                                 \
 	  .other = VMT_F_##other_ },
 #define VMT_F_0 0
@@ -79,23 +79,23 @@
 #define FLAVOR(name_, unit_, kind_, rule_, since_, until_, help_)                                  \
 	KNOWN(name_, unit_, kind_, rule_, METER_FLAVOR, 0, since_, until_, help_)
 #define KNOWN(name_, unit_, kind_, rule_, level_, flags_, since_, until_, help_)                   \
-	{ .name = name_,                                                                           \
+	{ .name = (name_),                                                                         \
 	  .unit = UNIT_##unit_,                                                                    \
-	  .help = help_,                                                                           \
+	  .help = (help_),                                                                         \
 	  .source = "discovery",                                                                   \
-	  .since = since_,                                                                         \
-	  .until = until_,                                                                         \
-	  .value = rule_,                                                                          \
+	  .since = (since_),                                                                       \
+	  .until = (until_),                                                                       \
+	  .value = (rule_),                                                                        \
 	  .type = VMT_GAUGE,                                                                       \
 	  .kind = KIND_##kind_,                                                                    \
-	  .level = level_,                                                                         \
+	  .level = (level_),                                                                       \
 	  .family = METADATA_PLAIN,                                                                \
-	  .flags = flags_ },
+	  .flags = (flags_) },
 
 #define OUTCOME(name_, help_)                                                                      \
-	{ .name = name_,                                                                           \
+	{ .name = (name_),                                                                         \
 	  .unit = UNIT_NONE,                                                                       \
-	  .help = help_,                                                                           \
+	  .help = (help_),                                                                         \
 	  .source = "the inspector",                                                               \
 	  .value = rule_outcome,                                                                   \
 	  .groups = VMT_GROUP_STATE,                                                               \
@@ -112,75 +112,75 @@
 #define VMT_D_3 3
 #define DISK(name_, unit_, type_, kind_, rule_, field_, other_, groups_, flags_, since_, until_,   \
 	     source_, help_)                                                                       \
-	{ .name = name_,                                                                           \
+	{ .name = (name_),                                                                         \
 	  .unit = UNIT_##unit_,                                                                    \
-	  .help = help_,                                                                           \
-	  .source = source_,                                                                       \
-	  .since = since_,                                                                         \
-	  .until = until_,                                                                         \
-	  .value = rule_,                                                                          \
+	  .help = (help_),                                                                         \
+	  .source = (source_),                                                                     \
+	  .since = (since_),                                                                       \
+	  .until = (until_),                                                                       \
+	  .value = (rule_),                                                                        \
 	  .groups = VMT_GROUP_##groups_,                                                           \
 	  .type = VMT_##type_,                                                                     \
 	  .kind = KIND_##kind_,                                                                    \
 	  .level = METER_DISK,                                                                     \
 	  .family = METADATA_DISK,                                                                 \
-	  .flags = flags_,                                                                         \
+	  .flags = (flags_),                                                                       \
 	  .field = VMT_D_##field_,                                                                 \
 	  .other = VMT_D_##other_ },
 #define DISKS(name_, unit_, type_, kind_, rule_, field_, other_, groups_, flags_, since_, until_,  \
 	      source_, help_)                                                                      \
-	{ .name = name_,                                                                           \
+	{ .name = (name_),                                                                         \
 	  .unit = UNIT_##unit_,                                                                    \
-	  .help = help_,                                                                           \
-	  .source = source_,                                                                       \
-	  .since = since_,                                                                         \
-	  .until = until_,                                                                         \
-	  .value = rule_,                                                                          \
+	  .help = (help_),                                                                         \
+	  .source = (source_),                                                                     \
+	  .since = (since_),                                                                       \
+	  .until = (until_),                                                                       \
+	  .value = (rule_),                                                                        \
 	  .groups = VMT_GROUP_##groups_,                                                           \
 	  .type = VMT_##type_,                                                                     \
 	  .kind = KIND_##kind_,                                                                    \
 	  .level = METER_DISKS,                                                                    \
 	  .family = METADATA_DISKS,                                                                \
-	  .flags = flags_,                                                                         \
+	  .flags = (flags_),                                                                       \
 	  .field = VMT_D_##field_,                                                                 \
 	  .other = VMT_D_##other_ },
 
 #define NIC(name_, unit_, type_, kind_, rule_, field_, counter_, flags_, since_, until_, source_,  \
 	    help_)                                                                                 \
-	{ .name = name_,                                                                           \
+	{ .name = (name_),                                                                         \
 	  .unit = UNIT_##unit_,                                                                    \
-	  .help = help_,                                                                           \
-	  .source = source_,                                                                       \
-	  .since = since_,                                                                         \
-	  .until = until_,                                                                         \
-	  .value = rule_,                                                                          \
+	  .help = (help_),                                                                         \
+	  .source = (source_),                                                                     \
+	  .since = (since_),                                                                       \
+	  .until = (until_),                                                                       \
+	  .value = (rule_),                                                                        \
 	  .groups = VMT_GROUP_NIC,                                                                 \
 	  .type = VMT_##type_,                                                                     \
 	  .kind = KIND_##kind_,                                                                    \
 	  .level = METER_NIC,                                                                      \
 	  .family = METADATA_NIC,                                                                  \
-	  .flags = flags_,                                                                         \
+	  .flags = (flags_),                                                                       \
 	  .field = VMT_N_##field_,                                                                 \
-	  .other = counter_ },
+	  .other = (counter_) },
 /* Under another name from Wallaby to Zed, by an error of theirs. */
 #define NIC_19(name_, renamed_, unit_, type_, kind_, rule_, field_, counter_, flags_, since_,      \
 	       until_, source_, help_)                                                             \
-	{ .name = name_,                                                                           \
-	  .renamed = { [VMT_PROFILE_19] = renamed_ },                                              \
+	{ .name = (name_),                                                                         \
+	  .renamed = { [VMT_PROFILE_19] = (renamed_) },                                            \
 	  .unit = UNIT_##unit_,                                                                    \
-	  .help = help_,                                                                           \
-	  .source = source_,                                                                       \
-	  .since = since_,                                                                         \
-	  .until = until_,                                                                         \
-	  .value = rule_,                                                                          \
+	  .help = (help_),                                                                         \
+	  .source = (source_),                                                                     \
+	  .since = (since_),                                                                       \
+	  .until = (until_),                                                                       \
+	  .value = (rule_),                                                                        \
 	  .groups = VMT_GROUP_NIC,                                                                 \
 	  .type = VMT_##type_,                                                                     \
 	  .kind = KIND_##kind_,                                                                    \
 	  .level = METER_NIC,                                                                      \
 	  .family = METADATA_NIC,                                                                  \
-	  .flags = flags_,                                                                         \
+	  .flags = (flags_),                                                                       \
 	  .field = VMT_N_##field_,                                                                 \
-	  .other = counter_ },
+	  .other = (counter_) },
 
 static const struct meter_row table[] = {
 #include "model/meters.def"
