@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tests of routing: which batches go where, the ledger of a pipeline, and the thread that does it. */
+#include "pipeline/pipeline.h"
+
+#include <glib.h>
+
+#include "base/clock.h"
+#include "base/intern.h"
+#include "base/wait.h"
+#include "model/batch.h"
+#include "pipeline/route.h"
+#include "spool/spool.h"
+
+static struct frame_pool *pool;
+static struct resource *resource;
+static unsigned released;
+
+static void release(void *owner)
+{
+	released++;
+	pattern_free(owner);
+}
+
+static struct pipeline *make_pipeline(const char *name, const char *pattern, uint64_t publishers)
+{
+	const char *reason;
+	size_t at;
+	struct pattern *match = pattern_new(&pattern, 1, 0, &reason, &at);
+
+	g_assert_nonnull(match);
+	return pipeline_new(name, match, publishers, match, release);
+}
+
+static void add_batch(struct frame_builder *builder, const char *name, unsigned rows)
+{
+	struct batch_spec spec = { .name = name, .unit = "x", .kind = VMT_UINT64 };
+
+	batch_begin(builder, &spec, rows);
+	for (unsigned r = 0; r < rows; r++) {
+		batch_add(builder, resource, (union vmt_num){ .u = r }, 1, 2);
+	}
+	batch_end(builder);
+}
+
+/* 3 samples of cpu, 2 of disk.read.bytes, 1 of vm.outcome. */
+static struct frame *make_frame(void)
+{
+	struct frame_builder builder;
+	struct frame *frame;
+
+	frame_builder_init(&builder, pool);
+	frame_begin(&builder, VMT_PROFILE_26, 1, 2);
+	add_batch(&builder, "cpu", 3);
+	add_batch(&builder, "disk.read.bytes", 2);
+	add_batch(&builder, "vm.outcome", 1);
+	frame = frame_finish(&builder);
+	frame_builder_fini(&builder);
+	return frame;
+}
+
+static void test_route(void)
+{
+	struct pipeline *pipelines[] = { make_pipeline("all", "*", 1), make_pipeline("cpu", "cpu", 6),
+					 make_pipeline("own", "vm.*", 8) };
+	struct pipeline_set *set = pipeline_set_new(pipelines, 3);
+	struct pipeline_ledger l;
+	struct frame *f = make_frame();
+
+	released = 0;
+	for (int i = 0; i < 2; i++) { /* the second time from the cache */
+		pipeline_route(set, f);
+		g_assert_cmpuint(f->public.batch[0].publishers, ==, 7);
+		g_assert_cmpuint(f->public.batch[1].publishers, ==, 1);
+		g_assert_cmpuint(f->public.batch[2].publishers, ==, 8);
+	}
+	pipeline_ledger(pipelines[0], &l);
+	g_assert_cmpuint(l.in, ==, 12);
+	g_assert_cmpuint(l.out, ==, 10);
+	g_assert_cmpuint(l.filtered, ==, 2);
+	pipeline_ledger(pipelines[1], &l);
+	g_assert_cmpuint(l.out, ==, 6);
+	g_assert_cmpuint(l.in, ==, l.out + l.filtered + l.consumed - l.made);
+	g_assert_true(pipeline_set_takes(set, "disk.read.bytes"));
+	pipeline_set_unref(set);
+	g_assert_cmpuint(released, ==, 3);
+	frame_unref(f);
+}
+
+static void test_runner(void)
+{
+	struct spool *spool = spool_new_memory(&(struct spool_limits){ 1000, 1 << 30 });
+	struct pipeline_runner *runner = pipeline_runner_new(spool);
+	struct pipeline *one = make_pipeline("cpu", "cpu", 1);
+	struct pipeline_set *set = pipeline_set_new(&one, 1);
+	struct spool_ledger l;
+
+	g_assert_cmpint(spool_cursor_add(spool), ==, 0);
+	for (int i = 0; i < 100; i++) {
+		g_assert_cmpint(pipeline_runner_submit(runner, make_frame(), set), ==, 0);
+	}
+	pipeline_set_unref(set); /* frames under way keep it */
+	pipeline_runner_free(runner);
+	spool_ledger(spool, 0, &l);
+	g_assert_cmpuint(l.produced, ==, 300);
+	/* in the order they were handed in */
+	for (uint64_t i = 1; i <= 100; i++) {
+		g_assert_cmpuint(spool_next(spool, 0, 0)->public.sequence, ==, i);
+		spool_confirm(spool, 0);
+	}
+	spool_cursor_finish(spool, 0);
+	spool_free(spool);
+}
+
+int main(int argc, char **argv)
+{
+	struct resource_head *head;
+	int ret;
+
+	g_test_init(&argc, &argv, NULL);
+	pool = frame_pool_new(4);
+	head = resource_head_new(&(struct resource_owner){ .source = "openstack" }, "{", 1);
+	resource = resource_new(head, "r", "}", 1);
+	resource_head_unref(head);
+	g_test_add_func("/pipeline/route", test_route);
+	g_test_add_func("/pipeline/runner", test_runner);
+	ret = g_test_run();
+	resource_unref(resource);
+	frame_pool_free(pool);
+	return ret;
+}
