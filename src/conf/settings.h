@@ -28,8 +28,7 @@ struct settings {
 	int64_t graceful_shutdown_timeout_ns;
 
 	/* logging, [DEFAULT] */
-	bool debug, verbose, use_syslog, use_journal, use_stderr, use_json, watch_log_file,
-		log_options;
+	bool debug, use_syslog, use_journal, use_stderr, use_json, watch_log_file, log_options;
 	const char *log_file, *log_dir, *log_date_format, *syslog_log_facility;
 	const char *const *default_log_levels; /* logger=LEVEL */
 
@@ -39,7 +38,6 @@ struct settings {
 
 	/* [polling] */
 	const char *cfg_file;
-	int64_t batch_size;
 
 	/* [virtmeter] */
 	const char *meter_profile_name;
@@ -47,14 +45,14 @@ struct settings {
 	bool align;
 	int64_t jitter_ns;
 	const char *plugin_dir;
-	const char *control_socket;
-	int64_t control_socket_mode;
+	const char *control_socket; /* NULL: the place that belongs to the user */
+	const char *control_socket_mode_name;
+	unsigned control_socket_mode;
 	const char *log_format; /* plain, oslo, json */
 	const char *
 		store; /* URL that samples, resources, meters read; NULL: the first store configured */
-	int64_t poll_workers; /* 0: one per polling task */
 	int64_t publish_timeout_ns; /* bound of one attempt */
-	int64_t queue_samples, queue_bytes; /* bounds of the memory log */
+	int64_t queue_bytes; /* bound of the memory log */
 	const char *const *pollsters; /* plugins to use beside the table of meters; "*": all */
 };
 
@@ -69,7 +67,8 @@ int settings_check_inspector(const struct settings *settings, const struct ini *
 			     const char *const *inspectors, struct problems *problems);
 void settings_fini(struct settings *settings); /* NULL is fine */
 
-/* For log_init(); `levels` must have room, freed by the caller with g_free(). */
+/* For log_init(), valid as long as *settings; *ret_levels is to be freed with g_free() when log_init() has
+ * been called.  `program` ("virtmeter-agent") is the file's name in log_dir. */
 void settings_log(const struct settings *settings, const char *program,
 		  struct log_settings *ret_log, struct log_level_of **ret_levels);
 
