@@ -14,6 +14,7 @@
 #include "base/utf8.h"
 #include "conf/ini_private.h"
 #include "conf/read.h"
+#include "conf/settings.h"
 
 static const char *const searched[] = { "/etc/virtmeter/virtmeter.conf",
 					"/etc/ceilometer/ceilometer.conf" };
@@ -276,6 +277,7 @@ int ini_search(struct ini *ini, const struct ini_search *search, struct problems
 	bool named = (search->files && search->files[0]) || (search->dirs && search->dirs[0]);
 	int ret = 0;
 
+	ini_know(ini, settings_options);
 	for (size_t i = 0; !named && i < G_N_ELEMENTS(searched); i++) {
 		if (read_searched(ini, search->root, searched[i], problems, &ret)) {
 			break;

@@ -64,7 +64,8 @@ struct ini_search {
 
 /* Reads what the command line names, else /etc/virtmeter/virtmeter.conf and virtmeter.conf.d/, else
  * /etc/ceilometer/ceilometer.conf and ceilometer.conf.d/, then the environment.  That none is there is
- * no error.  0, or -errno with everything in `problems`. */
+ * no error.  The program's own options are known from then on.  0, or -errno with everything in
+ * `problems`. */
 int ini_search(struct ini *ini, const struct ini_search *search, struct problems *problems);
 
 /* Files read so far, in order. */

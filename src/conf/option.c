@@ -302,6 +302,7 @@ static void set_multi(struct decoder *d, const struct vmt_option *o)
 				    o->deprecated ? ini_values(d->ini, o->group, o->deprecated)
 						  : NULL };
 	size_t count = (all[0] ? all[0]->len : 0) + (all[1] ? all[1]->len : 0), n = 0;
+	bool environment = false;
 	const char **list;
 
 	if (count == 0) {
@@ -317,8 +318,9 @@ static void set_multi(struct decoder *d, const struct vmt_option *o)
 			if (v->source != source) {
 				continue;
 			}
-			if (!v->at.line && n > 0 && source == d->ini->source) {
-				n = 0;
+			if (!v->at.line && !environment) {
+				environment = true;
+				n = 0; /* in place of the files' */
 			}
 			list[n] = ini_substitute(d->ini, v, d->arena, d->problems);
 			if (list[n]) {

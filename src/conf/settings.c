@@ -325,11 +325,10 @@ static const char *log_path(const struct settings *s, const char *program)
 	return s->log_file;
 }
 
-void settings_log(const struct settings *s, const char *program, struct log_settings *ret_log,
-		  struct log_level_of **ret_levels)
+void settings_log(const struct settings *s, const char *program, struct log_settings *ret_log)
 {
 	size_t count = g_strv_length((char **)s->default_log_levels), n = 0;
-	struct log_level_of *levels = g_new0(struct log_level_of, count + 1);
+	struct log_level_of *levels = arena_array(s->arena, sizeof(*levels), count + 1);
 
 	for (size_t i = 0; i < count; i++) {
 		const char *text = s->default_log_levels[i], *equal = strchr(text, '=');
@@ -339,7 +338,6 @@ void settings_log(const struct settings *s, const char *program, struct log_sett
 			n++;
 		}
 	}
-	*ret_levels = levels;
 	*ret_log = (struct log_settings){
 		.level = s->debug ? VMT_LOG_DEBUG : VMT_LOG_INFO,
 		.form = s->use_json ? LOG_FORM_JSON

@@ -67,9 +67,8 @@ int settings_check_inspector(const struct settings *settings, const struct ini *
 			     const char *const *inspectors, struct problems *problems);
 void settings_fini(struct settings *settings); /* NULL is fine */
 
-/* For log_init(), valid as long as *settings; *ret_levels is to be freed with g_free() when log_init() has
- * been called.  `program` ("virtmeter-agent") is the file's name in log_dir. */
+/* For log_init(), valid as long as *settings.  `program` ("virtmeter-agent") is the file's name in log_dir. */
 void settings_log(const struct settings *settings, const char *program,
-		  struct log_settings *ret_log, struct log_level_of **ret_levels);
+		  struct log_settings *ret_log);
 
 #endif

@@ -115,15 +115,13 @@ static void test_faults(void)
 	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
 		char *text = g_strconcat("[DEFAULT]\n", rows[i].text, "\n", NULL);
 		struct log_settings log;
-		struct log_level_of *levels;
 		struct fixture f;
 
 		begin(&f, text);
 		g_assert_cmpint(f.ret, ==, -EINVAL);
 		g_assert_cmpuint(problems_of(f.problems, PROBLEM_ERROR), ==, 1);
 		g_assert_cmpstr(problems_first_error(f.problems), ==, rows[i].wanted);
-		settings_log(&f.settings, "p", &log, &levels); /* can still be looked at */
-		g_free(levels);
+		settings_log(&f.settings, "p", &log); /* can still be looked at */
 		end(&f);
 		g_free(text);
 	}
@@ -173,22 +171,19 @@ static void test_inspector(void)
 static void expect_log(const char *text, const char *file, enum log_form form)
 {
 	struct log_settings log;
-	struct log_level_of *levels;
 	struct fixture f;
 
 	begin(&f, text);
 	g_assert_cmpint(f.ret, ==, 0);
-	settings_log(&f.settings, "virtmeter-agent", &log, &levels);
+	settings_log(&f.settings, "virtmeter-agent", &log);
 	g_assert_cmpstr(log.file, ==, file);
 	g_assert_cmpint(log.form, ==, form);
-	g_free(levels);
 	end(&f);
 }
 
 static void test_log(void)
 {
 	struct log_settings log;
-	struct log_level_of *levels;
 	struct fixture f;
 
 	expect_log("", NULL, LOG_FORM_PLAIN);
@@ -200,7 +195,7 @@ static void test_log(void)
 	begin(&f,
 	      "[DEFAULT]\ndebug=true\nuse_syslog=yes\nsyslog_log_facility=local3\nwatch_log_file=1\n"
 	      "default_log_levels=libvirt=WARN,polling=ERROR\n");
-	settings_log(&f.settings, "virtmeter-agent", &log, &levels);
+	settings_log(&f.settings, "virtmeter-agent", &log);
 	g_assert_cmpint(log.level, ==, VMT_LOG_DEBUG);
 	g_assert_true(log.syslog && log.watch_file && !log.journal && !log.use_stderr);
 	g_assert_cmpint(log.syslog_facility, ==, LOG_LOCAL3);
@@ -208,7 +203,6 @@ static void test_log(void)
 	g_assert_cmpint(log.levels[0].level, ==, VMT_LOG_WARNING);
 	g_assert_cmpstr(log.levels[1].logger, ==, "polling");
 	g_assert_null(log.levels[2].logger);
-	g_free(levels);
 	end(&f);
 }
 

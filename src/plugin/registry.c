@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/intern.h"
+#include "conf/settings.h"
 #include "plugin/registry_private.h"
 
 struct entry {
@@ -400,6 +401,7 @@ const struct vmt_option **registry_options(const struct registry *r)
 {
 	GPtrArray *tables = g_ptr_array_new();
 
+	g_ptr_array_add(tables, (void *)settings_options);
 	for (size_t i = 0; i < r->entries->len; i++) {
 		if (registry_at(r, i)->options) {
 			g_ptr_array_add(tables, (void *)registry_at(r, i)->options);

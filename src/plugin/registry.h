@@ -44,7 +44,8 @@ const char *registry_failure(const struct registry *registry, size_t i);
 /* Names (not aliases) of a namespace's plugins, those not yet opened too; NULL-terminated, to be freed
  * with g_free(); the names stay the registry's. */
 const char **registry_names(const struct registry *registry, enum vmt_namespace ns);
-/* Their option tables, NULL-terminated, to be freed with g_free(). */
+/* The option tables of the program itself and of all plugins opened, NULL-terminated, to be freed with
+ * g_free(). */
 const struct vmt_option **registry_options(const struct registry *registry);
 
 /* "publisher" */

@@ -10,6 +10,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "conf/settings.h"
 #include "plugin/object.h"
 
 struct test_conf { /* as in test/good.c */
@@ -65,7 +66,10 @@ static void test_builtin(void)
 {
 	struct registry *r = registry_new(builtin);
 	const char **names = registry_names(r, VMT_DISCOVERY);
+	const struct vmt_option **tables = registry_options(r);
 
+	g_assert_true(tables[0] == settings_options && !tables[1]);
+	g_free(tables);
 	g_assert_true(registry_find(r, VMT_DISCOVERY, "first") == &first);
 	g_assert_true(registry_find(r, VMT_DISCOVERY, "second") == &first);
 	g_assert_true(registry_find(r, VMT_DISCOVERY, "third") == &first); /* the first one stays */
