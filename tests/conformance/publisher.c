@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What every publisher has to keep of the contract, whatever it does with samples; and a store with its
+ * queries.  Each is opened as the host opens it, by its URL.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "plugin/object.h"
+#include "publisher/fixture.h"
+
+extern const struct vmt_plugin vmt_plugin_publisher_file, vmt_plugin_publisher_null,
+	vmt_plugin_publisher_sqlite, vmt_plugin_publisher_test;
+
+/* A publisher under test. */
+struct subject {
+	const struct vmt_plugin *plugin;
+	const char *url; /* %s: a path in a fresh folder */
+	const char *wrong[5]; /* URLs that it must refuse */
+	bool disk; /* keeps samples in a file */
+};
+
+static const struct subject subjects[] = {
+	{ .plugin = &vmt_plugin_publisher_file, .url = "file://%s?json&max_bytes=100000000&backup_count=3",
+	  .wrong = { "file://", "file://host/x", "file:///x?nonsense=1", "file:///x?max_bytes=many" },
+	  .disk = true },
+	{ .plugin = &vmt_plugin_publisher_sqlite, .url = "sqlite://%s?synchronous=off",
+	  .wrong = { "sqlite://", "sqlite://host/x", "sqlite:///x?nonsense=1", "sqlite:///x?synchronous=2" },
+	  .disk = true },
+	{ .plugin = &vmt_plugin_publisher_null, .url = "null://",
+	  .wrong = { "null://host", "null:///path", "null://?nonsense=1" } },
+	{ .plugin = &vmt_plugin_publisher_test, .url = "test://?keep=100000",
+	  .wrong = { "test://host", "test:///path", "test://?nonsense=1", "test://?keep=-1" } },
+};
+
+struct place {
+	const struct subject *subject;
+	char *folder, *path, *url;
+	struct plugin_object *object;
+	const struct vmt_publisher_ops *ops;
+	struct vmt_error error;
+	struct fixture f;
+};
+
+static int place_open(struct place *p, const char *url, bool read_only)
+{
+	struct ini *ini = ini_new();
+	int code;
+
+	p->error.text[0] = '\0';
+	p->object = NULL;
+	code = plugin_object_open(p->subject->plugin, ini, url, NULL, read_only, &p->object, NULL,
+				  &p->error);
+	ini_free(ini);
+	return code;
+}
+
+/* The path is `below` the fresh folder. */
+static void place_init(struct place *p, const struct subject *subject, const char *below)
+{
+	memset(p, 0, sizeof *p);
+	p->subject = subject;
+	p->ops = subject->plugin->ops.publisher;
+	p->folder = fixture_folder();
+	p->path = g_build_filename(p->folder, below, NULL);
+	p->url = strstr(subject->url, "%s") ? g_strdup_printf("%.*s%s%s", (int)(strchr(subject->url, '%') -
+										subject->url),
+							      subject->url, p->path,
+							      strchr(subject->url, '%') + 2) :
+					      g_strdup(subject->url);
+	fixture_init(&p->f, 20, 6);
+	fixture_cycle(&p->f, 0, FIXTURE_TIME);
+}
+
+static void place_fini(struct place *p)
+{
+	if (p->object) {
+		plugin_object_close(p->object);
+	}
+	fixture_fini(&p->f);
+	fixture_remove(p->folder);
+	g_free(p->path);
+	g_free(p->url);
+}
+
+static int publish(struct place *p, int64_t seconds)
+{
+	struct vmt_call call = fixture_call(seconds);
+
+	p->error.text[0] = '\0';
+	return p->ops->publish(p->object->self, &p->f.frame, 1, &call, &p->error);
+}
+
+/* A reason for a person: one line that begins with the URL. */
+static void assert_reason(const struct place *p, const char *begin)
+{
+	g_test_message("%s", p->error.text);
+	g_assert_cmpstr(p->error.text, !=, "");
+	g_assert_null(strchr(p->error.text, '\n'));
+	if (begin) {
+		g_assert_true(g_str_has_prefix(p->error.text, begin));
+	}
+}
+
+static unsigned entries(const char *folder)
+{
+	GDir *dir = g_dir_open(folder, 0, NULL);
+	unsigned count = 0;
+
+	while (g_dir_read_name(dir)) {
+		count++;
+	}
+	g_dir_close(dir);
+	return count;
+}
+
+static int count_row(void *context, const struct vmt_store_row *row)
+{
+	g_assert_nonnull(row->resource);
+	++*(unsigned *)context;
+	return 0;
+}
+
+/* Samples kept: records of the file, rows of the store; 0 for those that cannot be looked at. */
+static unsigned kept(struct place *p)
+{
+	const struct vmt_query all = { 0 };
+	unsigned count = 0;
+	char *text = NULL;
+
+	if (p->ops->store) {
+		g_assert_cmpint(p->ops->store->samples(p->object->self, &all, count_row, &count, &p->error),
+				==, 0);
+	} else if (p->subject->disk && g_file_get_contents(p->path, &text, NULL, NULL)) {
+		for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++) {
+			count++;
+		}
+		g_free(text);
+	}
+	return count;
+}
+
+/* ------------------------------------------------------------------ the suite */
+
+static void test_table(gconstpointer data)
+{
+	const struct vmt_plugin *plugin = ((const struct subject *)data)->plugin;
+	const struct vmt_publisher_ops *ops = plugin->ops.publisher;
+
+	g_assert_cmpuint(plugin->abi, ==, VMT_ABI);
+	g_assert_cmpint(plugin->ns, ==, VMT_PUBLISHER);
+	g_assert_nonnull(plugin->help);
+	g_assert_nonnull(ops->open);
+	g_assert_nonnull(ops->publish);
+	g_assert_nonnull(ops->close);
+	if (ops->store) {
+		g_assert_true(ops->store->samples && ops->store->resources && ops->store->meters);
+	}
+	for (const struct vmt_option *o = plugin->options; o && o->name; o++) {
+		g_assert_cmpuint(o->offset, <, plugin->conf_size);
+		g_assert_nonnull(o->help);
+		g_assert_true(g_str_has_suffix(o->help, "."));
+	}
+	ops->close(NULL);
+}
+
+static void test_wrong_urls(gconstpointer data)
+{
+	struct place p;
+
+	place_init(&p, data, "samples");
+	for (size_t i = 0; p.subject->wrong[i]; i++) {
+		g_assert_cmpint(place_open(&p, p.subject->wrong[i], false), ==, -EINVAL);
+		g_assert_null(p.object);
+		assert_reason(&p, NULL);
+	}
+	place_fini(&p);
+}
+
+/* Opening touches nothing, for writing or for reading. */
+static void test_open_creates_nothing(gconstpointer data)
+{
+	struct place p;
+
+	place_init(&p, data, "samples");
+	g_assert_cmpint(place_open(&p, p.url, false), ==, 0);
+	g_assert_cmpuint(entries(p.folder), ==, 0);
+	plugin_object_close(p.object);
+	if (place_open(&p, p.url, true)) {
+		assert_reason(&p, p.subject->plugin->name);
+		g_assert_null(p.object);
+	}
+	g_assert_cmpuint(entries(p.folder), ==, 0);
+	place_fini(&p);
+}
+
+static void test_publish(gconstpointer data)
+{
+	struct place p;
+	unsigned rows;
+
+	place_init(&p, data, "samples");
+	p.f.batch[5].publishers = 2; /* somebody else's */
+	g_assert_cmpint(place_open(&p, p.url, false), ==, 0);
+	g_assert_cmpint(publish(&p, 30), ==, 0);
+	rows = kept(&p);
+	g_assert_cmpuint(rows, ==, p.subject->disk ? 100 : 0);
+	/* A retry: a confirmation may have been lost. */
+	g_assert_cmpint(publish(&p, 30), ==, 0);
+	if (p.ops->store) {
+		g_assert_cmpuint(kept(&p), ==, rows);
+	}
+	/* Nothing for this publisher. */
+	rows = kept(&p);
+	p.f.frame.sequence++;
+	for (uint32_t i = 0; i < p.f.meters; i++) {
+		p.f.batch[i].publishers = 2;
+	}
+	g_assert_cmpint(publish(&p, 30), ==, 0);
+	g_assert_cmpuint(kept(&p), ==, rows);
+	place_fini(&p);
+}
+
+/* No time left, or cancelled: soon back, nothing half done; the next try does it. */
+static void test_call(gconstpointer data)
+{
+	static const atomic_bool cancelled = true;
+	struct vmt_call call = fixture_call(30);
+	struct place p;
+	int64_t start = clock_monotonic();
+	int code;
+
+	place_init(&p, data, "samples");
+	g_assert_cmpint(place_open(&p, p.url, false), ==, 0);
+	code = publish(&p, -1);
+	if (p.subject->disk) {
+		g_assert_cmpint(code, ==, -ETIMEDOUT);
+		assert_reason(&p, p.subject->plugin->name);
+		call.cancel = &cancelled;
+		g_assert_cmpint(p.ops->publish(p.object->self, &p.f.frame, 1, &call, &p.error), ==,
+				-ECANCELED);
+		g_assert_cmpuint(kept(&p), ==, 0);
+	}
+	g_assert_cmpint(clock_monotonic() - start, <, 5 * NS_PER_S);
+	g_assert_cmpint(publish(&p, 30), ==, 0);
+	g_assert_cmpuint(kept(&p), ==, p.subject->disk ? 120 : 0);
+	place_fini(&p);
+}
+
+/* A far side that is not there is a matter of trying again, by the same object. */
+static void test_comes_later(gconstpointer data)
+{
+	struct place p;
+	char *folder;
+
+	place_init(&p, data, "later/samples");
+	if (!p.subject->disk) {
+		place_fini(&p);
+		return;
+	}
+	g_assert_cmpint(place_open(&p, p.url, false), ==, 0);
+	for (int i = 0; i < 3; i++) {
+		int code = publish(&p, 30);
+
+		g_assert_cmpint(code, <, 0);
+		g_assert_cmpint(code, !=, -EBADMSG);
+		assert_reason(&p, p.subject->plugin->name);
+		g_assert_nonnull(strstr(p.error.text, "later"));
+	}
+	g_assert_cmpuint(entries(p.folder), ==, 0);
+	folder = g_path_get_dirname(p.path);
+	g_assert_cmpint(g_mkdir(folder, 0700), ==, 0);
+	g_assert_cmpint(publish(&p, 30), ==, 0);
+	g_assert_cmpuint(kept(&p), ==, 120);
+	g_free(folder);
+	place_fini(&p);
+}
+
+/* Opened, used and closed often, it keeps no descriptor. */
+static void test_leaves_nothing_open(gconstpointer data)
+{
+	unsigned before = entries("/proc/self/fd");
+
+	for (int i = 0; i < 20; i++) {
+		struct place p;
+
+		place_init(&p, data, i % 2 ? "samples" : "none/samples");
+		g_assert_cmpint(place_open(&p, p.url, false), ==, 0);
+		publish(&p, 30);
+		publish(&p, 30);
+		place_fini(&p);
+	}
+	g_assert_cmpuint(entries("/proc/self/fd"), ==, before);
+}
+
+/* ------------------------------------------------------------------ stores */
+
+/* Everything at once in each order of restrictions; details are in the store's own tests. */
+static void test_store(gconstpointer data)
+{
+	const char *const meters[] = { "meter.[01]", NULL };
+	const struct vmt_pair metadata[] = { { .key = "display_name", .value = "vm-7" }, { 0 } };
+	const struct vmt_query cases[] = {
+		{ 0 },
+		{ .meters = meters },
+		{ .metadata = metadata, .meters = meters },
+		{ .limit = 13 },
+		{ .start_ns = FIXTURE_TIME + NS_PER_S },
+		{ .resource = "no such resource" },
+	};
+	static const unsigned samples[] = { 240, 80, 4, 13, 120, 0 };
+	static const unsigned resources[] = { 20, 20, 1, 13, 20, 0 };
+	static const unsigned of_meters[] = { 120, 40, 2, 13, 120, 0 };
+	struct place p;
+
+	place_init(&p, data, "samples");
+	if (!p.ops->store) {
+		place_fini(&p);
+		return;
+	}
+	g_assert_cmpint(place_open(&p, p.url, false), ==, 0);
+	g_assert_cmpint(publish(&p, 30), ==, 0);
+	fixture_cycle(&p.f, 1, FIXTURE_TIME + NS_PER_S);
+	g_assert_cmpint(publish(&p, 30), ==, 0);
+	plugin_object_close(p.object);
+	g_assert_cmpint(place_open(&p, p.url, true), ==, 0);
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		const struct vmt_store_ops *store = p.ops->store;
+		unsigned count[3] = { 0 };
+
+		g_test_message("case %zu", i);
+		g_assert_cmpint(store->samples(p.object->self, &cases[i], count_row, &count[0], &p.error), ==,
+				0);
+		g_assert_cmpint(store->resources(p.object->self, &cases[i], count_row, &count[1], &p.error),
+				==, 0);
+		g_assert_cmpint(store->meters(p.object->self, &cases[i], count_row, &count[2], &p.error), ==,
+				0);
+		g_assert_cmpuint(count[0], ==, samples[i]);
+		g_assert_cmpuint(count[1], ==, resources[i]);
+		g_assert_cmpuint(count[2], ==, of_meters[i]);
+	}
+	place_fini(&p);
+}
+
+int main(int argc, char **argv)
+{
+	const struct {
+		const char *name;
+		void (*run)(gconstpointer data);
+	} suite[] = {
+		{ "table", test_table },
+		{ "wrong-urls", test_wrong_urls },
+		{ "open-creates-nothing", test_open_creates_nothing },
+		{ "publish", test_publish },
+		{ "call", test_call },
+		{ "comes-later", test_comes_later },
+		{ "leaves-nothing-open", test_leaves_nothing_open },
+		{ "store", test_store },
+	};
+
+	g_test_init(&argc, &argv, NULL);
+	for (size_t s = 0; s < G_N_ELEMENTS(subjects); s++) {
+		for (size_t i = 0; i < G_N_ELEMENTS(suite); i++) {
+			char *path = g_strdup_printf("/conformance/publisher/%s/%s", subjects[s].plugin->name,
+						     suite[i].name);
+
+			g_test_add_data_func(path, &subjects[s], suite[i].run);
+			g_free(path);
+		}
+	}
+	return g_test_run();
+}
