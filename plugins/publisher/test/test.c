@@ -16,7 +16,8 @@ struct test_conf {
 struct test_publisher {
 	struct test_conf conf;
 	char *text;
-	GQueue kept; /* of struct test_sample */
+	GPtrArray *kept; /* struct test_sample *, from `first` on; before it: NULL */
+	guint first;
 	uint64_t confirmed, failed;
 };
 
@@ -35,14 +36,16 @@ static const struct vmt_option options[] = {
 
 size_t test_publisher_count(const void *self)
 {
-	return ((const struct test_publisher *)self)->kept.length;
+	const struct test_publisher *p = self;
+
+	return p->kept->len - p->first;
 }
 
 const struct test_sample *test_publisher_at(const void *self, size_t i)
 {
 	const struct test_publisher *p = self;
 
-	return i < p->kept.length ? g_queue_peek_nth((GQueue *)&p->kept, (guint)i) : NULL;
+	return i < p->kept->len - p->first ? g_ptr_array_index(p->kept, p->first + i) : NULL;
 }
 
 uint64_t test_publisher_confirmed(const void *self)
@@ -59,6 +62,9 @@ static void sample_free(void *data)
 {
 	struct test_sample *s = data;
 
+	if (!s) {
+		return;
+	}
 	g_free((char *)s->name);
 	g_free((char *)s->unit);
 	g_free((char *)s->resource);
@@ -67,6 +73,17 @@ static void sample_free(void *data)
 	g_free((char *)s->project);
 	g_free((char *)s->user);
 	g_free(s);
+}
+
+/* The places of dropped ones are given back when they are half of all. */
+static void drop_oldest(struct test_publisher *p)
+{
+	sample_free(g_ptr_array_index(p->kept, p->first));
+	g_ptr_array_index(p->kept, p->first++) = NULL;
+	if (p->first > p->kept->len / 2) {
+		g_ptr_array_remove_range(p->kept, 0, p->first);
+		p->first = 0;
+	}
 }
 
 static struct test_sample *sample_new(const struct vmt_batch *b, uint32_t row, uint64_t frame)
@@ -112,7 +129,7 @@ static int test_open(const void *conf, const struct vmt_url *url, bool read_only
 	p = g_new0(struct test_publisher, 1);
 	p->conf = *(const struct test_conf *)conf;
 	p->text = g_strdup(url->text);
-	g_queue_init(&p->kept);
+	p->kept = g_ptr_array_new_with_free_func(sample_free);
 	*ret_self = p;
 	return 0;
 }
@@ -136,10 +153,10 @@ static int test_publish(void *self, const struct vmt_frame *frame, uint64_t bit,
 		const struct vmt_batch *b = &frame->batch[i];
 
 		for (uint32_t row = 0; b->publishers & bit && row < b->count; row++) {
-			g_queue_push_tail(&p->kept, sample_new(b, row, frame->sequence));
+			g_ptr_array_add(p->kept, sample_new(b, row, frame->sequence));
 			p->confirmed++;
-			if (p->kept.length > (guint64)p->conf.keep) {
-				sample_free(g_queue_pop_head(&p->kept));
+			if (p->kept->len - p->first > (guint64)p->conf.keep) {
+				drop_oldest(p);
 			}
 		}
 	}
@@ -151,7 +168,7 @@ static void test_close(void *self)
 	struct test_publisher *p = self;
 
 	if (p) {
-		g_queue_clear_full(&p->kept, sample_free);
+		g_ptr_array_unref(p->kept);
 		g_free(p->text);
 		g_free(p);
 	}
