@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The polling agent's main thread: timers that trigger the tasks, and leaving in good order.  It never
+ * blocks but in the main loop; the tasks, the pipelines and the publishers have threads of their own.
+ */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <glib.h>
+
+#define LOG_NAME "agent"
+#include "agent/instances.h"
+#include "agent/parts.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "model/frame.h"
+#include "pipeline/outlet.h"
+#include "pipeline/pipeline.h"
+#include "spool/spool.h"
+
+#define LEAVE_POLL_NS (NS_PER_S / 20) /* how often leaving looks whether all is flushed */
+
+/* A job of some task came to its end; on the main thread. */
+static void job_ended(void *data)
+{
+	struct agent_task *at = data;
+	struct agent *a = at->agent;
+	struct task_status status;
+	bool all = a->options.cycles > 0;
+
+	at->under_way--;
+	for (guint i = 0; i < a->tasks->len && all; i++) {
+		struct agent_task *other = g_ptr_array_index(a->tasks, i);
+
+		task_status(other->task, &status);
+		all = status.cycles >= a->options.cycles;
+	}
+	if (all && !a->stopping) {
+		agent_stop(a);
+	}
+}
+
+static void task_done(void *context)
+{
+	struct agent_task *at = context;
+
+	loop_post(at->agent->loop, job_ended, at);
+}
+
+static void task_look(void *context, const struct cycle *cycle, const struct frame *frame,
+		      const struct cycle_result *result)
+{
+	const struct agent_options *o = &((struct agent_task *)context)->agent->options;
+
+	if (o->on_cycle) {
+		o->on_cycle(o->context, cycle, frame, result);
+	}
+}
+
+void agent_task_parts(struct agent_task *at, struct task_parts *parts)
+{
+	parts->look = task_look;
+	parts->done = task_done;
+	parts->context = at;
+}
+
+/* The task is due: trigger it and arm its timer for the next time. */
+static void task_due(void *data)
+{
+	struct agent_task *at = data;
+	struct task_status status;
+	uint64_t missed = 0;
+	int64_t next;
+
+	if (at->agent->stopping) {
+		return;
+	}
+	task_status(at->task, &status);
+	if (at->agent->options.cycles == 0 || status.cycles + at->under_way < at->agent->options.cycles) {
+		if (task_trigger(at->task)) {
+			at->under_way++;
+		}
+	}
+	next = schedule_next(&at->schedule, clock_monotonic(), clock_real(), &missed);
+	task_missed(at->task, missed);
+	loop_timer_set(at->timer, next);
+}
+
+void agent_task_start(struct agent_task *at)
+{
+	struct agent *a = at->agent;
+
+	schedule_start(&at->schedule, a->plan->settings.host, clock_monotonic(), clock_real());
+	at->timer = loop_timer_add(a->loop, clock_monotonic(), task_due, at);
+}
+
+static bool tasks_quiet(struct agent *a)
+{
+	for (guint i = 0; i < a->tasks->len; i++) {
+		struct agent_task *at = g_ptr_array_index(a->tasks, i);
+
+		if (at->under_way > 0) {
+			return false;
+		}
+	}
+	return pipeline_runner_idle(a->runner);
+}
+
+static bool outlets_done(struct agent *a)
+{
+	for (guint i = 0; i < a->outlets->len; i++) {
+		struct agent_outlet *ao = g_ptr_array_index(a->outlets, i);
+
+		if (!outlet_done(ao->outlet)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Looks, every so often while leaving, how far things are. */
+static void leave_step(void *data)
+{
+	struct agent *a = data;
+	bool late = clock_monotonic() >= a->leave_ns;
+
+	if (late && !a->cancelled) {
+		a->cancelled = true;
+		for (guint i = 0; i < a->tasks->len; i++) {
+			task_cancel(((struct agent_task *)g_ptr_array_index(a->tasks, i))->task);
+		}
+	}
+	if (!a->flushing && (late || tasks_quiet(a))) {
+		a->flushing = true;
+		for (guint i = 0; i < a->outlets->len; i++) {
+			outlet_leave(((struct agent_outlet *)g_ptr_array_index(a->outlets, i))->outlet, a->leave_ns);
+		}
+	}
+	if (a->flushing && (outlets_done(a) || clock_monotonic() >= a->leave_ns + NS_PER_S)) {
+		a->clean = tasks_quiet(a) && outlets_done(a);
+		loop_quit(a->loop);
+		return;
+	}
+	loop_timer_set(a->leave_timer, clock_monotonic() + LEAVE_POLL_NS);
+}
+
+void agent_stop(struct agent *a)
+{
+	if (a->stopping) {
+		a->leave_ns = clock_monotonic();
+		a->hurried = true;
+	} else {
+		a->stopping = true;
+		a->leave_ns = clock_monotonic() + a->plan->settings.graceful_shutdown_timeout_ns;
+		a->leave_timer = loop_timer_add(a->loop, INT64_MAX, leave_step, a);
+	}
+	loop_timer_set(a->leave_timer, clock_monotonic());
+}
+
+/* What was given up at the end, over all publishers. */
+static uint64_t given_up(struct agent *a)
+{
+	uint64_t n = 0;
+
+	for (guint i = 0; i < a->outlets->len; i++) {
+		struct agent_outlet *ao = g_ptr_array_index(a->outlets, i);
+		struct outlet_status status;
+
+		outlet_status(ao->outlet, &status);
+		n += status.ledger.dropped[SPOOL_SHUTDOWN] + status.ledger.queued;
+	}
+	return n;
+}
+
+int agent_run(struct agent *a)
+{
+	uint64_t lost;
+
+	a->started_ns = clock_monotonic();
+	for (guint i = 0; i < a->tasks->len; i++) {
+		agent_task_start(g_ptr_array_index(a->tasks, i));
+	}
+	loop_run(a->loop);
+	lost = given_up(a);
+	if (lost > 0) {
+		log_error("leaving: %" G_GUINT64_FORMAT " samples could not be delivered and are dropped", lost);
+	}
+	return lost > 0 ? 1 : 0;
+}
+
+bool agent_clean(const struct agent *agent)
+{
+	return agent->clean;
+}
+
+const struct settings *agent_settings(const struct agent *agent)
+{
+	return &agent->plan->settings;
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One polling cycle.  Runs on its task's thread; may block inside discovery, inspector and pollsters,
+ * until the deadline it was given.
+ */
+#include "agent/cycle.h"
+
+#include <errno.h>
+#include <glib.h>
+
+#define LOG_NAME "polling"
+#include "agent/instances.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "model/batch.h"
+#include "model/inspection.h"
+#include "model/snapshot.h"
+#include "plugin/object.h"
+
+struct cycle {
+	struct cycle_parts parts;
+	struct snapshot *snapshot;
+	struct vmt_inspection *inspection;
+	struct meter_state *state;
+	struct vmt_samples *samples;
+	struct frame_builder builder;
+};
+
+struct cycle *cycle_new(const struct cycle_parts *parts)
+{
+	struct cycle *c = g_new0(struct cycle, 1);
+
+	c->parts = *parts;
+	c->inspection = inspection_new();
+	c->state = meter_state_new(parts->settings);
+	c->samples = samples_new();
+	frame_builder_init(&c->builder, parts->pool);
+	return c;
+}
+
+void cycle_free(struct cycle *cycle)
+{
+	if (!cycle) {
+		return;
+	}
+	frame_builder_fini(&cycle->builder);
+	samples_free(cycle->samples);
+	meter_state_free(cycle->state);
+	inspection_free(cycle->inspection);
+	snapshot_unref(cycle->snapshot);
+	g_free(cycle);
+}
+
+/* Asks the hypervisor.  What it says nothing of is unreachable. */
+static void inspect(struct cycle *c, const struct meter_selection *selection, const struct vmt_call *call,
+		    struct cycle_result *result)
+{
+	struct vmt_inspect_request request = { .groups = selection->groups,
+					       .stopped = c->parts.settings->report_stopped,
+					       .interval_ns = c->parts.interval_ns };
+	const struct vmt_inspector_ops *ops = c->parts.inspector->plugin->ops.inspector;
+	int ret;
+
+	inspection_reset(c->inspection, c->snapshot->list.count);
+	if (c->snapshot->list.count == 0) {
+		return;
+	}
+	ret = ops->inspect(c->parts.inspector->self, &c->snapshot->list, &request, c->inspection, call,
+			   &result->error);
+	if (ret < 0) {
+		if (result->error.text[0] == '\0') {
+			vmt_error_set(&result->error, ret, "%s: %s", c->parts.inspector->plugin->name,
+				      g_strerror(-ret));
+		}
+		log_warn("%s; no readings in this cycle", result->error.text);
+	}
+	for (size_t i = 0; i < c->inspection->count; i++) {
+		struct vmt_reading *r = &c->inspection->reading[i];
+
+		if (r->outcome == VMT_UNREAD) {
+			r->outcome = VMT_UNREACHABLE;
+		}
+		result->outcome[r->outcome]++;
+	}
+	result->calls = c->inspection->calls;
+}
+
+/* Meters that plugins add. */
+static void run_pollsters(struct cycle *c, const struct cycle_work *work, const struct vmt_call *call,
+			  struct cycle_result *result)
+{
+	for (size_t i = 0; work->pollster && c->parts.pollsters[i]; i++) {
+		const struct plugin_object *object = c->parts.pollsters[i];
+		const struct vmt_pollster_ops *ops = object->plugin->ops.pollster;
+		struct vmt_error error = { .text = "" };
+		int ret;
+
+		if (!work->pollster[i]) {
+			continue;
+		}
+		samples_begin(c->samples, c->state, ops->meters, ops->count, &c->snapshot->list, c->inspection);
+		ret = ops->poll(object->self, &c->snapshot->list, c->inspection, c->samples, call, &error);
+		if (ret < 0) {
+			log_warn("Continue after error from %s: %s", object->plugin->name,
+				 error.text[0] ? error.text : g_strerror(-ret));
+		}
+		result->samples += (uint64_t)samples_finish(c->samples, work->pollster[i], &c->builder);
+	}
+}
+
+static int run(struct cycle *c, const struct cycle_work *work, const struct vmt_call *call,
+	       struct frame **ret_frame, struct cycle_result *result)
+{
+	struct snapshot *fresh = instances_get(c->parts.instances, call, &result->error);
+	int64_t samples;
+
+	if (!fresh) {
+		log_warn("%s; nothing to poll in this cycle", result->error.text);
+		return -EAGAIN;
+	}
+	snapshot_unref(c->snapshot);
+	c->snapshot = fresh;
+	frame_begin(&c->builder, c->parts.settings->metadata.profile, clock_real(), clock_monotonic());
+	inspect(c, work->selection, call, result);
+	samples = meters_run(c->state, work->selection, &c->snapshot->list, c->inspection, &c->builder);
+	if (samples < 0) {
+		frame_abort(&c->builder);
+		return (int)samples;
+	}
+	result->samples = (uint64_t)samples;
+	run_pollsters(c, work, call, result);
+	*ret_frame = frame_finish(&c->builder);
+	return 0;
+}
+
+int cycle_run(struct cycle *cycle, const struct cycle_work *work, const struct vmt_call *call,
+	      struct frame **ret_frame, struct cycle_result *ret_result)
+{
+	int64_t wall = clock_monotonic(), cpu = clock_cpu_process();
+	int ret;
+
+	*ret_result = (struct cycle_result){ .samples = 0 };
+	*ret_frame = NULL;
+	ret = run(cycle, work, call, ret_frame, ret_result);
+	ret_result->wall_ns = clock_monotonic() - wall;
+	ret_result->cpu_ns = clock_cpu_process() - cpu;
+	return ret;
+}
+
+const struct vmt_snapshot *cycle_snapshot(const struct cycle *cycle)
+{
+	return cycle->snapshot ? &cycle->snapshot->list : NULL;
+}
+
+const struct vmt_inspection *cycle_inspection(const struct cycle *cycle)
+{
+	return cycle->snapshot ? cycle->inspection : NULL;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One polling cycle: who is here, what do they use, which samples does that make.  The same for the
+ * daemon's tasks and for `virtmeter poll`.  A struct cycle belongs to one thread; it keeps what is
+ * needed from one cycle to the next (readings, resource versions, counters for deltas), so that
+ * nothing is allocated in the steady state.
+ */
+#ifndef AGENT_CYCLE_H
+#define AGENT_CYCLE_H
+
+#include <virtmeter/plugin.h>
+
+#include "model/meter.h"
+
+struct frame;
+struct frame_pool;
+struct instances;
+struct plugin_object;
+
+/* What is to be polled. */
+struct cycle_work {
+	struct meter_selection *selection; /* of the table; its groups cover the pollsters' too */
+	/* Per pollster object, per meter of its table: not 0 when it is wanted.  NULL for one that has
+	 * nothing to do; the list itself is NULL when there are no pollsters. */
+	uint64_t **pollster;
+};
+
+/* What a cycle works with; all of it stays the caller's. */
+struct cycle_parts {
+	struct instances *instances;
+	struct plugin_object *inspector;
+	struct plugin_object *const *pollsters; /* NULL-terminated */
+	struct frame_pool *pool;
+	const struct meter_settings *settings;
+	int64_t interval_ns;
+};
+
+/* What became of it. */
+struct cycle_result {
+	int64_t wall_ns, cpu_ns; /* CPU of the whole process meanwhile */
+	size_t outcome[VMT_OUTCOMES];
+	uint64_t calls; /* questions put to the hypervisor */
+	uint64_t samples;
+	struct vmt_error error; /* "" when the hypervisor and the discovery answered */
+};
+
+struct cycle;
+
+struct cycle *cycle_new(const struct cycle_parts *parts);
+void cycle_free(struct cycle *cycle);
+
+/* Runs it, until call->deadline_ns at the latest.  `work` may be another one in each cycle.
+ * 0 and a frame (NULL when there is no sample), the caller's to unref; -errno when there is no list of
+ * instances yet.  *ret_result is filled in any case. */
+int cycle_run(struct cycle *cycle, const struct cycle_work *work, const struct vmt_call *call,
+	      struct frame **ret_frame, struct cycle_result *ret_result);
+
+/* The list and the readings of the last cycle, until the next one; NULL before the first. */
+const struct vmt_snapshot *cycle_snapshot(const struct cycle *cycle);
+const struct vmt_inspection *cycle_inspection(const struct cycle *cycle);
+
+#endif

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The agent's beginning, its reload and its end: plan, plugins, log.  Main thread; blocks on reading
+ * files, at the end on its threads.
+ */
+#include <errno.h>
+#include <glib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LOG_NAME "agent"
+#include "agent/instances.h"
+#include "agent/parts.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "conf/nearest.h"
+#include "conf/option.h"
+#include "model/frame.h"
+#include "pipeline/outlet.h"
+#include "pipeline/pipeline.h"
+#include "spool/spool.h"
+
+#define FRAMES_IDLE 4 /* kept in the pool */
+#define FRAMES_MAX 100000 /* in the memory log, beside its bound in bytes */
+
+static void log_problems(const struct problems *problems)
+{
+	for (size_t i = 0; i < problems_count(problems); i++) {
+		const struct problem *p = problems_at(problems, i);
+
+		if (p->level == PROBLEM_ERROR) {
+			log_error("%s", p->text);
+		} else if (p->level == PROBLEM_WARNING) {
+			log_warn("%s", p->text);
+		}
+	}
+}
+
+/* Ceilometer options without effect here: one line for all of them. */
+static void log_notes(const struct problems *problems)
+{
+	struct buf line = BUF_INIT;
+
+	for (size_t i = 0; i < problems_count(problems); i++) {
+		const struct problem *p = problems_at(problems, i);
+
+		if (p->level == PROBLEM_NOTE) {
+			buf_printf(&line, "%s%s", line.len ? "; " : "", p->text);
+		}
+	}
+	if (line.len) {
+		log_info("%s", line.data);
+	}
+	buf_fini(&line);
+}
+
+static int set_up_log(const struct plan *plan, struct vmt_error *error)
+{
+	struct log_settings settings;
+
+	settings_log(&plan->settings, "virtmeter-agent", &settings);
+	return log_init(&settings, error);
+}
+
+/* Words that a pattern may match: the table's and the pollster plugins'. */
+static const char **meter_names(struct agent *a)
+{
+	GPtrArray *names = g_ptr_array_new();
+
+	for (size_t i = 0; i < meter_count(); i++) {
+		g_ptr_array_add(names, (void *)(uintptr_t)meter_at(i)->name);
+	}
+	for (guint i = 0; i + 1 < a->pollsters->len; i++) {
+		const struct plugin_object *object = g_ptr_array_index(a->pollsters, i);
+		const struct vmt_pollster_ops *ops = object->plugin->ops.pollster;
+
+		for (size_t m = 0; m < ops->count; m++) {
+			g_ptr_array_add(names, (void *)(uintptr_t)ops->meters[m].name);
+		}
+	}
+	g_ptr_array_add(names, NULL);
+	return (const char **)g_ptr_array_free(names, FALSE);
+}
+
+/* A pattern that no meter matches is most likely mistyped. */
+static void check_patterns(struct agent *a, const struct plan *plan, struct problems *problems)
+{
+	const char **names = meter_names(a);
+
+	for (size_t i = 0; i < plan->polling->source_count; i++) {
+		const struct polling_list *meters = &plan->polling->sources[i].meters;
+
+		for (size_t m = 0; m < meters->count; m++) {
+			const char *pattern = meters->item[m].text, *near;
+			bool found = false;
+
+			pattern += pattern[0] == '!';
+			for (size_t n = 0; names[n] && !found; n++) {
+				found = pattern_glob(pattern, names[n]);
+			}
+			if (!found && !strchr(pattern, ':')) {
+				near = conf_nearest(pattern, names);
+				problems_add(problems, PROBLEM_WARNING, &meters->item[m].at,
+					     "no meter of this agent matches %s%s%s%s; `virtmeter list meters` has them",
+					     pattern, near ? " (did you mean " : "", near ? near : "",
+					     near ? "?)" : "");
+			}
+		}
+	}
+	g_free(names);
+}
+
+static int open_pollsters(struct agent *a, struct problems *problems)
+{
+	const char **names = registry_names(a->registry, VMT_POLLSTER);
+	const char *const *wanted = a->plan->settings.pollsters;
+
+	for (size_t i = 0; names[i]; i++) {
+		struct plugin_object *object = NULL;
+		struct vmt_error error;
+		bool use = false;
+
+		for (size_t w = 0; wanted[w] && !use; w++) {
+			use = pattern_glob(wanted[w], names[i]);
+		}
+		if (!use) {
+			continue;
+		}
+		if (plugin_object_open(registry_find(a->registry, VMT_POLLSTER, names[i]), a->plan->ini, NULL, NULL,
+				       false, &object, problems, &error) < 0) {
+			problems_add_failed(problems, NULL, "pollster %s: %s; its meters are left out", names[i],
+					    error.text);
+			continue;
+		}
+		g_ptr_array_add(a->pollsters, object);
+	}
+	g_ptr_array_add(a->pollsters, NULL);
+	g_free(names);
+	return 0;
+}
+
+static int open_discovery(struct agent *a, struct problems *problems, struct vmt_error *error)
+{
+	const struct vmt_plugin *plugin = registry_find(a->registry, VMT_DISCOVERY, a->plan->discovery);
+	int ret;
+
+	if (!plugin) {
+		return vmt_error_set(error, -ENOENT, "discovery %s: no such plugin", a->plan->discovery);
+	}
+	if (!registry_find(a->registry, VMT_INSPECTOR, a->plan->inspector)) {
+		return vmt_error_set(error, -ENOENT, "inspector %s: no such plugin", a->plan->inspector);
+	}
+	ret = plugin_object_open(plugin, a->plan->ini, NULL, NULL, false, &a->discovery, problems, error);
+	if (ret == 0) {
+		a->instances = instances_new(plugin->name, plugin->ops.discovery, a->discovery->self);
+	}
+	return ret;
+}
+
+/* Reads the configuration; the plan, and everything noticed in `problems`. */
+static int read_plan(struct agent *a, struct problems *problems, struct plan **ret_plan, struct vmt_error *error)
+{
+	const struct vmt_option **tables;
+	const char **inspectors;
+	struct plan *plan;
+	int ret = plan_load(&a->options.plan, problems, &plan);
+
+	if (ret < 0) {
+		return vmt_error_set(error, ret, "%s", problems_first_error(problems));
+	}
+	if (!a->registry) {
+		a->registry = registry_new(a->options.builtin);
+		if (plan->settings.plugin_dir) {
+			registry_load_dir(a->registry, plan->settings.plugin_dir, problems);
+		}
+	}
+	inspectors = registry_names(a->registry, VMT_INSPECTOR);
+	ret = settings_check_inspector(&plan->settings, plan->ini, inspectors, problems);
+	g_free(inspectors);
+	tables = registry_options(a->registry);
+	options_check_unknown(plan->ini, tables, problems);
+	g_free(tables);
+	if (ret < 0 || problems_of(problems, PROBLEM_ERROR) > 0) {
+		plan_unref(plan);
+		return vmt_error_set(error, -EINVAL, "%s", problems_first_error(problems));
+	}
+	*ret_plan = plan;
+	return 0;
+}
+
+/* Looks after what a reload took out, until it has ended. */
+static void reap(void *data)
+{
+	struct agent *a = data;
+
+	agent_reap_tasks(a, false);
+	agent_reap_outlets(a, false);
+	if (a->old_tasks->len + a->old_outlets->len > 0) {
+		loop_timer_set(a->reaper, clock_monotonic() + NS_PER_S);
+	}
+}
+
+static int open_all(struct agent *a, struct problems *problems, struct vmt_error *error)
+{
+	struct spool_limits limits = { .frames = FRAMES_MAX };
+	int ret = read_plan(a, problems, &a->plan, error);
+
+	if (ret < 0) {
+		return ret;
+	}
+	if (!a->options.quiet) {
+		ret = set_up_log(a->plan, error);
+		if (ret < 0) {
+			return ret;
+		}
+	}
+	a->base = plan_ref(a->plan);
+	plan_meter_settings(a->base, &a->meter_settings);
+	limits.bytes = (uint64_t)a->plan->settings.queue_bytes;
+	a->spool = spool_new_memory(&limits);
+	a->runner = pipeline_runner_new(a->spool);
+	open_pollsters(a, problems);
+	check_patterns(a, a->plan, problems);
+	ret = open_discovery(a, problems, error);
+	if (ret == 0) {
+		ret = agent_build(a, a->plan, problems, error);
+	}
+	return ret;
+}
+
+int agent_new(const struct agent_options *options, struct agent **ret_agent, struct vmt_error *error)
+{
+	struct agent *a = g_new0(struct agent, 1);
+	struct problems *problems = problems_new();
+	int ret;
+
+	a->options = *options;
+	a->pool = frame_pool_new(FRAMES_IDLE);
+	a->pollsters = g_ptr_array_new();
+	a->outlets = g_ptr_array_new();
+	a->tasks = g_ptr_array_new();
+	a->pipelines = g_ptr_array_new();
+	a->old_tasks = g_ptr_array_new();
+	a->old_outlets = g_ptr_array_new();
+	a->loop = loop_new();
+	a->reaper = loop_timer_add(a->loop, INT64_MAX, reap, a);
+	ret = open_all(a, problems, error);
+	log_problems(problems);
+	if (ret < 0) {
+		agent_free(a);
+	} else {
+		log_notes(problems);
+		*ret_agent = a;
+	}
+	problems_free(problems);
+	return ret;
+}
+
+/* What cannot change while the process lives. */
+static void warn_of_restart(const struct plan *old, const struct plan *now)
+{
+	const struct {
+		const char *name;
+		bool differs;
+	} fixed[] = {
+		{ "meter_profile", old->settings.meter_profile != now->settings.meter_profile },
+		{ "hypervisor_inspector", strcmp(old->inspector, now->inspector) != 0 },
+		{ "discovery", strcmp(old->discovery, now->discovery) != 0 },
+		{ "host", strcmp(old->settings.host, now->settings.host) != 0 },
+		{ "sample_source", strcmp(old->settings.sample_source, now->settings.sample_source) != 0 },
+		{ "report_stopped_instance_metrics", old->settings.report_stopped_instance_metrics !=
+							     now->settings.report_stopped_instance_metrics },
+		{ "plugin_dir", g_strcmp0(old->settings.plugin_dir, now->settings.plugin_dir) != 0 },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(fixed); i++) {
+		if (fixed[i].differs) {
+			log_warn("reload: %s was changed; the new value counts after a restart", fixed[i].name);
+		}
+	}
+}
+
+int agent_reload(struct agent *a, struct buf *answer)
+{
+	struct problems *problems = problems_new();
+	struct vmt_error error = { .text = "" };
+	struct plan *plan = NULL;
+	int ret = a->stopping ? vmt_error_set(&error, -ESHUTDOWN, "the agent is stopping")
+			      : read_plan(a, problems, &plan, &error);
+
+	if (ret == 0) {
+		check_patterns(a, plan, problems);
+		ret = agent_build(a, plan, problems, &error);
+	}
+	log_problems(problems);
+	if (ret == 0) {
+		warn_of_restart(a->plan, plan);
+		plan_unref(a->plan);
+		a->plan = plan;
+		if (!a->options.quiet && set_up_log(plan, &error) < 0) {
+			log_error("reload: %s; logging as before", error.text);
+		}
+		log_info("reload: the new configuration is in force");
+		buf_puts(answer, "the new configuration is in force");
+	} else {
+		plan_unref(plan);
+		log_error("reload: %s; the old configuration stays in force", error.text);
+		buf_printf(answer, "%s; the old configuration stays in force", error.text);
+	}
+	problems_free(problems);
+	return ret;
+}
+
+void agent_free(struct agent *a)
+{
+	if (!a) {
+		return;
+	}
+	for (guint i = 0; i < a->tasks->len; i++) {
+		g_ptr_array_add(a->old_tasks, g_ptr_array_index(a->tasks, i));
+	}
+	agent_reap_tasks(a, true);
+	pipeline_runner_free(a->runner); /* hands what it has to the log */
+	for (guint i = 0; i < a->outlets->len; i++) {
+		g_ptr_array_add(a->old_outlets, g_ptr_array_index(a->outlets, i));
+	}
+	agent_reap_outlets(a, true);
+	spool_free(a->spool);
+	instances_free(a->instances);
+	plugin_object_close(a->discovery);
+	for (guint i = 0; i < a->pollsters->len; i++) {
+		plugin_object_close(g_ptr_array_index(a->pollsters, i));
+	}
+	g_ptr_array_unref(a->pipelines);
+	g_ptr_array_unref(a->pollsters);
+	g_ptr_array_unref(a->tasks);
+	g_ptr_array_unref(a->outlets);
+	g_ptr_array_unref(a->old_tasks);
+	g_ptr_array_unref(a->old_outlets);
+	frame_pool_free(a->pool);
+	registry_free(a->registry);
+	loop_free(a->loop);
+	plan_unref(a->plan);
+	plan_unref(a->base);
+	g_free(a);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside the agent: what its files share (agent.c runs it, build.c puts it together, status.c tells). */
+#ifndef AGENT_PARTS_H
+#define AGENT_PARTS_H
+
+#include <glib.h>
+
+#include "agent/agent.h"
+#include "base/loop.h"
+#include "plugin/object.h"
+#include "plugin/registry.h"
+
+/* A publisher of the configuration; stays when a reload names the same URL again. */
+struct agent_outlet {
+	char *url; /* as configured, secrets and all */
+	struct plugin_object *object; /* NULL when it could not be opened */
+	struct outlet *outlet;
+	bool wanted; /* by the configuration in force */
+};
+
+/* A polling task with its timer. */
+struct agent_task {
+	struct agent *agent;
+	struct task *task;
+	struct schedule schedule;
+	struct loop_timer *timer;
+	struct plugin_object *inspector;
+	unsigned under_way; /* jobs triggered and not yet ended */
+	bool wanted; /* by the configuration in force */
+};
+
+struct agent {
+	struct agent_options options;
+	struct plan *plan; /* in force */
+	struct plan *base; /* that of the start: the settings of meters are its */
+	struct meter_settings meter_settings;
+	struct registry *registry;
+	struct loop *loop;
+	struct spool *spool;
+	struct pipeline_runner *runner;
+	struct frame_pool *pool;
+	struct plugin_object *discovery;
+	struct instances *instances;
+	GPtrArray *pollsters; /* struct plugin_object *, NULL-terminated */
+	GPtrArray *outlets; /* struct agent_outlet * */
+	GPtrArray *tasks; /* struct agent_task * */
+	GPtrArray *pipelines; /* struct pipeline *, one reference each */
+	GPtrArray *old_tasks, *old_outlets; /* taken out by a reload, still ending */
+	struct loop_timer *reaper; /* looks after them */
+	int64_t started_ns;
+	/* leaving */
+	bool stopping, hurried, flushing, cancelled, clean;
+	int64_t leave_ns;
+	struct loop_timer *leave_timer;
+};
+
+/* build.c: makes tasks, pipelines and outlets what the plan says; keeps what it finds the same.
+ * -errno with the reason, and nothing changed. */
+int agent_build(struct agent *agent, struct plan *plan, struct problems *problems, struct vmt_error *error);
+/* Free what a reload took out, as far as it has ended; all of it with `wait`. */
+void agent_reap_tasks(struct agent *agent, bool wait);
+void agent_reap_outlets(struct agent *agent, bool wait);
+/* agent.c, for build.c */
+void agent_task_parts(struct agent_task *at, struct task_parts *parts);
+void agent_task_start(struct agent_task *at);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The plan: what configuration and command line come to, before anything is opened.  Immutable, counted
+ * by references; a reload makes a new one.
+ */
+#ifndef AGENT_PLAN_H
+#define AGENT_PLAN_H
+
+#include <stdatomic.h>
+#include <virtmeter/plugin.h>
+
+#include "conf/ini.h"
+#include "conf/polling.h"
+#include "conf/problem.h"
+#include "conf/settings.h"
+#include "model/meter.h"
+
+struct registry;
+
+/* Where the configuration is, and what the command line says instead of it. */
+struct plan_options {
+	struct ini_search search;
+	const char *ini_text; /* read after the files; NULL: none */
+	bool demo; /* inspector and discovery `simulated` */
+	int64_t interval_ns; /* > 0: one source of its own, instead of polling.yaml */
+	const char *const *meters; /* patterns of that source, NULL-terminated; NULL: all, ours too */
+	const char *const *publishers; /* URLs, NULL-terminated, instead of pipeline.yaml; NULL: the file */
+	const char *inspector, *discovery; /* NULL: as configured */
+};
+
+struct plan {
+	struct ini *ini;
+	struct settings settings;
+	struct polling *polling; /* sources that have an interval */
+	struct polling *pipeline; /* sinks; the same as `polling` in Juno's shapes */
+	const char *inspector, *discovery; /* names of plugins */
+	struct arena *arena;
+	atomic_uint refs;
+};
+
+/* Reads it all.  0, or -errno when it cannot be used; all that was noticed is in `problems`. */
+int plan_load(const struct plan_options *options, struct problems *problems, struct plan **ret_plan);
+struct plan *plan_ref(struct plan *plan);
+void plan_unref(struct plan *plan);
+
+/* The settings in the form that meters take; its strings are the plan's. */
+void plan_meter_settings(const struct plan *plan, struct meter_settings *ret_settings);
+
+#endif

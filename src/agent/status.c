@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The status document of the agent (cli.md): one object of JSON.  Main thread; blocks on nothing. */
+#include <string.h>
+
+#include "agent/instances.h"
+#include "agent/parts.h"
+#include "base/clock.h"
+#include "model/json_text.h"
+#include "pipeline/outlet.h"
+#include "pipeline/pipeline.h"
+
+static const char *const outcome_keys[VMT_OUTCOMES] = {
+	[VMT_OK] = "ok",	   [VMT_STOPPED] = "stopped", [VMT_GONE] = "gone",
+	[VMT_STUCK] = "stuck",	   [VMT_PARTIAL] = "partial", [VMT_UNREACHABLE] = "unreachable",
+};
+
+static const char *const state_words[] = {
+	[OUTLET_OK] = "ok",
+	[OUTLET_RETRYING] = "retrying",
+	[OUTLET_FAILED] = "failed",
+};
+
+static void add_key(struct buf *json, const char *key)
+{
+	if (json->len && !strchr("{[", json->data[json->len - 1])) {
+		buf_putc(json, ',');
+	}
+	json_add(json, key);
+	buf_putc(json, ':');
+}
+
+static void add_number(struct buf *json, const char *key, uint64_t value)
+{
+	add_key(json, key);
+	json_add_uint(json, value);
+}
+
+static void add_text(struct buf *json, const char *key, const char *value)
+{
+	add_key(json, key);
+	json_add(json, value);
+}
+
+static void add_ms(struct buf *json, const char *key, int64_t ns)
+{
+	add_key(json, key);
+	buf_printf(json, "%.3f", (double)ns / 1e6);
+}
+
+/* "[" before the first object of a list, "," before the others. */
+static void next_object(struct buf *json, unsigned i)
+{
+	buf_puts(json, i ? ",{" : "{");
+}
+
+static void add_tasks(struct agent *a, struct buf *json)
+{
+	add_key(json, "tasks");
+	buf_putc(json, '[');
+	for (guint i = 0; i < a->tasks->len; i++) {
+		struct agent_task *at = g_ptr_array_index(a->tasks, i);
+		struct task_status st;
+
+		task_status(at->task, &st);
+		next_object(json, i);
+		add_key(json, "interval_s");
+		buf_printf(json, "%g", (double)st.interval_ns / 1e9);
+		add_number(json, "cycles", st.cycles);
+		add_ms(json, "last_wall_ms", st.last.wall_ns);
+		add_ms(json, "last_cpu_ms", st.last.cpu_ns);
+		add_number(json, "last_samples", st.last.samples);
+		add_number(json, "overruns", st.overruns);
+		add_number(json, "lost_frames", st.lost_frames);
+		add_text(json, "last_error", st.last.error.text);
+		buf_putc(json, '}');
+	}
+	buf_putc(json, ']');
+}
+
+/* One entry a task's inspector: what the last cycle made of its instances. */
+static void add_inspectors(struct agent *a, struct buf *json)
+{
+	add_key(json, "inspectors");
+	buf_putc(json, '[');
+	for (guint i = 0; i < a->tasks->len; i++) {
+		struct agent_task *at = g_ptr_array_index(a->tasks, i);
+		struct task_status st;
+
+		task_status(at->task, &st);
+		next_object(json, i);
+		add_text(json, "name", at->inspector->plugin->name);
+		add_key(json, "interval_s");
+		buf_printf(json, "%g", (double)st.interval_ns / 1e9);
+		add_key(json, "instances");
+		buf_putc(json, '{');
+		for (unsigned o = VMT_OK; o < VMT_OUTCOMES; o++) {
+			add_number(json, outcome_keys[o], st.last.outcome[o]);
+		}
+		buf_putc(json, '}');
+		add_number(json, "calls", st.last.calls);
+		buf_putc(json, '}');
+	}
+	buf_putc(json, ']');
+}
+
+static void add_discovery(struct agent *a, struct buf *json)
+{
+	char error[sizeof(((struct vmt_error *)0)->text)];
+	int64_t age_ns = instances_age(a->instances, error);
+
+	add_key(json, "discovery");
+	buf_putc(json, '{');
+	add_text(json, "name", a->discovery->plugin->name);
+	add_key(json, "age_s");
+	if (age_ns < 0) {
+		buf_puts(json, "null");
+	} else {
+		buf_printf(json, "%.3f", (double)age_ns / 1e9);
+	}
+	add_text(json, "last_error", error);
+	buf_putc(json, '}');
+}
+
+static void add_pipelines(struct agent *a, struct buf *json)
+{
+	add_key(json, "pipelines");
+	buf_putc(json, '[');
+	for (guint i = 0; i < a->pipelines->len; i++) {
+		struct pipeline *p = g_ptr_array_index(a->pipelines, i);
+		struct pipeline_ledger l;
+
+		pipeline_ledger(p, &l);
+		next_object(json, i);
+		add_text(json, "name", pipeline_name(p));
+		add_number(json, "in", l.in);
+		add_number(json, "out", l.out);
+		add_number(json, "filtered", l.filtered);
+		add_number(json, "consumed", l.consumed);
+		add_number(json, "made", l.made);
+		buf_putc(json, '}');
+	}
+	buf_putc(json, ']');
+}
+
+static void add_publishers(struct agent *a, struct buf *json)
+{
+	add_key(json, "publishers");
+	buf_putc(json, '[');
+	for (guint i = 0; i < a->outlets->len; i++) {
+		struct agent_outlet *ao = g_ptr_array_index(a->outlets, i);
+		struct outlet_status st;
+
+		outlet_status(ao->outlet, &st);
+		next_object(json, i);
+		add_text(json, "url", outlet_url(ao->outlet));
+		add_text(json, "state", state_words[st.state]);
+		add_number(json, "produced", st.ledger.produced);
+		add_number(json, "confirmed", st.ledger.confirmed);
+		add_number(json, "queued", st.ledger.queued);
+		add_key(json, "dropped");
+		buf_putc(json, '{');
+		for (unsigned r = 0; r < SPOOL_REASONS; r++) {
+			if (st.ledger.dropped[r]) {
+				add_number(json, spool_reason_name(r), st.ledger.dropped[r]);
+			}
+		}
+		buf_putc(json, '}');
+		add_number(json, "dead_letters", 0);
+		add_number(json, "queue_bytes", st.ledger.queue_bytes);
+		add_text(json, "last_error", st.last_error);
+		buf_putc(json, '}');
+	}
+	buf_putc(json, ']');
+}
+
+/* Plugins that could not be loaded. */
+static void add_failures(struct agent *a, struct buf *json)
+{
+	add_key(json, "failed_plugins");
+	buf_putc(json, '[');
+	for (size_t i = 0; i < registry_failures(a->registry); i++) {
+		buf_puts(json, i ? "," : "");
+		json_add(json, registry_failure(a->registry, i));
+	}
+	buf_putc(json, ']');
+}
+
+void agent_status(struct agent *a, struct buf *json)
+{
+	struct buf doc = BUF_INIT;
+
+	buf_putc(&doc, '{');
+	add_text(&doc, "role", "agent");
+	add_key(&doc, "uptime_s");
+	buf_printf(&doc, "%.3f", (double)(clock_monotonic() - a->started_ns) / 1e9);
+	add_text(&doc, "state", a->stopping ? "stopping" : "running");
+	add_tasks(a, &doc);
+	add_discovery(a, &doc);
+	add_inspectors(a, &doc);
+	add_pipelines(a, &doc);
+	add_publishers(a, &doc);
+	add_failures(a, &doc);
+	buf_putc(&doc, '}');
+	buf_add(json, doc.data, doc.len);
+	buf_fini(&doc);
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The thread of a polling task.  It may block on the hypervisor and on discovery, until the cycle's
+ * deadline.  The struct wait guards the state shared with the main thread.
+ */
+#include "agent/task.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <pthread.h>
+
+#define LOG_NAME "polling"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "base/wait.h"
+#include "model/frame.h"
+#include "pipeline/pipeline.h"
+
+#define BUDGET_MIN_NS INT64_C(1000000000) /* of a cycle */
+
+struct task {
+	struct task_parts parts;
+	char *name;
+	struct cycle *cycle;
+	pthread_t thread;
+	atomic_bool cancel;
+	struct task_work work; /* the thread's own */
+	struct wait wait;
+	/* below: under `wait` */
+	bool due, ending, replaced;
+	struct task_work next;
+	struct task_status status;
+};
+
+void task_work_clear(struct task_work *work)
+{
+	for (size_t i = 0; i < work->pollsters; i++) {
+		g_free(work->cycle.pollster[i]);
+	}
+	g_free(work->cycle.pollster);
+	meter_selection_free(work->cycle.selection);
+	pipeline_set_unref(work->set);
+	*work = (struct task_work){ .set = NULL };
+}
+
+/* Waits until the task is due; false when it is to end. */
+static bool next_job(struct task *t)
+{
+	bool go;
+
+	wait_lock(&t->wait);
+	t->status.busy = false;
+	while (!t->due && !t->ending) {
+		wait_until(&t->wait, INT64_MAX);
+	}
+	go = t->due && !t->ending;
+	t->due = false;
+	t->status.busy = go;
+	if (t->replaced) {
+		struct task_work old = t->work;
+
+		t->work = t->next;
+		t->next = old;
+		t->replaced = false;
+	}
+	wait_unlock(&t->wait);
+	return go;
+}
+
+/* Hands the frame to the pipelines.  False: they are so far behind that it was dropped. */
+static bool hand_over(struct task *t, struct frame *frame)
+{
+	if (!frame) {
+		return true;
+	}
+	if (pipeline_runner_submit(t->parts.runner, frame, t->work.set) == 0) {
+		return true;
+	}
+	log_error("%s: the pipelines are not keeping up; one cycle's samples are dropped", t->name);
+	frame_unref(frame);
+	return false;
+}
+
+static void run_job(struct task *t, bool first)
+{
+	int64_t interval = t->parts.cycle.interval_ns, began = clock_monotonic();
+	int64_t budget = MAX(interval, BUDGET_MIN_NS);
+	struct cycle_result result;
+	struct frame *frame = NULL;
+	struct vmt_call call;
+	bool kept;
+
+	if (first) {
+		budget = MAX(budget, t->parts.first_budget_ns);
+	}
+	call = (struct vmt_call){ .deadline_ns = began + budget, .cancel = &t->cancel };
+	cycle_run(t->cycle, &t->work.cycle, &call, &frame, &result);
+	if (t->parts.look) {
+		t->parts.look(t->parts.context, t->cycle, frame, &result);
+	}
+	kept = hand_over(t, frame);
+	if (result.wall_ns > interval) {
+		log_warn("task %s run outlasted interval by %.2f sec", t->name,
+			 (double)(result.wall_ns - interval) / 1e9);
+	}
+	wait_lock(&t->wait);
+	t->status.cycles++;
+	t->status.lost_frames += kept ? 0 : 1;
+	t->status.last = result;
+	wait_unlock(&t->wait);
+	t->parts.done(t->parts.context);
+}
+
+static void *task_main(void *arg)
+{
+	struct task *t = arg;
+
+	for (bool first = true; next_job(t); first = false) {
+		run_job(t, first);
+	}
+	return NULL;
+}
+
+int task_new(const struct task_parts *parts, struct task_work work, struct task **ret_task)
+{
+	struct task *t = g_new0(struct task, 1);
+	int ret;
+
+	t->parts = *parts;
+	t->name = g_strdup(parts->name);
+	t->work = work;
+	t->cycle = cycle_new(&parts->cycle);
+	t->status.interval_ns = parts->cycle.interval_ns;
+	wait_init(&t->wait);
+	ret = thread_start(&t->thread, t->name, task_main, t);
+	if (ret < 0) {
+		task_work_clear(&t->work);
+		cycle_free(t->cycle);
+		wait_fini(&t->wait);
+		g_free(t->name);
+		g_free(t);
+		return ret;
+	}
+	*ret_task = t;
+	return 0;
+}
+
+bool task_trigger(struct task *task)
+{
+	bool taken;
+
+	wait_lock(&task->wait);
+	taken = !task->status.busy && !task->due;
+	if (taken) {
+		task->due = true;
+	} else {
+		task->status.overruns++;
+	}
+	wait_unlock(&task->wait);
+	if (taken) {
+		wait_wake(&task->wait);
+	}
+	return taken;
+}
+
+void task_missed(struct task *task, uint64_t slots)
+{
+	wait_lock(&task->wait);
+	task->status.overruns += slots;
+	wait_unlock(&task->wait);
+}
+
+void task_replace(struct task *task, struct task_work work)
+{
+	struct task_work old;
+
+	wait_lock(&task->wait);
+	old = task->next;
+	task->next = work;
+	task->replaced = true;
+	wait_unlock(&task->wait);
+	task_work_clear(&old);
+}
+
+void task_status(struct task *task, struct task_status *ret_status)
+{
+	wait_lock(&task->wait);
+	*ret_status = task->status;
+	ret_status->busy = ret_status->busy || task->due;
+	wait_unlock(&task->wait);
+}
+
+void task_cancel(struct task *task)
+{
+	atomic_store(&task->cancel, true);
+}
+
+void task_free(struct task *task)
+{
+	if (!task) {
+		return;
+	}
+	wait_lock(&task->wait);
+	task->ending = true;
+	wait_unlock(&task->wait);
+	wait_wake(&task->wait);
+	thread_join(task->thread);
+	cycle_free(task->cycle);
+	task_work_clear(&task->work);
+	task_work_clear(&task->next);
+	wait_fini(&task->wait);
+	g_free(task->name);
+	g_free(task);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A polling task: all that is polled at one interval, by one thread.  The main thread triggers it when
+ * it is due; a trigger that comes while the last job still runs is skipped and counted.
+ */
+#ifndef AGENT_TASK_H
+#define AGENT_TASK_H
+
+#include "agent/cycle.h"
+#include "agent/schedule.h"
+
+struct frame;
+struct pipeline_runner;
+struct pipeline_set;
+struct task;
+
+/* What a reload may change: which meters, and the pipelines for their samples. */
+struct task_work {
+	struct cycle_work cycle;
+	size_t pollsters; /* entries of cycle.pollster */
+	struct pipeline_set *set;
+};
+
+/* Gives back what it holds. */
+void task_work_clear(struct task_work *work);
+
+/* Called on the task's thread after each cycle; all of it may be looked at until it returns.  `frame` is
+ * NULL when there was no sample. */
+typedef void (*task_look_fn)(void *context, const struct cycle *cycle, const struct frame *frame,
+			     const struct cycle_result *result);
+
+struct task_parts {
+	struct cycle_parts cycle;
+	struct pipeline_runner *runner;
+	const char *name; /* for messages, copied */
+	int64_t first_budget_ns; /* at least this much for the first cycle */
+	task_look_fn look; /* before the samples go on; or NULL */
+	void (*done)(void *context); /* when all is done */
+	void *context; /* of both */
+};
+
+struct task_status {
+	int64_t interval_ns;
+	uint64_t cycles, overruns, lost_frames;
+	bool busy;
+	struct cycle_result last;
+};
+
+/* Starts the thread.  Takes over `work`. */
+int task_new(const struct task_parts *parts, struct task_work work, struct task **ret_task);
+/* False when the last job still runs: skipped and counted. */
+bool task_trigger(struct task *task);
+/* Slots that passed unused. */
+void task_missed(struct task *task, uint64_t slots);
+/* From the next cycle on; takes over `work`. */
+void task_replace(struct task *task, struct task_work work);
+void task_status(struct task *task, struct task_status *ret_status);
+/* The job under way, if any, is told to stop soon. */
+void task_cancel(struct task *task);
+/* Waits for the job under way, ends the thread. */
+void task_free(struct task *task);
+
+#endif
