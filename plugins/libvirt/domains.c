@@ -660,3 +660,20 @@ bool domains_find(struct domains *d, const uint8_t uuid[16], struct domain *ret_
 	wait_unlock(&d->lock);
 	return found;
 }
+
+size_t domains_running(struct domains *d)
+{
+	GHashTableIter it;
+	gpointer p;
+	size_t n = 0;
+
+	wait_lock(&d->lock);
+	g_hash_table_iter_init(&it, d->table);
+	while (g_hash_table_iter_next(&it, NULL, &p)) {
+		const struct entry *e = p;
+
+		n += e->domain.desc && e->domain.desc->number >= 0;
+	}
+	wait_unlock(&d->lock);
+	return n;
+}

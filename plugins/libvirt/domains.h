@@ -73,6 +73,9 @@ bool domains_find(struct domains *d, const uint8_t uuid[16], struct domain *ret_
 struct domain_desc *domain_desc_ref(struct domain_desc *desc);
 void domain_desc_unref(struct domain_desc *desc); /* NULL is fine */
 
+/* How many run. */
+size_t domains_running(struct domains *d);
+
 /* Something does not fit what is known of it: it is read again at the next sync. */
 void domains_suspect(struct domains *d, const uint8_t uuid[16]);
 

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One inspection of all instances.
+ */
+#ifndef INSPECTOR_LIBVIRT_CYCLE_H
+#define INSPECTOR_LIBVIRT_CYCLE_H
+
+#include <virtmeter/plugin.h>
+
+enum { CYCLE_PARALLEL_MAX = 16 };
+
+struct cycle_conf {
+	int64_t parallel; /* 1 to CYCLE_PARALLEL_MAX */
+	int64_t timeout_ns; /* of a call; 0: see cycle_timeout() */
+	int64_t info_interval_ns;
+};
+
+struct cycle;
+
+struct cycle *cycle_new(const char *uri, bool read_write, const struct cycle_conf *conf);
+void cycle_free(struct cycle *c); /* NULL is fine */
+
+/* vmt_inspector_ops.inspect */
+int cycle_run(struct cycle *c, const struct vmt_snapshot *instances,
+	      const struct vmt_inspect_request *request, struct vmt_inspection *out,
+	      const struct vmt_call *call, struct vmt_error *error);
+
+#endif

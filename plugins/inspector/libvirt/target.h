@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the inspector remembers of each instance from cycle to cycle.  All of it belongs to the one thread that
+ * inspects.
+ */
+#ifndef INSPECTOR_LIBVIRT_TARGET_H
+#define INSPECTOR_LIBVIRT_TARGET_H
+
+#include "plugins/inspector/libvirt/stats.h"
+#include "plugins/inspector/libvirt/usage.h"
+
+#include <glib.h>
+
+struct target {
+	uint8_t uuid[16]; /* key of the table; first */
+	uint64_t cycle; /* the last one whose snapshot had it */
+	size_t index; /* in that snapshot */
+	struct domain domain; /* in this cycle; desc NULL: libvirt does not know it */
+	struct domain_desc *before; /* of the last cycle: its devices are still in use */
+	uint16_t list; /* number of the call it is asked in */
+	uint64_t epoch; /* when it was last asked */
+	uint32_t cost; /* parameters of its last answer; 0: none yet */
+	bool had_rss; /* in this epoch */
+	/* What fits the description of this version; another digest: something changed that no event told. */
+	uint64_t version, disks_digest, nics_digest;
+	bool suspected; /* already told so, of this version */
+	size_t disks;
+	struct usage_disk *disk; /* by index in desc->disk */
+};
+
+struct targets {
+	GHashTable *table; /* of struct target, by uuid */
+	uint64_t cycle;
+	size_t count;
+	struct target **list; /* by index of the snapshot; NULL: its id is no UUID */
+	size_t cap;
+};
+
+void targets_init(struct targets *t);
+void targets_fini(struct targets *t);
+
+/* Takes the snapshot's instances, and looks each up in `domains`. */
+void targets_bind(struct targets *t, const struct vmt_snapshot *instances, struct domains *domains);
+/* Looks one up anew. */
+void target_find(struct target *target, struct domains *domains);
+/* The end of a cycle: forgets what is not there any more. */
+void targets_release(struct targets *t);
+
+/* The target of that UUID in this cycle's snapshot, or NULL. */
+struct target *targets_get(const struct targets *t, const uint8_t uuid[16]);
+
+static inline bool target_runs(const struct target *target)
+{
+	return target && target->domain.desc && target->domain.desc->number >= 0;
+}
+
+/* Parameters its answer will have, about. */
+uint32_t target_cost(const struct target *target);
+
+/* Whether it is asked for the first time in this epoch; true only once. */
+bool target_is_fresh(struct target *target);
+
+/* Takes note of an answer: `number` is libvirt's id in it.  Answers the outcome, and false in *ret_fits when
+ * what is known of the domain does not fit it (told once). */
+enum vmt_outcome target_judge(struct target *target, const struct stats_note *note, int number,
+			      unsigned groups, const struct vmt_reading *reading, bool *ret_fits);
+
+#endif

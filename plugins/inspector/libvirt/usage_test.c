@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tests of the rule that gives block info without asking for it.  The rows were measured: libvirt 9.0, QEMU 7.2,
+ * a domain with these disks; domstats, stat and virDomainGetBlockInfo at one time, guests idle.
+ */
+#include "plugins/inspector/libvirt/usage.h"
+
+#include "base/clock.h"
+#include "base/wait.h"
+#include "model/inspection.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NONE UINT64_MAX
+
+struct row {
+	const char *what, *type, *format;
+	uint64_t a, p; /* domstats: allocation, physical */
+	uint64_t size, blocks; /* stat; NONE: cannot be had */
+	uint64_t allocation, physical; /* block info */
+};
+
+static const struct row measured[] = {
+	{ "raw file, not written yet", "file", "raw", 0, 8192, 8388608, 8192, 8192, 8388608 },
+	{ "raw file, written", "file", "raw", 1114112, 73728, 8388608, 73728, 1114112, 8388608 },
+	{ "raw file without blocks", "file", "raw", 0, 8389000, 8389000, 0, 0, 8389000 },
+	{ "the same, written", "file", "raw", 1114112, 65536, 8389000, 65536, 1114112, 8389000 },
+	{ "qcow2 file", "file", "qcow2", 0, 3411968, 3473408, 3411968, 3411968, 3473408 },
+	{ "qcow2 file, written", "file", "qcow2", 1441792, 3411968, 3473408, 3411968, 3411968,
+	  3473408 },
+	{ "qcow2 file, metadata preallocated", "file", "qcow2", 1441792, 331776, 67436544, 331776,
+	  331776, 67436544 },
+	{ "vmdk file", "file", "vmdk", 0, 12288, 65536, 12288, 12288, 65536 },
+	{ "vdi file", "file", "vdi", 0, 4096, 1024, 4096, 4096, 1024 },
+	{ "CD image", "file", "raw", 0, 3000000, 3000000, 0, 0, 3000000 },
+	{ "raw on a block device", "block", "raw", 0, 10485760, NONE, NONE, 0, 10485760 },
+	{ "the same, written", "block", "raw", 1114112, 10485760, NONE, NONE, 1114112, 10485760 },
+	{ "qcow2 on a block device", "block", "qcow2", 0, 20971520, NONE, NONE, 0, 20971520 },
+	{ "the same, written", "block", "qcow2", 1441792, 20971520, NONE, NONE, 1441792, 20971520 },
+	{ "raw by NBD", "network", "raw", 0, 8388608, NONE, NONE, 8388608, 8388608 },
+	{ "Ceilometer's golden one", "file", "qcow2", 1376256, 1318912, 1376256, 1318912, 1318912,
+	  1376256 },
+};
+
+static struct vmt_inspection *out;
+static const struct vmt_device device = { .version = 7, .name = "vda" };
+
+static struct vmt_device_reading *reading(uint64_t a, uint64_t p)
+{
+	struct vmt_device_reading *r;
+
+	inspection_reset(out, 1);
+	vmt_inspection_stamp(out, (struct vmt_stamp){ .mono_ns = 1, .source = "domstats" });
+	r = vmt_inspection_disk(out, 0, &device);
+	if (a != NONE) {
+		vmt_device_set(r, VMT_D_ALLOCATION, a, 0);
+	}
+	if (p != NONE) {
+		vmt_device_set(r, VMT_D_PHYSICAL, p, 0);
+	}
+	return r;
+}
+
+static struct usage_file file_of(uint64_t size, uint64_t blocks)
+{
+	return (struct usage_file){ .regular = true,
+				    .dev = 1,
+				    .ino = 2,
+				    .size = size,
+				    .blocks = blocks,
+				    .time_ns = 50,
+				    .mono_ns = 5 };
+}
+
+#define HAS(r, f) ((r)->present & UINT32_C(1) << (f))
+#define IS(r, f, v, from)                                                                          \
+	do {                                                                                       \
+		g_assert_true(HAS(r, f));                                                          \
+		g_assert_cmpuint((r)->value[f].u, ==, v);                                          \
+		g_assert_cmpstr(out->stamp[(r)->stamp[f]].source, ==, from);                       \
+	} while (0)
+
+static void test_measured(void)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(measured); i++) {
+		const struct row *m = &measured[i];
+		struct domxml_disk xml = { .target = "vda", .type = m->type, .format = m->format };
+		struct usage_disk disk = { .version = 7 };
+		struct vmt_device_reading *r = reading(m->a, m->p);
+
+		if (m->size != NONE) {
+			disk.file = file_of(m->size, m->blocks);
+		}
+		usage_apply(&disk, &xml, r, out, 0);
+		g_test_message("%s", m->what);
+		g_assert_true(HAS(r, VMT_D_ALLOCATION));
+		g_assert_true(HAS(r, VMT_D_PHYSICAL));
+		g_assert_cmpuint(r->value[VMT_D_ALLOCATION].u, ==, m->allocation);
+		g_assert_cmpuint(r->value[VMT_D_PHYSICAL].u, ==, m->physical);
+		g_assert_false(disk.wants_info);
+		g_assert_cmpstr(out->stamp[r->stamp[VMT_D_PHYSICAL]].source, ==,
+				m->size != NONE ? "stat" : "domstats");
+	}
+}
+
+static void test_other_file(void)
+{
+	struct domxml_disk xml = { .target = "vda", .type = "file", .format = "qcow2" };
+	struct usage_disk disk = { .version = 7, .file = file_of(4096, 8192) };
+	struct vmt_device_reading *r = reading(0, 3411968);
+
+	/* Another file lies at that path: nothing of it counts. */
+	usage_apply(&disk, &xml, r, out, 0);
+	IS(r, VMT_D_ALLOCATION, 3411968, "domstats");
+	g_assert_false(HAS(r, VMT_D_PHYSICAL));
+	g_assert_true(disk.wants_info);
+	/* Block info was asked. */
+	disk.info = (struct usage_info){ .capacity = 1,
+					 .allocation = 3411968,
+					 .physical = 3473408,
+					 .time_ns = 30,
+					 .mono_ns = 3 };
+	r = reading(0, 3500000);
+	usage_apply(&disk, &xml, r, out, 0);
+	IS(r, VMT_D_ALLOCATION, 3500000, "domstats");
+	IS(r, VMT_D_PHYSICAL, 3473408, "blockinfo");
+	g_assert_cmpint(out->stamp[r->stamp[VMT_D_PHYSICAL]].mono_ns, ==, 3);
+	g_assert_true(disk.wants_info);
+}
+
+static void test_growing_file(void)
+{
+	struct domxml_disk xml = { .target = "vda", .type = "file", .format = "qcow2" };
+	struct usage_disk disk = { .version = 7, .file = file_of(9000, 8192) };
+	struct vmt_device_reading *r = reading(0, 8192);
+
+	usage_apply(&disk, &xml, r, out, 0);
+	IS(r, VMT_D_PHYSICAL, 9000, "stat");
+	/* It grew between the two looks; it is the same file. */
+	disk.file = file_of(20000, 16384);
+	r = reading(0, 20480);
+	usage_apply(&disk, &xml, r, out, 0);
+	IS(r, VMT_D_PHYSICAL, 20000, "stat");
+	IS(r, VMT_D_ALLOCATION, 20480, "domstats");
+	/* Another one took its place. */
+	disk.file.ino = 99;
+	r = reading(0, 20480);
+	usage_apply(&disk, &xml, r, out, 0);
+	g_assert_false(HAS(r, VMT_D_PHYSICAL));
+	g_assert_true(disk.wants_info);
+}
+
+static void test_unknown(void)
+{
+	struct domxml_disk xml = { .target = "vda", .type = "volume", .format = "raw" };
+	struct usage_disk disk = { .version = 7 };
+	struct vmt_device_reading *r = reading(5, 6);
+
+	usage_apply(&disk, &xml, r, out, 0);
+	g_assert_cmpuint(r->present, ==, 0);
+	g_assert_true(disk.wants_info);
+	xml.type = "file";
+	r = reading(NONE, NONE); /* a short record */
+	usage_apply(&disk, &xml, r, out, 0);
+	g_assert_cmpuint(r->present, ==, 0);
+	disk.file = (struct usage_file){ .err = EACCES, .mono_ns = 5 };
+	r = reading(0, 6);
+	usage_apply(&disk, &xml, r, out, 0);
+	g_assert_cmpuint(r->present, ==, 0);
+	g_assert_true(disk.wants_info);
+}
+
+static void test_stopped(void)
+{
+	struct usage_disk disk = { .version = 7 };
+	struct vmt_device_reading *r = reading(NONE, NONE);
+
+	usage_apply_stopped(&disk, r, out);
+	g_assert_cmpuint(r->present, ==, 0);
+	g_assert_true(disk.wants_info);
+	disk.info = (struct usage_info){
+		.capacity = 10, .allocation = 11, .physical = 12, .mono_ns = 3
+	};
+	usage_apply_stopped(&disk, r, out);
+	IS(r, VMT_D_CAPACITY, 10, "blockinfo");
+	IS(r, VMT_D_ALLOCATION, 11, "blockinfo");
+	IS(r, VMT_D_PHYSICAL, 12, "blockinfo");
+	g_assert_cmpuint(out->stamps, ==, 2); /* one for all that was read together */
+}
+
+static void test_look(void)
+{
+	struct usage_looker *l = usage_looker_new();
+	char *dir = g_dir_make_tmp("virtmeter-usage-XXXXXX", NULL);
+	char *a = g_build_filename(dir, "a", NULL), *b = g_build_filename(dir, "b", NULL);
+	struct usage_disk disk[3] = { { .version = 1 }, { .version = 2 }, { .version = 3 } };
+	const struct usage_path paths[] = { { &disk[0], a }, { &disk[1], b }, { &disk[2], dir } };
+	int64_t late = clock_monotonic() + 20 * NS_PER_S;
+
+	g_assert_true(g_file_set_contents(a, "12345", 5, NULL));
+	usage_look(l, paths, 3);
+	g_assert_true(usage_looked(l, paths, 3, late));
+	g_assert_cmpint(disk[0].file.err, ==, 0);
+	g_assert_true(disk[0].file.regular);
+	g_assert_cmpuint(disk[0].file.size, ==, 5);
+	g_assert_cmpuint(disk[0].file.ino, !=, 0);
+	g_assert_cmpint(disk[0].file.mono_ns, !=, 0);
+	g_assert_cmpint(disk[1].file.err, ==, ENOENT);
+	g_assert_cmpint(disk[2].file.err, ==, 0);
+	g_assert_false(disk[2].file.regular);
+	/* The same files again, then others. */
+	g_assert_true(g_file_set_contents(a, "123456", 6, NULL));
+	usage_look(l, paths, 3);
+	g_assert_true(usage_looked(l, paths, 3, late));
+	g_assert_cmpuint(disk[0].file.size, ==, 6);
+	disk[0].file.size = 0;
+	usage_look(l, paths + 1, 2);
+	g_assert_true(usage_looked(l, paths + 1, 2, late));
+	g_assert_cmpuint(disk[0].file.size, ==, 0);
+	/* What was looked at for others is not taken. */
+	g_assert_true(usage_looked(l, paths, 3, late));
+	g_assert_cmpuint(disk[0].file.size, ==, 0);
+	usage_looker_free(l);
+	g_unlink(a);
+	g_rmdir(dir);
+	g_free(a);
+	g_free(b);
+	g_free(dir);
+}
+
+int main(int argc, char **argv)
+{
+	int ret;
+
+	g_test_init(&argc, &argv, NULL);
+	out = inspection_new();
+	g_test_add_func("/usage/measured", test_measured);
+	g_test_add_func("/usage/other_file", test_other_file);
+	g_test_add_func("/usage/growing_file", test_growing_file);
+	g_test_add_func("/usage/unknown", test_unknown);
+	g_test_add_func("/usage/stopped", test_stopped);
+	g_test_add_func("/usage/look", test_look);
+	ret = g_test_run();
+	inspection_free(out);
+	return ret;
+}
