@@ -175,9 +175,11 @@ static int read_plan(struct agent *a, struct problems *problems, struct plan **r
 			registry_load_dir(a->registry, plan->settings.plugin_dir, problems);
 		}
 	}
-	inspectors = registry_names(a->registry, VMT_INSPECTOR);
-	ret = settings_check_inspector(&plan->settings, plan->ini, inspectors, problems);
-	g_free(inspectors);
+	if (strcmp(plan->inspector, plan->settings.hypervisor_inspector) == 0) {
+		inspectors = registry_names(a->registry, VMT_INSPECTOR);
+		ret = settings_check_inspector(&plan->settings, plan->ini, inspectors, problems);
+		g_free(inspectors);
+	}
 	tables = registry_options(a->registry);
 	options_check_unknown(plan->ini, tables, problems);
 	g_free(tables);

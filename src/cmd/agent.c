@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `virtmeter agent`: the polling daemon in the foreground.  The main thread: command line, signals,
+ * control socket, service manager; it blocks only in the main loop.
+ */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <glib.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define LOG_NAME "agent"
+#include "agent/watchdog.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "builtin.h"
+#include "cmd/cmd.h"
+#include "cmd/parse.h"
+#include "cmd/watch.h"
+#include "control/control.h"
+#include "control/notify.h"
+#include "version.h"
+
+#define DEMO_INTERVAL_S 10.0
+
+struct arguments {
+	char **config_files, **config_dirs, **publishers, **meters, **namespaces;
+	char *log_file, *log_dir, *inspector, *control;
+	double interval_s;
+	gint64 cycles;
+	gboolean demo, debug, table, verbose;
+};
+
+struct running {
+	struct agent *agent;
+	struct control *control;
+	struct watch *watch;
+	unsigned signals;
+};
+
+static void on_status(void *context, struct buf *json)
+{
+	agent_status(((struct running *)context)->agent, json);
+}
+
+static int on_reload(void *context, struct buf *answer)
+{
+	int ret;
+
+	notify_reloading();
+	ret = agent_reload(((struct running *)context)->agent, answer);
+	notify_ready();
+	return ret;
+}
+
+static const struct control_ops control_ops = { .status = on_status, .reload = on_reload };
+
+/* SIGTERM, SIGINT: the first in good order, the second at once. */
+static gboolean on_end(gpointer data)
+{
+	struct running *r = data;
+
+	if (r->signals++ > 0) {
+		log_warn("second signal: leaving at once");
+		log_fini();
+		_exit(CMD_FAILED);
+	}
+	log_info("stopping: the cycles under way are finished and the queues flushed first");
+	notify_stopping();
+	agent_stop(r->agent);
+	return G_SOURCE_CONTINUE;
+}
+
+static gboolean on_hangup(gpointer data)
+{
+	struct buf answer = BUF_INIT;
+
+	log_reopen();
+	on_reload(data, &answer);
+	buf_fini(&answer);
+	return G_SOURCE_CONTINUE;
+}
+
+static void on_cycle(void *context, const struct cycle *cycle, const struct frame *frame,
+		     const struct cycle_result *result)
+{
+	struct running *r = context;
+
+	if (cycle_snapshot(cycle)) {
+		watch_print(r->watch, cycle_snapshot(cycle), cycle_inspection(cycle), result->samples);
+	}
+}
+
+static unsigned terminal_width(void)
+{
+	struct winsize size;
+
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 100;
+}
+
+/* What --debug, --log-file… come to as configuration, read after the files. */
+static char *overrides(const struct arguments *args)
+{
+	GString *text = g_string_new("[DEFAULT]\n");
+
+	if (args->debug) {
+		g_string_append(text, "debug = true\n");
+	}
+	if (args->log_file) {
+		g_string_append_printf(text, "log_file = %s\n", args->log_file);
+	}
+	if (args->log_dir) {
+		g_string_append_printf(text, "log_dir = %s\n", args->log_dir);
+	}
+	return g_string_free(text, FALSE);
+}
+
+/* --demo alone is a show: simulated instances, a table, nothing stored. */
+static void complete(struct arguments *args)
+{
+	static const char *const nowhere[] = { "null://", NULL };
+
+	if (args->demo && !args->config_files && !args->config_dirs) {
+		args->interval_s = args->interval_s > 0 ? args->interval_s : DEMO_INTERVAL_S;
+		if (!args->publishers) {
+			args->publishers = g_strdupv((char **)(uintptr_t)nowhere);
+			args->table = TRUE;
+		}
+	}
+}
+
+static int parse(int argc, char **argv, struct arguments *args)
+{
+	const GOptionEntry entries[] = {
+		{ "config-file", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &args->config_files,
+		  "configuration file, may be repeated, the last wins", "FILE" },
+		{ "config-dir", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &args->config_dirs,
+		  "folder whose *.conf are read, by name", "DIR" },
+		{ "cycles", 'n', 0, G_OPTION_ARG_INT64, &args->cycles,
+		  "stop after so many polling cycles of every task, queues flushed", "N" },
+		{ "demo", 0, 0, G_OPTION_ARG_NONE, &args->demo, "simulated instances instead of a hypervisor's",
+		  NULL },
+		{ "interval", 'i', 0, G_OPTION_ARG_DOUBLE, &args->interval_s,
+		  "poll every S seconds, instead of what polling.yaml says", "S" },
+		{ "meter", 'm', 0, G_OPTION_ARG_STRING_ARRAY, &args->meters,
+		  "meters for --interval, a pattern, may be repeated (all)", "PATTERN" },
+		{ "publish", 'p', 0, G_OPTION_ARG_STRING_ARRAY, &args->publishers,
+		  "publish there, instead of what pipeline.yaml says; may be repeated", "URL" },
+		{ "inspector", 0, 0, G_OPTION_ARG_STRING, &args->inspector, "inspector to use", "NAME" },
+		{ "table", 't', 0, G_OPTION_ARG_NONE, &args->table, "print a table of the instances after each cycle",
+		  NULL },
+		{ "socket", 0, 0, G_OPTION_ARG_FILENAME, &args->control, "path of the control socket", "PATH" },
+		{ "debug", 'd', 0, G_OPTION_ARG_NONE, &args->debug, "log at level DEBUG", NULL },
+		{ "verbose", 'v', 0, G_OPTION_ARG_NONE, &args->verbose, "accepted, without effect", NULL },
+		{ "log-file", 0, 0, G_OPTION_ARG_FILENAME, &args->log_file, "log to this file", "FILE" },
+		{ "log-dir", 0, 0, G_OPTION_ARG_FILENAME, &args->log_dir, "log to a file in this folder", "DIR" },
+		{ "polling-namespaces", 0, 0, G_OPTION_ARG_STRING_ARRAY, &args->namespaces,
+		  "accepted for ceilometer-polling's sake; only `compute` is there", "NAME" },
+		{ NULL, 0, 0, 0, NULL, NULL, NULL },
+	};
+	int ret = cmd_parse(&argc, &argv, entries, NULL,
+			    "The polling agent, in the foreground: discovers the instances of this host, polls "
+			    "their meters and publishes the samples.");
+
+	if (ret >= 0) {
+		return ret;
+	}
+	if (argc > 1) {
+		return cmd_usage("agent", "%s: unexpected word", argv[1]);
+	}
+	for (size_t i = 0; args->namespaces && args->namespaces[i]; i++) {
+		if (strcmp(args->namespaces[i], "compute") != 0) {
+			return cmd_usage("agent", "--polling-namespaces %s: only `compute` is there",
+					 args->namespaces[i]);
+		}
+	}
+	if (args->cycles < 0 || args->interval_s < 0 || args->interval_s > 1e9) {
+		return cmd_usage("agent", "--cycles and --interval take numbers above 0");
+	}
+	return -1;
+}
+
+static void arguments_fini(struct arguments *args)
+{
+	g_strfreev(args->config_files);
+	g_strfreev(args->config_dirs);
+	g_strfreev(args->publishers);
+	g_strfreev(args->meters);
+	g_strfreev(args->namespaces);
+	g_free(args->log_file);
+	g_free(args->log_dir);
+	g_free(args->inspector);
+	g_free(args->control);
+}
+
+/* Where `virtmeter status` will ask.  Without it the agent works all the same. */
+static void open_control(struct running *r, const struct arguments *args)
+{
+	const char *configured = agent_settings(r->agent)->control_socket;
+	struct control_settings settings = { .path = args->control ? args->control : configured,
+					     .role = "agent",
+					     .ops = &control_ops,
+					     .context = r };
+	struct vmt_error error;
+
+	settings.mode = (unsigned)agent_settings(r->agent)->control_socket_mode;
+	if (control_open(&settings, &r->control, &error) < 0) {
+		log_warn("%s; going on without a control socket", error.text);
+	}
+}
+
+static int run(struct running *r, const struct arguments *args)
+{
+	guint sources[3];
+	struct watchdog *watchdog;
+	int status;
+
+	open_control(r, args);
+	sources[0] = g_unix_signal_add(SIGTERM, on_end, r);
+	sources[1] = g_unix_signal_add(SIGINT, on_end, r);
+	sources[2] = g_unix_signal_add(SIGHUP, on_hangup, r);
+	signal(SIGPIPE, SIG_IGN);
+	log_info("virtmeter %s", VIRTMETER_VERSION);
+	watchdog = watchdog_new(r->agent);
+	notify_ready();
+	status = agent_run(r->agent);
+	notify_stopping();
+	watchdog_free(watchdog);
+	for (size_t i = 0; i < G_N_ELEMENTS(sources); i++) {
+		g_source_remove(sources[i]);
+	}
+	control_close(r->control);
+	if (!agent_clean(r->agent)) {
+		/* a thread that does not come back from the hypervisor or a far side is left behind */
+		log_fini();
+		fflush(NULL);
+		_exit(status);
+	}
+	return status;
+}
+
+static int run_agent(int argc, char **argv)
+{
+	struct arguments args = { .cycles = 0 };
+	struct running r = { .agent = NULL };
+	struct agent_options options = { .builtin = builtin_plugins, .context = &r };
+	struct vmt_error error = { .text = "" };
+	char *text;
+	int status = parse(argc, argv, &args);
+
+	if (status >= 0) {
+		arguments_fini(&args);
+		return status;
+	}
+	complete(&args);
+	text = overrides(&args);
+	if (args.table) {
+		r.watch = watch_new(stdout, terminal_width());
+		options.on_cycle = on_cycle;
+	}
+	options.cycles = (uint64_t)args.cycles;
+	options.plan = (struct plan_options){
+		.search = { .files = (const char *const *)args.config_files,
+			    .dirs = (const char *const *)args.config_dirs },
+		.ini_text = text,
+		.demo = args.demo,
+		.interval_ns = (int64_t)(args.interval_s * 1e9),
+		.meters = (const char *const *)args.meters,
+		.publishers = (const char *const *)args.publishers,
+		.inspector = args.inspector,
+	};
+	if (agent_new(&options, &r.agent, &error) < 0) {
+		fprintf(stderr, "virtmeter agent: %s\n", error.text);
+		status = CMD_FAILED;
+	} else {
+		status = run(&r, &args);
+		agent_free(r.agent);
+	}
+	watch_free(r.watch);
+	log_fini();
+	g_free(text);
+	arguments_fini(&args);
+	return status;
+}
+
+const struct cmd cmd_agent_entry = {
+	.name = "agent",
+	.summary = "poll the instances of this host and publish samples (the daemon)",
+	.run = run_agent,
+};

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * virtmeter: the table of its commands.  Runs on the main thread; what a command may block on stands
+ * in its file.
+ */
+#include <locale.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "conf/nearest.h"
+#include "version.h"
+
+static const struct cmd *const commands[] = {
+	&cmd_agent_entry,
+	&cmd_poll_entry,
+	&cmd_status_entry,
+	&cmd_reload_entry,
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void help(void)
+{
+	printf("virtmeter meters virtual machines from outside.\n\n"
+	       "Usage: virtmeter COMMAND [OPTION...]\n\n");
+	for (size_t i = 0; i < COMMANDS; i++) {
+		printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+	}
+	printf("\n  --help     this text; `virtmeter COMMAND --help` tells of one command\n"
+	       "  --version  which version this is\n\n"
+	       "See it work: virtmeter agent --demo --cycles 2\n");
+}
+
+static int unknown(const char *word)
+{
+	const char *names[COMMANDS + 1] = { NULL };
+	const char *near;
+
+	for (size_t i = 0; i < COMMANDS; i++) {
+		names[i] = commands[i]->name;
+	}
+	near = conf_nearest(word, names);
+	fprintf(stderr, "virtmeter: %s: no such command%s%s%s; `virtmeter --help` lists them\n", word,
+		near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+	return CMD_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	setlocale(LC_ALL, "");
+	setlocale(LC_NUMERIC, "C");
+	/* Few threads allocate at the same time: one arena keeps the process small. */
+	mallopt(M_ARENA_MAX, 1);
+	if (argc < 2) {
+		help();
+		return CMD_USAGE;
+	}
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
+		printf("virtmeter %s\n", VIRTMETER_VERSION);
+		return CMD_OK;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+		help();
+		return CMD_OK;
+	}
+	for (size_t i = 0; i < COMMANDS; i++) {
+		if (strcmp(argv[1], commands[i]->name) == 0) {
+			return commands[i]->run(argc - 1, argv + 1);
+		}
+	}
+	return unknown(argv[1]);
+}
