@@ -327,10 +327,15 @@ int json_skip(struct json_reader *r, enum json_event event)
 
 /* ------------------------------------------------------------------ what a token holds */
 
+/* Four digits, checked before. */
 static unsigned hex4(const char *p)
 {
-	return (unsigned)(hex_digit(p[0]) << 12 | hex_digit(p[1]) << 8 | hex_digit(p[2]) << 4 |
-			  hex_digit(p[3]));
+	unsigned v = 0;
+
+	for (int i = 0; i < 4; i++) {
+		v = v << 4 | (unsigned)hex_digit(p[i]);
+	}
+	return v;
 }
 
 static size_t put_utf8(char *out, unsigned c)

@@ -65,6 +65,11 @@ static void put_pair(char *out, unsigned v)
 	memcpy(out, pynum_pairs + 2 * v, 2);
 }
 
+static void put(char *out, const char *p, int n)
+{
+	memcpy(out, p, (size_t)n);
+}
+
 /* Exactly n digits, with zeros in front. */
 static void put_digits(char *out, uint64_t v, int n)
 {
@@ -194,7 +199,7 @@ static size_t put_scientific(char *out, const char *digits, int n, int exponent)
 	*p++ = digits[0];
 	if (n > 1) {
 		*p++ = '.';
-		memcpy(p, digits + 1, (size_t)n - 1);
+		put(p, digits + 1, n - 1);
 		p += n - 1;
 	}
 	*p++ = 'e';
@@ -210,7 +215,7 @@ static size_t put_scientific(char *out, const char *digits, int n, int exponent)
 /* point_max: from this exponent on it is scientific. */
 static size_t put_decimal(char *out, struct decimal d, int point_max)
 {
-	char digits[24];
+	char digits[24] = "0";
 	int n = digits_of(d.digits), point = n + d.exponent; /* digits before the point */
 
 	put_digits(digits, d.digits, n);
@@ -218,19 +223,19 @@ static size_t put_decimal(char *out, struct decimal d, int point_max)
 		return put_scientific(out, digits, n, point - 1);
 	}
 	if (point <= 0) {
-		memcpy(out, "0.0000", 6);
-		memcpy(out + 2 - point, digits, (size_t)n);
-		return (size_t)(2 - point + n);
+		put(out, "0.0000", 6);
+		put(out + 2 - point, digits, n);
+		return 2 + (size_t)-point + (size_t)n;
 	}
 	if (point >= n) {
-		memcpy(out, digits, (size_t)n);
+		put(out, digits, n);
 		memset(out + n, '0', (size_t)(point - n));
-		memcpy(out + point, ".0", 2);
+		put(out + point, ".0", 2);
 		return (size_t)point + 2;
 	}
-	memcpy(out, digits, (size_t)point);
+	put(out, digits, point);
 	out[point] = '.';
-	memcpy(out + point + 1, digits + point, (size_t)(n - point));
+	put(out + point + 1, digits + point, n - point);
 	return (size_t)n + 1;
 }
 
@@ -249,7 +254,7 @@ static size_t put_plain(char *out, double v, double limit, int digits_max)
 	whole = (uint64_t)v;
 	if ((double)whole == v) {
 		n = pynum_uint(out, whole);
-		memcpy(out + n, ".0", 2);
+		put(out + n, ".0", 2);
 		return n + 2;
 	}
 	part = (uint64_t)scaled;
@@ -277,7 +282,7 @@ static char *put_sign(char *out, double *v, size_t *ret_n)
 	char *p = out;
 
 	if (isnan(*v)) {
-		memcpy(out, "nan", 3);
+		put(out, "nan", 3);
 		*ret_n = 3;
 		return NULL;
 	}
@@ -286,7 +291,7 @@ static char *put_sign(char *out, double *v, size_t *ret_n)
 		*v = -*v;
 	}
 	if (isinf(*v)) {
-		memcpy(p, "inf", 3);
+		put(p, "inf", 3);
 		*ret_n = (size_t)(p - out) + 3;
 		return NULL;
 	}
