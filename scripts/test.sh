@@ -102,9 +102,9 @@ all)
 		done
 		with=
 	fi
-	# nothing of a sanitizer in between: what counts memory, and what the analysers read
+	# nothing of a sanitizer in between: as it will run, and what the analysers read
 	if build build-plain -Dbuildtype=debugoptimized; then
-		suite build-plain plain 10 plain
+		suite build-plain plain 5 unit
 		step tidy 15 sh scripts/lint.sh tidy build-plain
 		step cppcheck 10 sh scripts/lint.sh cppcheck build-plain
 	fi
