@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `virtmeter check`: reads all configuration, says what is wrong with it and what it means.  Opens no
+ * publisher and asks no hypervisor.  Main thread; blocks on reading files and shared objects.
+ */
+#include <errno.h>
+#include <glib.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "builtin.h"
+#include "cmd/cmd.h"
+#include "cmd/explain.h"
+#include "cmd/parse.h"
+#include "conf/ini.h"
+#include "conf/option.h"
+#include "conf/polling.h"
+#include "conf/read.h"
+#include "conf/settings.h"
+#include "conf/url.h"
+#include "plugin/object.h"
+#include "plugin/registry.h"
+
+struct check {
+	char **config_files, **config_dirs;
+	gboolean explain;
+	struct ini *ini;
+	struct settings settings;
+	struct registry *registry;
+	struct polling *polling, *pipeline; /* the same in Juno's shapes; NULL: could not be read */
+	struct problems *problems;
+	struct arena *arena;
+	GPtrArray *yaml; /* paths of the YAML files read */
+};
+
+/* ---- YAML files */
+
+static void read_yaml(struct check *c, const char *path, enum polling_role role)
+{
+	struct polling **to = role == POLLING_FILE ? &c->polling : &c->pipeline;
+	struct polling *polling;
+
+	g_ptr_array_add(c->yaml, arena_strdup(c->arena, path));
+	if (polling_read_file(path, role, &polling, c->problems) == 0) {
+		polling_free(*to);
+		*to = polling;
+	}
+}
+
+static void search_yaml(struct check *c, const char *name, const char *option,
+			enum polling_role role)
+{
+	const char *path = ini_find_file(c->ini, name, c->arena);
+
+	if (path) {
+		read_yaml(c, path, role);
+		return;
+	}
+	problems_add(
+		c->problems, PROBLEM_ERROR, NULL,
+		"%s: no such file, neither here nor beside the configuration; write one or set %s",
+		name, option);
+}
+
+/* The YAML files that the agent would read. */
+static void read_searched(struct check *c)
+{
+	search_yaml(c, c->settings.pipeline_cfg_file, "pipeline_cfg_file", PIPELINE_FILE);
+	if (c->pipeline && polling_has_intervals(c->pipeline)) {
+		c->polling = c->pipeline;
+		return;
+	}
+	search_yaml(c, c->settings.cfg_file, "cfg_file in [polling]", POLLING_FILE);
+}
+
+/* A pipeline has sinks, or (Juno's list) publishers of its own. */
+static enum polling_role role_of(const char *path)
+{
+	struct buf text = BUF_INIT;
+	enum polling_role role = POLLING_FILE;
+
+	if (conf_read(path, POLLING_FILE_MAX, &text) == 0 &&
+	    (strstr(text.data, "sinks") || strstr(text.data, "publishers"))) {
+		role = PIPELINE_FILE;
+	}
+	buf_fini(&text);
+	return role;
+}
+
+static bool is_yaml(const char *path)
+{
+	return g_str_has_suffix(path, ".yaml") || g_str_has_suffix(path, ".yml");
+}
+
+/* ---- configuration files */
+
+static void read_named(struct check *c, char **files)
+{
+	for (char **f = files; *f; f++) {
+		if (is_yaml(*f)) {
+			continue;
+		}
+		if (g_file_test(*f, G_FILE_TEST_IS_DIR)) {
+			ini_read_dir(c->ini, *f, c->problems);
+		} else {
+			ini_read_file(c->ini, *f, c->problems);
+		}
+	}
+	ini_read_environment(c->ini, (const char *const *)environ);
+}
+
+/* The files named on the command line, or (none) those that the agent would read. */
+static void read_files(struct check *c, char **files)
+{
+	const struct ini_search search = { .files = (const char *const *)c->config_files,
+					   .dirs = (const char *const *)c->config_dirs };
+
+	if (files[0]) {
+		read_named(c, files);
+	} else {
+		ini_search(c->ini, &search, c->problems);
+	}
+	settings_read(&c->settings, c->ini, c->problems);
+	if (!files[0]) {
+		read_searched(c);
+		return;
+	}
+	for (char **f = files; *f; f++) {
+		if (is_yaml(*f)) {
+			read_yaml(c, *f, role_of(*f));
+		}
+	}
+	if (c->pipeline && polling_has_intervals(c->pipeline)) {
+		polling_free(c->polling);
+		c->polling = c->pipeline;
+	}
+}
+
+/* ---- plugins and publishers */
+
+static void check_plugins(struct check *c)
+{
+	const char **inspectors;
+	const struct vmt_option **tables;
+
+	c->registry = registry_new(builtin_plugins);
+	registry_load_dir(c->registry, c->settings.plugin_dir, c->problems);
+	registry_load_all(c->registry, c->problems);
+	inspectors = registry_names(c->registry, VMT_INSPECTOR);
+	settings_check_inspector(&c->settings, c->ini, inspectors, c->problems);
+	g_free(inspectors);
+	tables = registry_options(c->registry);
+	options_check_unknown(c->ini, tables, c->problems);
+	g_free(tables);
+	for (size_t i = 0; i < registry_count(c->registry); i++) {
+		const struct vmt_plugin *p = registry_at(c->registry, i);
+		void *conf = arena_alloc0(c->arena, p->conf_size ? p->conf_size : 1);
+
+		options_decode(p->options, c->ini, NULL, NULL, c->arena, conf, c->problems);
+	}
+}
+
+/* Whether the publisher is one that the sink can use. */
+static bool check_publisher(struct check *c, const struct polling_text *text)
+{
+	const struct vmt_plugin *plugin;
+	struct vmt_error error;
+	struct url *url;
+
+	if (url_parse(text->text, &url, &error) < 0) {
+		problems_add_failed(c->problems, &text->at, "%s; its sink goes on without",
+				    error.text);
+		return false;
+	}
+	plugin = registry_find(c->registry, VMT_PUBLISHER, url_get(url)->scheme);
+	if (!plugin) {
+		problems_add_failed(
+			c->problems, &text->at,
+			"%s: no publisher of that scheme in this virtmeter; its sink goes on without",
+			url_get(url)->text);
+	}
+	url_free(url);
+	return plugin &&
+	       plugin_object_check(plugin, c->ini, text->text, &text->at, c->problems) == 0;
+}
+
+static void check_sinks(struct check *c)
+{
+	for (size_t i = 0; c->pipeline && i < c->pipeline->sink_count; i++) {
+		const struct pipeline_sink *sink = &c->pipeline->sinks[i];
+		size_t good = 0;
+
+		for (size_t k = 0; k < sink->publishers.count; k++) {
+			good += check_publisher(c, &sink->publishers.item[k]);
+		}
+		if (good == 0) {
+			problems_add(c->problems, PROBLEM_ERROR, &sink->at,
+				     "sink %s is left with no publisher", sink->name);
+		}
+	}
+}
+
+/* ---- the answer */
+
+/* Prints each finding once; 1 when an agent would not start with all of it in effect. */
+static int tell(const struct check *c)
+{
+	GHashTable *seen = g_hash_table_new(g_str_hash, g_str_equal);
+	size_t of[PROBLEM_ERROR + 1] = { 0 };
+	int status = CMD_OK;
+
+	for (size_t i = 0; i < ini_files(c->ini); i++) {
+		printf("read %s\n", ini_file(c->ini, i));
+	}
+	for (guint i = 0; i < c->yaml->len; i++) {
+		printf("read %s\n", (const char *)g_ptr_array_index(c->yaml, i));
+	}
+	for (size_t i = 0; i < problems_count(c->problems); i++) {
+		const struct problem *p = problems_at(c->problems, i);
+
+		if (!g_hash_table_add(seen, (void *)p->text)) {
+			continue; /* two plugins with one option */
+		}
+		printf("%s\n", p->text);
+		of[p->level]++;
+		status = p->failed ? CMD_FAILED : status;
+	}
+	if (status == CMD_OK) {
+		printf("ok\n");
+	} else {
+		printf("errors: %zu, warnings: %zu\n", of[PROBLEM_ERROR], of[PROBLEM_WARNING]);
+	}
+	g_hash_table_unref(seen);
+	return status;
+}
+
+static int run(struct check *c, char **files)
+{
+	int status;
+
+	read_files(c, files);
+	check_plugins(c);
+	check_sinks(c);
+	if (c->polling) {
+		explain_patterns(c->polling, c->registry, c->problems);
+	}
+	status = tell(c);
+	if (c->explain && c->polling && c->pipeline) {
+		explain_print(stdout, c->polling, c->pipeline, c->registry,
+			      c->settings.meter_profile);
+	}
+	if (fflush(stdout) != 0) {
+		fprintf(stderr, "virtmeter check: standard output: %s\n", g_strerror(errno));
+		status = CMD_FAILED;
+	}
+	return status;
+}
+
+int cmd_check(int argc, char **argv)
+{
+	struct check c = { .config_files = NULL };
+	const GOptionEntry entries[] = {
+		{ "config-file", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &c.config_files,
+		  "Read this configuration file; may be repeated, later files win", "FILE" },
+		{ "config-dir", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &c.config_dirs,
+		  "Then read *.conf of this folder", "FOLDER" },
+		{ "explain", 0, 0, G_OPTION_ARG_NONE, &c.explain,
+		  "Print which meters flow from which source to which publisher", NULL },
+		{ NULL },
+	};
+	int status = cmd_parse(
+		&argc, &argv, entries, "[FILE...]",
+		"Says what is wrong with the configuration that the agent would read, or with the files\n"
+		"given (*.yaml: polling or pipeline; others: configuration), or \"ok\".");
+
+	if (status < 0 && argc > 1 && (c.config_files || c.config_dirs)) {
+		status = cmd_usage(
+			"check",
+			"files beside --config-file or --config-dir; give one or the other");
+	}
+	if (status < 0) {
+		c.ini = ini_new();
+		c.problems = problems_new();
+		c.arena = arena_new(4096);
+		c.yaml = g_ptr_array_new();
+		status = run(&c, argv + 1);
+		if (c.polling != c.pipeline) {
+			polling_free(c.polling);
+		}
+		polling_free(c.pipeline);
+		registry_free(c.registry);
+		settings_fini(&c.settings);
+		ini_free(c.ini);
+		problems_free(c.problems);
+		g_ptr_array_unref(c.yaml);
+		arena_free(c.arena);
+	}
+	g_strfreev(c.config_files);
+	g_strfreev(c.config_dirs);
+	return status;
+}

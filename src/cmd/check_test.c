@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `virtmeter check` and `virtmeter list` as a user meets them: exit status and output, in a process of
+ * their own, with plugins of the test's own.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "builtin.h"
+#include "cmd/cmd.h"
+
+/* ---- plugins */
+
+static int open_nothing(const void *conf, void **ret_self, struct vmt_error *error)
+{
+	*ret_self = NULL;
+	return 0;
+}
+
+static int open_publisher(const void *conf, const struct vmt_url *url, bool read_only,
+			  void **ret_self, struct vmt_error *error)
+{
+	g_assert_not_reached(); /* check opens nothing */
+}
+
+static int discover(void *self, const char *param, struct vmt_snapshot_builder *builder,
+		    const struct vmt_call *call, struct vmt_error *error)
+{
+	struct vmt_instance one = { .id = "7d3a1c66-0000-4000-8000-000000000001",
+				    .name = "instance-00000001",
+				    .display_name = "web\n1",
+				    .state = "running",
+				    .has_flavor = true,
+				    .flavor = { .name = "m1.tiny", .vcpus = 2, .ram_mib = 512 } };
+
+	if (g_getenv("TEST_ABSENT")) {
+		return vmt_error_set(error, -ECONNREFUSED, "test: nobody answers; start it");
+	}
+	vmt_snapshot_add(builder, &one);
+	one.id = "7d3a1c66-0000-4000-8000-000000000002";
+	one.has_flavor = false;
+	vmt_snapshot_add(builder, &one);
+	return 1;
+}
+
+struct file_conf {
+	int64_t size;
+};
+
+static const struct vmt_option file_options[] = {
+	{ .group = "file",
+	  .name = "size",
+	  .type = VMT_OPT_INT,
+	  .offset = offsetof(struct file_conf, size),
+	  .def = "1",
+	  .min = 1,
+	  .max = 9,
+	  .flags = VMT_OPT_URL,
+	  .help = "A size." },
+	{ .name = NULL },
+};
+
+static const struct vmt_inspector_ops inspector_ops = { .open = open_nothing };
+static const struct vmt_discovery_ops discovery_ops = { .open = open_nothing,
+							.discover = discover };
+static const struct vmt_publisher_ops publisher_ops = { .open = open_publisher };
+static const struct vmt_meter own_meters[] = {
+	{ .name = "vm.test", .unit = "x", .type = VMT_GAUGE, .help = "A test." }
+};
+static const struct vmt_pollster_ops pollster_ops = { .meters = own_meters,
+						      .count = 1,
+						      .open = open_nothing };
+
+static const struct vmt_plugin libvirt = {
+	.abi = VMT_ABI, .ns = VMT_INSPECTOR, .name = "libvirt", .ops.inspector = &inspector_ops
+};
+static const struct vmt_plugin local = { .abi = VMT_ABI,
+					 .ns = VMT_DISCOVERY,
+					 .name = "local_instances",
+					 .ops.discovery = &discovery_ops };
+static const struct vmt_plugin file = { .abi = VMT_ABI,
+					.ns = VMT_PUBLISHER,
+					.name = "file",
+					.version = "1",
+					.help = "Writes.",
+					.options = file_options,
+					.conf_size = sizeof(struct file_conf),
+					.ops.publisher = &publisher_ops };
+static const struct vmt_plugin pollster = {
+	.abi = VMT_ABI, .ns = VMT_POLLSTER, .name = "tester", .ops.pollster = &pollster_ops
+};
+
+const struct vmt_plugin *const builtin_plugins[] = { &libvirt, &local, &file, &pollster, NULL };
+
+/* ---- running a command */
+
+static char *folder;
+
+struct said {
+	int status;
+	char *out, *err;
+};
+
+static char *path_of(const char *name)
+{
+	return g_build_filename(folder, name, NULL);
+}
+
+static void put(const char *name, const char *text)
+{
+	char *path = path_of(name);
+
+	g_assert_true(g_file_set_contents(path, text, -1, NULL));
+	g_free(path);
+}
+
+static void redirect(int fd, const char *name)
+{
+	char *path = path_of(name);
+	int to = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	g_free(path);
+	g_assert_cmpint(dup2(to, fd), ==, fd);
+	close(to);
+}
+
+static int run_here(int (*command)(int, char **), const char *words)
+{
+	char **argv = g_strsplit(words, " ", -1),
+	     **copy = g_memdup2(argv, sizeof(*argv) * (g_strv_length(argv) + 1));
+	int ret = command((int)g_strv_length(argv), copy);
+
+	g_free(copy);
+	g_strfreev(argv);
+	return ret;
+}
+
+static void run(int (*command)(int, char **), const char *words, struct said *ret)
+{
+	char *path;
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	g_assert_cmpint(pid, >=, 0);
+	if (pid == 0) {
+		g_assert_cmpint(chdir(folder), ==, 0);
+		redirect(1, "out");
+		redirect(2, "err");
+		status = run_here(command, words);
+		fflush(stdout);
+		g_free(folder);
+		exit(status);
+	}
+	g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+	g_assert_true(WIFEXITED(status));
+	ret->status = WEXITSTATUS(status);
+	path = path_of("out");
+	g_assert_true(g_file_get_contents(path, &ret->out, NULL, NULL));
+	g_free(path);
+	path = path_of("err");
+	g_assert_true(g_file_get_contents(path, &ret->err, NULL, NULL));
+	g_free(path);
+}
+
+static void expect(int (*command)(int, char **), const char *words, int status, const char *out,
+		   const char *err)
+{
+	struct said said;
+
+	run(command, words, &said);
+	if (said.status != status) {
+		g_test_message("%s%s", said.out, said.err);
+	}
+	g_assert_cmpint(said.status, ==, status);
+	if (out) {
+		g_assert_cmpstr(said.out, ==, out);
+	}
+	if (err) {
+		g_assert_cmpstr(said.err, ==, err);
+	}
+	g_free(said.out);
+	g_free(said.err);
+}
+
+#define POLLING "sources:\n  - name: some\n    interval: 10\n    meters: [cpu, vm.test]\n"
+#define PIPELINE(url_)                                                                                      \
+	"sources:\n  - name: all\n    meters: [\"*\", \"vm.*\"]\n    sinks: [out]\nsinks:\n  - name: out\n" \
+	"    publishers: [" url_ "]\n"
+#define READ "read v.conf\nread ./pipeline.yaml\nread ./polling.yaml\n"
+
+static void write_good(void)
+{
+	put("v.conf",
+	    "[DEFAULT]\npipeline_cfg_file=./pipeline.yaml\nplugin_dir=\n[polling]\ncfg_file=./polling.yaml\n");
+	put("polling.yaml", POLLING);
+	put("pipeline.yaml", PIPELINE("\"file:///x?size=2\""));
+}
+
+/* ---- check */
+
+static void test_good(void)
+{
+	write_good();
+	expect(cmd_check, "check --config-file v.conf", 0, READ "ok\n", "");
+	expect(cmd_check, "check --config-file v.conf --explain", 0,
+	       READ "ok\n"
+		    "METER    EVERY  SOURCE  PIPELINE  PUBLISHERS\n"
+		    "cpu         10  some    all:out   file:///x?size=2\n"
+		    "vm.test     10  some    all:out   file:///x?size=2\n",
+	       "");
+}
+
+static void test_faults(void)
+{
+	write_good();
+	put("v.conf",
+	    "[DEFAULT]\nhypervisor_inspector=kvm\npipeline_cfg_file=./pipeline.yaml\nplugin_dir=\n"
+	    "rabbit_host=h\nlog_fiel=x\n[polling]\ncfg_file=./polling.yaml\n[file]\nsize=10\n");
+	put("polling.yaml", "sources:\n  - name: some\n    interval: -1\n    meters: [cpu]\n");
+	put("pipeline.yaml", PIPELINE("\"file:///x?size=0\""));
+	expect(cmd_check, "check --config-file v.conf", 1,
+	       READ
+	       "./polling.yaml:3:15: Interval value should > 0\n"
+	       "v.conf:2:22: hypervisor_inspector: there is no 'kvm'; write one of libvirt\n"
+	       "v.conf:5:1: [DEFAULT] rabbit_host: an option of Ceilometer's, without effect here\n"
+	       "v.conf:6:1: [DEFAULT] log_fiel: no such option, ignored; did you mean log_file?\n"
+	       "v.conf:10:6: size: '10' will not do; write a whole number from 1 to 9\n"
+	       "./pipeline.yaml:7:18: URL: size: '0' will not do; write a whole number from 1 to 9\n"
+	       "./pipeline.yaml:6:5: sink out is left with no publisher\n"
+	       "errors: 5, warnings: 1\n",
+	       "");
+}
+
+/* What only warns of a thing that is not there: exit 1 all the same. */
+static void test_failed(void)
+{
+	write_good();
+	put("pipeline.yaml", PIPELINE("\"nosuch://me:pw@x\", \"file:///x\""));
+	expect(cmd_check, "check --config-file v.conf", 1,
+	       READ
+	       "./pipeline.yaml:7:18: nosuch://me:****@x: no publisher of that scheme in this virtmeter; its sink "
+	       "goes on without\nerrors: 0, warnings: 1\n",
+	       "");
+	put("pipeline.yaml", PIPELINE("\"nosuch://x\""));
+	expect(cmd_check, "check --config-file v.conf", 1, NULL, "");
+}
+
+/* Warnings that change nothing: still ok. */
+static void test_warned(void)
+{
+	write_good();
+	put("polling.yaml",
+	    "sources:\n  - name: some\n    interval: 10\n    meters: [cpu, cpuu]\n");
+	expect(cmd_check, "check --config-file v.conf", 0,
+	       READ
+	       "./polling.yaml:4:19: no meter matches cpuu (did you mean cpu?); `virtmeter list meters` has them\n"
+	       "ok\n",
+	       "");
+}
+
+static void test_named_files(void)
+{
+	write_good();
+	expect(cmd_check, "check polling.yaml", 0, "read polling.yaml\nok\n", "");
+	expect(cmd_check, "check pipeline.yaml", 0, "read pipeline.yaml\nok\n", "");
+	put("x.conf", "[DEFAULT\n");
+	expect(cmd_check, "check x.conf", 1,
+	       "read x.conf\nx.conf:1:1: section without ']' at the end of its line; write [name]\n"
+	       "errors: 1, warnings: 0\n",
+	       "");
+	expect(cmd_check, "check nowhere.conf", 1,
+	       "nowhere.conf: there is no such file; check the path\nerrors: 1, warnings: 0\n", "");
+	put("juno.yaml",
+	    "- name: a\n  interval: 5\n  meters: [cpu]\n  transformers:\n  publishers: [file]\n");
+	expect(cmd_check, "check juno.yaml --explain", 0, NULL, "");
+}
+
+static void test_missing(void)
+{
+	put("v.conf",
+	    "[DEFAULT]\npipeline_cfg_file=/nowhere/p.yaml\nplugin_dir=\n[polling]\ncfg_file=/nowhere/q.yaml\n");
+	expect(cmd_check, "check --config-file v.conf", 1,
+	       "read v.conf\n"
+	       "/nowhere/p.yaml: no such file, neither here nor beside the configuration; write one or set "
+	       "pipeline_cfg_file\n"
+	       "/nowhere/q.yaml: no such file, neither here nor beside the configuration; write one or set cfg_file "
+	       "in [polling]\nerrors: 2, warnings: 0\n",
+	       "");
+}
+
+static void test_usage(void)
+{
+	expect(cmd_check, "check --explian", 2, "",
+	       "virtmeter check: Unknown option --explian (did you mean --explain?); see virtmeter check --help\n");
+	expect(cmd_check, "check --config-file v.conf x.conf", 2, "", NULL);
+	expect(cmd_list, "list", 2, "", NULL);
+	expect(cmd_list, "list meter", 2, "",
+	       "virtmeter list: meter: there is no such list (did you mean meters?); write instances, meters or "
+	       "plugins; see virtmeter list --help\n");
+	expect(cmd_list, "list meters --format xml", 2, "", NULL);
+}
+
+/* ---- list */
+
+static void test_plugins(void)
+{
+	struct said said;
+
+	write_good();
+	run(cmd_list, "list plugins --config-file v.conf --format json", &said);
+	g_assert_cmpint(said.status, ==, 0);
+	g_assert_nonnull(strstr(
+		said.out,
+		"{\"namespace\":\"publisher\",\"name\":\"file\",\"aliases\":[],\"version\":\"1\","
+		"\"file\":\"built in\",\"help\":\"Writes.\",\"options\":[{\"group\":\"file\","
+		"\"name\":\"size\",\"type\":\"integer\",\"default\":\"1\",\"help\":\"A size.\","
+		"\"min\":1,\"max\":9,\"in_url\":true,\"secret\":false}]}\n"));
+	g_free(said.out);
+	g_free(said.err);
+	run(cmd_list, "list plugins --config-file v.conf", &said);
+	g_assert_cmpint(said.status, ==, 0);
+	g_assert_nonnull(
+		strstr(said.out, "publisher file  [file] size  integer  1        A size.\n"));
+	g_free(said.out);
+	g_free(said.err);
+}
+
+static void test_meters(void)
+{
+	struct said said;
+
+	write_good();
+	run(cmd_list, "list meters --config-file v.conf --format json", &said);
+	g_assert_cmpint(said.status, ==, 0);
+	g_assert_nonnull(strstr(
+		said.out,
+		"{\"name\":\"cpu\",\"sample_name\":\"cpu\",\"type\":\"cumulative\",\"unit\":\"ns\","
+		"\"of\":\"instance\","));
+	g_assert_nonnull(strstr(
+		said.out, "{\"name\":\"vm.test\",\"sample_name\":\"vm.test\",\"type\":\"gauge\","));
+	g_free(said.out);
+	g_free(said.err);
+}
+
+static void test_instances(void)
+{
+	struct said said;
+
+	write_good();
+	expect(cmd_list, "list instances --config-file v.conf", 0,
+	       "ID                                    NAME               DISPLAY NAME  STATE    PROJECT  FLAVOR   VCPUS  "
+	       "RAM MiB\n"
+	       "7d3a1c66-0000-4000-8000-000000000001  instance-00000001  web 1         running           m1.tiny      2  "
+	       "    512\n"
+	       "7d3a1c66-0000-4000-8000-000000000002  instance-00000001  web 1         running\n",
+	       "");
+	run(cmd_list, "list instances --config-file v.conf --format json", &said);
+	g_assert_nonnull(strstr(
+		said.out, "\"display_name\":\"web\\n1\",\"state\":\"running\",\"status\":null,"));
+	g_free(said.out);
+	g_free(said.err);
+	g_setenv("TEST_ABSENT", "1", TRUE);
+	expect(cmd_list, "list instances --config-file v.conf", 1, "",
+	       "virtmeter list: test: nobody answers; start it\n");
+	g_unsetenv("TEST_ABSENT");
+	put("bad.conf", "[DEFAULT]\nmeter_profile=27\n");
+	expect(cmd_list, "list meters --config-file bad.conf", 1, "",
+	       "virtmeter list: bad.conf:2:15: meter_profile: '27' will not do; write one of juno, 19, 26\n");
+}
+
+static void remove_all(const char *path)
+{
+	GDir *dir = g_dir_open(path, 0, NULL);
+	const char *name;
+
+	while (dir && (name = g_dir_read_name(dir)) != NULL) {
+		char *inner = g_build_filename(path, name, NULL);
+
+		g_remove(inner);
+		g_free(inner);
+	}
+	if (dir) {
+		g_dir_close(dir);
+	}
+	g_remove(path);
+}
+
+int main(int argc, char **argv)
+{
+	int ret;
+
+	g_test_init(&argc, &argv, NULL);
+	folder = g_dir_make_tmp("check-test-XXXXXX", NULL);
+	g_test_add_func("/cmd/check/good", test_good);
+	g_test_add_func("/cmd/check/faults", test_faults);
+	g_test_add_func("/cmd/check/failed", test_failed);
+	g_test_add_func("/cmd/check/warned", test_warned);
+	g_test_add_func("/cmd/check/named-files", test_named_files);
+	g_test_add_func("/cmd/check/missing", test_missing);
+	g_test_add_func("/cmd/check/usage", test_usage);
+	g_test_add_func("/cmd/list/plugins", test_plugins);
+	g_test_add_func("/cmd/list/meters", test_meters);
+	g_test_add_func("/cmd/list/instances", test_instances);
+	ret = g_test_run();
+	remove_all(folder);
+	g_free(folder);
+	return ret;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a configuration means for each meter.  Main thread; blocks on the stream only. */
+#include "cmd/explain.h"
+
+#include <glib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "cmd/table.h"
+#include "conf/nearest.h"
+#include "conf/url.h"
+#include "model/meter.h"
+
+/* A meter under the name that is polled and the one that its samples have. */
+struct named {
+	const char *polled, *published;
+};
+
+static GArray *all_meters(const struct registry *registry, enum vmt_profile profile)
+{
+	GArray *list = g_array_new(FALSE, FALSE, sizeof(struct named));
+
+	for (size_t i = 0; i < meter_count(); i++) {
+		struct named n = { meter_at(i)->name, meter_name(meter_at(i), profile) };
+
+		g_array_append_val(list, n);
+	}
+	for (size_t i = 0; i < registry_count(registry); i++) {
+		const struct vmt_plugin *p = registry_at(registry, i);
+
+		for (size_t m = 0; p->ns == VMT_POLLSTER && m < p->ops.pollster->count; m++) {
+			struct named n = { p->ops.pollster->meters[m].name,
+					   p->ops.pollster->meters[m].name };
+
+			g_array_append_val(list, n);
+		}
+	}
+	return list;
+}
+
+/* ---- patterns without a meter */
+
+static void check_pattern(const struct polling_text *pattern, const GArray *meters,
+			  struct problems *problems)
+{
+	const char *glob = pattern->text + (pattern->text[0] == '!');
+	const char **names = g_new0(const char *, meters->len + 1), *near;
+	bool found = strchr(glob, ':'); /* a flavor's name stands there */
+
+	for (guint i = 0; i < meters->len; i++) {
+		const struct named *n = &g_array_index(meters, struct named, i);
+
+		names[i] = n->polled;
+		found = found || pattern_glob(glob, n->polled) || pattern_glob(glob, n->published);
+	}
+	if (!found) {
+		near = conf_nearest(glob, names);
+		problems_add(problems, PROBLEM_WARNING, &pattern->at,
+			     "no meter matches %s%s%s%s; `virtmeter list meters` has them", glob,
+			     near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+	}
+	g_free(names);
+}
+
+void explain_patterns(const struct polling *polling, const struct registry *registry,
+		      struct problems *problems)
+{
+	GArray *meters = all_meters(registry, VMT_PROFILE_26);
+
+	for (size_t i = 0; i < polling->source_count; i++) {
+		const struct polling_list *list = &polling->sources[i].meters;
+
+		for (size_t k = 0; k < list->count; k++) {
+			check_pattern(&list->item[k], meters, problems);
+		}
+	}
+	g_array_unref(meters);
+}
+
+/* ---- the ways of the meters */
+
+static const struct table_column columns[] = {
+	{ .key = "meter" },
+	{ .key = "every_s", .title = "EVERY", .right = true },
+	{ .key = "source" },
+	{ .key = "pipeline", .wide = true },
+	{ .key = "publishers", .wide = true },
+};
+
+static void add_publishers(const struct pipeline_sink *sink, struct buf *out)
+{
+	for (size_t i = 0; i < sink->transformer_count; i++) {
+		buf_printf(out, "%s > ", sink->transformers[i].name);
+	}
+	for (size_t i = 0; i < sink->publishers.count; i++) {
+		struct vmt_error error;
+		struct url *url = NULL;
+
+		buf_puts(out, i ? ", " : "");
+		if (url_parse(sink->publishers.item[i].text, &url, &error) == 0) {
+			buf_puts(out, url_get(url)->text);
+		} else {
+			buf_puts(out, "(not a URL)");
+		}
+		url_free(url);
+	}
+}
+
+static void add_row(struct table *table, const char *meter, const struct polling_source *source,
+		    const struct pipeline_pair *pair)
+{
+	struct buf text = BUF_INIT;
+	char number[G_ASCII_DTOSTR_BUF_SIZE];
+
+	table_text(table, meter);
+	table_raw(table,
+		  g_ascii_formatd(number, sizeof(number), "%.9g",
+				  (double)source->interval_ns / 1e9),
+		  NULL);
+	table_text(table, source->name);
+	if (pair) {
+		add_publishers(pair->sink, &text);
+		table_text(table, pair->name);
+		table_text(table, text.data);
+	} else {
+		table_text(table, "(none takes it)");
+		table_text(table, NULL);
+	}
+	table_row(table);
+	buf_fini(&text);
+}
+
+static void explain_meter(struct table *table, const struct named *meter,
+			  const struct polling_source *source, const struct polling *pipeline,
+			  bool juno)
+{
+	bool taken = false;
+
+	for (size_t i = 0; i < pipeline->pair_count; i++) {
+		const struct pipeline_pair *pair = &pipeline->pairs[i];
+
+		if (juno && pair->source->interval_ns != source->interval_ns) {
+			continue; /* samples of one interval stay together */
+		}
+		if (pattern_match(pair->source->match, meter->published)) {
+			add_row(table, meter->polled, source, pair);
+			taken = true;
+		}
+	}
+	if (!taken) {
+		add_row(table, meter->polled, source, NULL);
+	}
+}
+
+int explain_print(FILE *out, const struct polling *polling, const struct polling *pipeline,
+		  const struct registry *registry, enum vmt_profile profile)
+{
+	struct table *table = table_new(out, TABLE_TEXT, columns, G_N_ELEMENTS(columns), 0);
+	GArray *meters = all_meters(registry, profile);
+
+	for (guint m = 0; m < meters->len; m++) {
+		const struct named *meter = &g_array_index(meters, struct named, m);
+
+		for (size_t i = 0; i < polling->source_count; i++) {
+			if (pattern_match(polling->sources[i].match, meter->polled)) {
+				explain_meter(table, meter, &polling->sources[i], pipeline,
+					      polling == pipeline);
+			}
+		}
+	}
+	g_array_unref(meters);
+	return table_close(table);
+}
