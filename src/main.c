@@ -17,6 +17,11 @@ static const struct cmd *const commands[] = {
 	&cmd_poll_entry,
 	&cmd_status_entry,
 	&cmd_reload_entry,
+	&(const struct cmd){ "check", "say what is wrong with the configuration", cmd_check },
+	&(const struct cmd){ "list", "instances, meters or plugins", cmd_list },
+	&(const struct cmd){ "samples", "the samples in a store", cmd_samples },
+	&(const struct cmd){ "resources", "the resources in a store", cmd_resources },
+	&(const struct cmd){ "meters", "the meters in a store", cmd_meters },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -118,15 +118,15 @@ static int cannot_open(const struct store *s, int system, struct vmt_error *erro
 	struct stat st;
 	int code;
 
-	if (stat(folder, &st) == -1) {
+	if (s->read_only && stat(s->path, &st) == -1) {
+		code = vmt_error_set(error, -errno, "%s: %s; name an existing store with --store, or"
+				     " start the agent that writes it", s->text, g_strerror(errno));
+	} else if (stat(folder, &st) == -1) {
 		code = vmt_error_set(error, -errno, "%s: folder %s: %s; create it, writable for this user",
 				     s->text, folder, g_strerror(errno));
 	} else if (!S_ISDIR(st.st_mode)) {
 		code = vmt_error_set(error, -ENOTDIR, "%s: %s is not a folder; name another path", s->text,
 				     folder);
-	} else if (stat(s->path, &st) == -1 && s->read_only) {
-		code = vmt_error_set(error, -errno, "%s: %s; name an existing store with --store, or"
-				     " start the agent that writes it", s->text, g_strerror(errno));
 	} else if (stat(s->path, &st) == 0 && S_ISDIR(st.st_mode)) {
 		code = vmt_error_set(error, -EISDIR, "%s: is a folder; name a file in it", s->text);
 	} else {
