@@ -53,8 +53,9 @@ def look(pid):
     return int(fields["VmRSS"].split()[0]), len(os.listdir(f"/proc/{pid}/fd")), int(fields["Threads"])
 
 
-def ask(conf, *words):
-    return subprocess.run([PROGRAM, *words, "--config-file", conf], capture_output=True, text=True, timeout=30)
+def ask(tmp, *words):
+    return subprocess.run([PROGRAM, *words, "--socket", f"{tmp}/agent.sock"], capture_output=True, text=True,
+                          timeout=30)
 
 
 def ledger(status):
@@ -71,14 +72,14 @@ def median(rows, column):
     return statistics.median(r[column] for r in rows)
 
 
-def watch(agent, conf, tmp):
+def watch(agent, tmp):
     faults, looks, reloads = [], [], 0
     begin = time.monotonic()
     status = {}
     while time.monotonic() - begin < SECONDS and agent.poll() is None:
         time.sleep(LOOK)
         passed = time.monotonic() - begin
-        answer = ask(conf, "status", "--format", "json")
+        answer = ask(tmp, "status", "--format", "json")
         if answer.returncode != 0:
             faults.append(f"{passed:.0f} s: status: {answer.stderr.strip()}")
             continue
@@ -87,7 +88,7 @@ def watch(agent, conf, tmp):
         looks.append(look(agent.pid))
         if passed > 30 * (reloads + 1):
             reloads += 1
-            answer = ask(conf, "reload")
+            answer = ask(tmp, "reload")
             if answer.returncode != 0:
                 faults.append(f"{passed:.0f} s: reload: {answer.stderr.strip()}")
     passed = time.monotonic() - begin
@@ -119,7 +120,7 @@ def main():
             agent = subprocess.Popen([PROGRAM, "agent", "--config-file", conf, "--demo"], stdin=subprocess.DEVNULL,
                                      stdout=log, stderr=log)
             try:
-                faults = watch(agent, conf, tmp)
+                faults = watch(agent, tmp)
             finally:
                 if agent.poll() is None:
                     agent.kill()
