@@ -2,7 +2,6 @@
 /* Meter patterns.  Immutable once made: any thread may match; blocks on nothing. */
 #include "conf/pattern.h"
 
-#include <fnmatch.h>
 #include <stdint.h>
 #include <glib.h>
 #include <string.h>
@@ -18,11 +17,6 @@ struct pattern {
 static bool is_own(const char *entry)
 {
 	return g_str_has_prefix(entry[0] == '!' ? entry + 1 : entry, OWN);
-}
-
-bool pattern_glob(const char *glob, const char *text)
-{
-	return fnmatch(glob, text, FNM_NOESCAPE) == 0;
 }
 
 /* What is wrong with the list, or NULL.  "Included" is what begins with neither '!' nor '*', so that

@@ -119,11 +119,95 @@ static void test_own(void)
 	pattern_free(NULL);
 }
 
+/* Answers of Python 3.11's fnmatch.fnmatchcase() for the same patterns and texts. */
+static void test_glob(void)
+{
+	static const char *const texts[] = { "", "a", "b", "ab", "abc", "aaab", "ax", "dx", "-", "]", "[", "[a", "!", "^", "\\", "\\a", "*", "?", "a.b", "axb", "disk.read.bytes", "é", "aé", "e", "A", "aab", "z9", "c", "[!", "[]" };
+	static const struct {
+		const char *glob, *match; /* for each of `texts` */
+	} rows[] = {
+		{ "*", "YYYYYYYYYYYYYYYYYYYYYYYYYYYYYY" },
+		{ "", "Ynnnnnnnnnnnnnnnnnnnnnnnnnnnnn" },
+		{ "a", "nYnnnnnnnnnnnnnnnnnnnnnnnnnnnn" },
+		{ "?", "nYYnnnnnYYYnYYYnYYnnnYnYYnnYnn" },
+		{ "?\?", "nnnYnnYYnnnYnnnYnnnnnnYnnnYnYY" },
+		{ "a*", "nYnYYYYnnnnnnnnnnnYYnnYnnYnnnn" },
+		{ "*a", "nYnnnnnnnnnYnnnYnnnnnnnnnnnnnn" },
+		{ "*a*", "nYnYYYYnnnnYnnnYnnYYYnYnnYnnnn" },
+		{ "a*b*c", "nnnnYnnnnnnnnnnnnnnnnnnnnnnnnn" },
+		{ "a*a*a*b", "nnnnnYnnnnnnnnnnnnnnnnnnnnnnnn" },
+		{ "[abc]", "nYYnnnnnnnnnnnnnnnnnnnnnnnnYnn" },
+		{ "[a-c]x", "nnnnnnYnnnnnnnnnnnnnnnnnnnnnnn" },
+		{ "[!a-c]x", "nnnnnnnYnnnnnnnnnnnnnnnnnnnnnn" },
+		{ "[]]", "nnnnnnnnnYnnnnnnnnnnnnnnnnnnnn" },
+		{ "[!]]", "nYYnnnnnYnYnYYYnYYnnnYnYYnnYnn" },
+		{ "[]-a]", "nYnnnnnnnYnnnYnnnnnnnnnnnnnnnn" },
+		{ "[a", "nnnnnnnnnnnYnnnnnnnnnnnnnnnnnn" },
+		{ "a[", "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnn" },
+		{ "[!", "nnnnnnnnnnnnnnnnnnnnnnnnnnnnYn" },
+		{ "[!]", "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnn" },
+		{ "[]", "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnY" },
+		{ "[a-]", "nYnnnnnnYnnnnnnnnnnnnnnnnnnnnn" },
+		{ "[-a]", "nYnnnnnnYnnnnnnnnnnnnnnnnnnnnn" },
+		{ "[!-a]", "nnYnnnnnnYYnYYYnYYnnnYnYYnnYnn" },
+		{ "[a-c-e]", "nYYnnnnnYnnnnnnnnnnnnnnYnnnYnn" },
+		{ "[c-a]", "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnn" },
+		{ "[c-ab]", "nnYnnnnnnnnnnnnnnnnnnnnnnnnnnn" },
+		{ "[^a]", "nYnnnnnnnnnnnYnnnnnnnnnnnnnnnn" },
+		{ "[[:alpha:]]", "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnY" },
+		{ "\\*", "nnnnnnnnnnnnnnYYnnnnnnnnnnnnnn" },
+		{ "\\a", "nnnnnnnnnnnnnnnYnnnnnnnnnnnnnn" },
+		{ "[\\]]", "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnn" },
+		{ "a.b", "nnnnnnnnnnnnnnnnnnYnnnnnnnnnnn" },
+		{ "disk.*.bytes", "nnnnnnnnnnnnnnnnnnnnYnnnnnnnnn" },
+		{ "*.*", "nnnnnnnnnnnnnnnnnnYnYnnnnnnnnn" },
+		{ "[*]", "nnnnnnnnnnnnnnnnYnnnnnnnnnnnnn" },
+		{ "[?]", "nnnnnnnnnnnnnnnnnYnnnnnnnnnnnn" },
+		{ "é", "nnnnnnnnnnnnnnnnnnnnnYnnnnnnnn" },
+		{ "?é*", "nnnnnnnnnnnnnnnnnnnnnnYnnnnnnn" },
+		{ "[à-ü]", "nnnnnnnnnnnnnnnnnnnnnYnnnnnnnn" },
+		{ "[!é]", "nYYnnnnnYYYnYYYnYYnnnnnYYnnYnn" },
+		{ "***", "YYYYYYYYYYYYYYYYYYYYYYYYYYYYYY" },
+		{ "a**b", "nnnYnYnnnnnnnnnnnnYYnnnnnYnnnn" },
+		{ "[a-z]*[0-9]", "nnnnnnnnnnnnnnnnnnnnnnnnnnYnnn" },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+		for (size_t t = 0; t < G_N_ELEMENTS(texts); t++) {
+			g_test_message("%s %s", rows[i].glob, texts[t]);
+			g_assert_cmpint(pattern_glob(rows[i].glob, texts[t]), ==, rows[i].match[t] == 'Y');
+		}
+	}
+}
+
+/* Many stars take no longer than they must. */
+static void test_stars(void)
+{
+	char glob[201], text[2001];
+
+	for (size_t i = 0; i < 200; i += 2) {
+		memcpy(glob + i, "*a", 2);
+	}
+	glob[199] = 'b';
+	glob[200] = '\0';
+	memset(text, 'a', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	g_assert_false(pattern_glob(glob, text));
+	text[sizeof(text) - 2] = 'b';
+	g_assert_true(pattern_glob(glob, text));
+	/* no UTF-8, cut short at the end */
+	g_assert_true(pattern_glob("?\xc3", "a\xc3"));
+	g_assert_false(pattern_glob("a\xe2", "a\xe2\x82\xac"));
+	g_assert_false(pattern_glob("[\xf0", "\xf0]"));
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/pattern/table", test_table);
 	g_test_add_func("/pattern/errors", test_errors);
 	g_test_add_func("/pattern/own", test_own);
+	g_test_add_func("/pattern/glob", test_glob);
+	g_test_add_func("/pattern/stars", test_stars);
 	return g_test_run();
 }
