@@ -49,8 +49,8 @@ static void task_done(void *context)
 	loop_post(at->agent->loop, job_ended, at);
 }
 
-static void task_look(void *context, const struct cycle *cycle, const struct frame *frame,
-		      const struct cycle_result *result)
+static void task_look(void *context, const struct poll_cycle *cycle, const struct frame *frame,
+		      const struct poll_cycle_result *result)
 {
 	const struct agent_options *o = &((struct agent_task *)context)->agent->options;
 

@@ -275,7 +275,7 @@ static int open_task(struct build *b, int64_t interval_ns, struct agent_task **r
 	}
 	g_snprintf(name, sizeof(name), "poll-%gs", (double)interval_ns / 1e9);
 	parts.name = name;
-	parts.cycle = (struct cycle_parts){
+	parts.cycle = (struct poll_cycle_parts){
 		.instances = a->instances,
 		.inspector = at->inspector,
 		.pollsters = (struct plugin_object *const *)a->pollsters->pdata,

@@ -22,7 +22,7 @@
 struct task {
 	struct task_parts parts;
 	char *name;
-	struct cycle *cycle;
+	struct poll_cycle *cycle;
 	pthread_t thread;
 	atomic_bool cancel;
 	struct task_work work; /* the thread's own */
@@ -86,7 +86,7 @@ static void run_job(struct task *t, bool first)
 {
 	int64_t interval = t->parts.cycle.interval_ns, began = clock_monotonic();
 	int64_t budget = MAX(interval, BUDGET_MIN_NS);
-	struct cycle_result result;
+	struct poll_cycle_result result;
 	struct frame *frame = NULL;
 	struct vmt_call call;
 	bool kept;
@@ -95,7 +95,7 @@ static void run_job(struct task *t, bool first)
 		budget = MAX(budget, t->parts.first_budget_ns);
 	}
 	call = (struct vmt_call){ .deadline_ns = began + budget, .cancel = &t->cancel };
-	cycle_run(t->cycle, &t->work.cycle, &call, &frame, &result);
+	poll_cycle_run(t->cycle, &t->work.cycle, &call, &frame, &result);
 	if (t->parts.look) {
 		t->parts.look(t->parts.context, t->cycle, frame, &result);
 	}
@@ -130,13 +130,13 @@ int task_new(const struct task_parts *parts, struct task_work work, struct task 
 	t->parts = *parts;
 	t->name = g_strdup(parts->name);
 	t->work = work;
-	t->cycle = cycle_new(&parts->cycle);
+	t->cycle = poll_cycle_new(&parts->cycle);
 	t->status.interval_ns = parts->cycle.interval_ns;
 	wait_init(&t->wait);
 	ret = thread_start(&t->thread, t->name, task_main, t);
 	if (ret < 0) {
 		task_work_clear(&t->work);
-		cycle_free(t->cycle);
+		poll_cycle_free(t->cycle);
 		wait_fini(&t->wait);
 		g_free(t->name);
 		g_free(t);
@@ -206,7 +206,7 @@ void task_free(struct task *task)
 	wait_unlock(&task->wait);
 	wait_wake(&task->wait);
 	thread_join(task->thread);
-	cycle_free(task->cycle);
+	poll_cycle_free(task->cycle);
 	task_work_clear(&task->work);
 	task_work_clear(&task->next);
 	wait_fini(&task->wait);

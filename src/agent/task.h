@@ -6,7 +6,7 @@
 #ifndef AGENT_TASK_H
 #define AGENT_TASK_H
 
-#include "agent/cycle.h"
+#include "agent/poll_cycle.h"
 #include "agent/schedule.h"
 
 struct frame;
@@ -16,7 +16,7 @@ struct task;
 
 /* What a reload may change: which meters, and the pipelines for their samples. */
 struct task_work {
-	struct cycle_work cycle;
+	struct poll_cycle_work cycle;
 	size_t pollsters; /* entries of cycle.pollster */
 	struct pipeline_set *set;
 };
@@ -26,11 +26,11 @@ void task_work_clear(struct task_work *work);
 
 /* Called on the task's thread after each cycle; all of it may be looked at until it returns.  `frame` is
  * NULL when there was no sample. */
-typedef void (*task_look_fn)(void *context, const struct cycle *cycle, const struct frame *frame,
-			     const struct cycle_result *result);
+typedef void (*task_look_fn)(void *context, const struct poll_cycle *cycle, const struct frame *frame,
+			     const struct poll_cycle_result *result);
 
 struct task_parts {
-	struct cycle_parts cycle;
+	struct poll_cycle_parts cycle;
 	struct pipeline_runner *runner;
 	const char *name; /* for messages, copied */
 	int64_t first_budget_ns; /* at least this much for the first cycle */
@@ -43,7 +43,7 @@ struct task_status {
 	int64_t interval_ns;
 	uint64_t cycles, overruns, lost_frames;
 	bool busy;
-	struct cycle_result last;
+	struct poll_cycle_result last;
 };
 
 /* Starts the thread.  Takes over `work`. */

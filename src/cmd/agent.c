@@ -85,13 +85,13 @@ static gboolean on_hangup(gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
-static void on_cycle(void *context, const struct cycle *cycle, const struct frame *frame,
-		     const struct cycle_result *result)
+static void on_cycle(void *context, const struct poll_cycle *cycle, const struct frame *frame,
+		     const struct poll_cycle_result *result)
 {
 	struct running *r = context;
 
-	if (cycle_snapshot(cycle)) {
-		watch_print(r->watch, cycle_snapshot(cycle), cycle_inspection(cycle), result->samples);
+	if (poll_cycle_snapshot(cycle)) {
+		watch_print(r->watch, poll_cycle_snapshot(cycle), poll_cycle_inspection(cycle), result->samples);
 	}
 }
 

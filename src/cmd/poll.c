@@ -89,11 +89,11 @@ static void add_volume(struct table *table, union vmt_num value, enum vmt_kind k
 	table_raw(table, text, NULL);
 }
 
-static void print_table(const struct poll *p, const struct cycle *cycle, const struct vmt_frame *frame)
+static void print_table(const struct poll *p, const struct poll_cycle *cycle, const struct vmt_frame *frame)
 {
 	size_t count = p->explain ? G_N_ELEMENTS(columns) : PLAIN_COLUMNS;
 	struct table *table = table_new(stdout, TABLE_TEXT, columns, count, 0);
-	const struct vmt_inspection *in = cycle_inspection(cycle);
+	const struct vmt_inspection *in = poll_cycle_inspection(cycle);
 
 	for (size_t i = 0; i < frame->count; i++) {
 		const struct vmt_batch *b = &frame->batch[i];
@@ -101,7 +101,7 @@ static void print_table(const struct poll *p, const struct cycle *cycle, const s
 		for (uint32_t r = 0; r < b->count; r++) {
 			int64_t mono = b->monos ? b->monos[r] : b->mono_ns;
 
-			if (!wanted(p, cycle_snapshot(cycle), b->resource[r])) {
+			if (!wanted(p, poll_cycle_snapshot(cycle), b->resource[r])) {
 				continue;
 			}
 			table_text(table, b->resource[r]->id);
@@ -127,7 +127,7 @@ static void add_explanation(struct buf *line, const struct vmt_inspection *in, i
 		   source_of(in, mono));
 }
 
-static void print_json(const struct poll *p, const struct cycle *cycle, const struct vmt_frame *frame)
+static void print_json(const struct poll *p, const struct poll_cycle *cycle, const struct vmt_frame *frame)
 {
 	struct sample_encoder encoder;
 	struct buf line = BUF_INIT;
@@ -138,13 +138,13 @@ static void print_json(const struct poll *p, const struct cycle *cycle, const st
 
 		sample_encoder_batch(&encoder, b);
 		for (uint32_t r = 0; r < b->count; r++) {
-			if (!wanted(p, cycle_snapshot(cycle), b->resource[r])) {
+			if (!wanted(p, poll_cycle_snapshot(cycle), b->resource[r])) {
 				continue;
 			}
 			buf_reset(&line);
 			sample_encoder_row(&encoder, r, &line);
 			if (p->explain) {
-				add_explanation(&line, cycle_inspection(cycle), b->monos ? b->monos[r] : b->mono_ns);
+				add_explanation(&line, poll_cycle_inspection(cycle), b->monos ? b->monos[r] : b->mono_ns);
 			}
 			buf_putc(&line, '\n');
 			fwrite(line.data, 1, line.len, stdout);
@@ -155,8 +155,8 @@ static void print_json(const struct poll *p, const struct cycle *cycle, const st
 	fflush(stdout);
 }
 
-static void on_cycle(void *context, const struct cycle *cycle, const struct frame *frame,
-		     const struct cycle_result *result)
+static void on_cycle(void *context, const struct poll_cycle *cycle, const struct frame *frame,
+		     const struct poll_cycle_result *result)
 {
 	struct poll *p = context;
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One polling cycle: who is here, what do they use, which samples does that make.  The same for the
- * daemon's tasks and for `virtmeter poll`.  A struct cycle belongs to one thread; it keeps what is
+ * daemon's tasks and for `virtmeter poll`.  A struct poll_cycle belongs to one thread; it keeps what is
  * needed from one cycle to the next (readings, resource versions, counters for deltas), so that
  * nothing is allocated in the steady state.
  */
-#ifndef AGENT_CYCLE_H
-#define AGENT_CYCLE_H
+#ifndef AGENT_POLL_CYCLE_H
+#define AGENT_POLL_CYCLE_H
 
 #include <virtmeter/plugin.h>
 
@@ -18,7 +18,7 @@ struct instances;
 struct plugin_object;
 
 /* What is to be polled. */
-struct cycle_work {
+struct poll_cycle_work {
 	struct meter_selection *selection; /* of the table; its groups cover the pollsters' too */
 	/* Per pollster object, per meter of its table: not 0 when it is wanted.  NULL for one that has
 	 * nothing to do; the list itself is NULL when there are no pollsters. */
@@ -26,7 +26,7 @@ struct cycle_work {
 };
 
 /* What a cycle works with; all of it stays the caller's. */
-struct cycle_parts {
+struct poll_cycle_parts {
 	struct instances *instances;
 	struct plugin_object *inspector;
 	struct plugin_object *const *pollsters; /* NULL-terminated */
@@ -36,7 +36,7 @@ struct cycle_parts {
 };
 
 /* What became of it. */
-struct cycle_result {
+struct poll_cycle_result {
 	int64_t wall_ns, cpu_ns; /* CPU of the whole process meanwhile */
 	size_t outcome[VMT_OUTCOMES];
 	uint64_t calls; /* questions put to the hypervisor */
@@ -44,19 +44,19 @@ struct cycle_result {
 	struct vmt_error error; /* "" when the hypervisor and the discovery answered */
 };
 
-struct cycle;
+struct poll_cycle;
 
-struct cycle *cycle_new(const struct cycle_parts *parts);
-void cycle_free(struct cycle *cycle);
+struct poll_cycle *poll_cycle_new(const struct poll_cycle_parts *parts);
+void poll_cycle_free(struct poll_cycle *cycle);
 
 /* Runs it, until call->deadline_ns at the latest.  `work` may be another one in each cycle.
  * 0 and a frame (NULL when there is no sample), the caller's to unref; -errno when there is no list of
  * instances yet.  *ret_result is filled in any case. */
-int cycle_run(struct cycle *cycle, const struct cycle_work *work, const struct vmt_call *call,
-	      struct frame **ret_frame, struct cycle_result *ret_result);
+int poll_cycle_run(struct poll_cycle *cycle, const struct poll_cycle_work *work, const struct vmt_call *call,
+	      struct frame **ret_frame, struct poll_cycle_result *ret_result);
 
 /* The list and the readings of the last cycle, until the next one; NULL before the first. */
-const struct vmt_snapshot *cycle_snapshot(const struct cycle *cycle);
-const struct vmt_inspection *cycle_inspection(const struct cycle *cycle);
+const struct vmt_snapshot *poll_cycle_snapshot(const struct poll_cycle *cycle);
+const struct vmt_inspection *poll_cycle_inspection(const struct poll_cycle *cycle);
 
 #endif

@@ -3,7 +3,7 @@
  * One polling cycle.  Runs on its task's thread; may block inside discovery, inspector and pollsters,
  * until the deadline it was given.
  */
-#include "agent/cycle.h"
+#include "agent/poll_cycle.h"
 
 #include <errno.h>
 #include <glib.h>
@@ -17,8 +17,8 @@
 #include "model/snapshot.h"
 #include "plugin/object.h"
 
-struct cycle {
-	struct cycle_parts parts;
+struct poll_cycle {
+	struct poll_cycle_parts parts;
 	struct snapshot *snapshot;
 	struct vmt_inspection *inspection;
 	struct meter_state *state;
@@ -26,9 +26,9 @@ struct cycle {
 	struct frame_builder builder;
 };
 
-struct cycle *cycle_new(const struct cycle_parts *parts)
+struct poll_cycle *poll_cycle_new(const struct poll_cycle_parts *parts)
 {
-	struct cycle *c = g_new0(struct cycle, 1);
+	struct poll_cycle *c = g_new0(struct poll_cycle, 1);
 
 	c->parts = *parts;
 	c->inspection = inspection_new();
@@ -38,7 +38,7 @@ struct cycle *cycle_new(const struct cycle_parts *parts)
 	return c;
 }
 
-void cycle_free(struct cycle *cycle)
+void poll_cycle_free(struct poll_cycle *cycle)
 {
 	if (!cycle) {
 		return;
@@ -52,8 +52,8 @@ void cycle_free(struct cycle *cycle)
 }
 
 /* Asks the hypervisor.  What it says nothing of is unreachable. */
-static void inspect(struct cycle *c, const struct meter_selection *selection, const struct vmt_call *call,
-		    struct cycle_result *result)
+static void inspect(struct poll_cycle *c, const struct meter_selection *selection, const struct vmt_call *call,
+		    struct poll_cycle_result *result)
 {
 	struct vmt_inspect_request request = { .groups = selection->groups,
 					       .stopped = c->parts.settings->report_stopped,
@@ -86,8 +86,8 @@ static void inspect(struct cycle *c, const struct meter_selection *selection, co
 }
 
 /* Meters that plugins add. */
-static void run_pollsters(struct cycle *c, const struct cycle_work *work, const struct vmt_call *call,
-			  struct cycle_result *result)
+static void run_pollsters(struct poll_cycle *c, const struct poll_cycle_work *work, const struct vmt_call *call,
+			  struct poll_cycle_result *result)
 {
 	for (size_t i = 0; work->pollster && c->parts.pollsters[i]; i++) {
 		const struct plugin_object *object = c->parts.pollsters[i];
@@ -108,8 +108,8 @@ static void run_pollsters(struct cycle *c, const struct cycle_work *work, const 
 	}
 }
 
-static int run(struct cycle *c, const struct cycle_work *work, const struct vmt_call *call,
-	       struct frame **ret_frame, struct cycle_result *result)
+static int run(struct poll_cycle *c, const struct poll_cycle_work *work, const struct vmt_call *call,
+	       struct frame **ret_frame, struct poll_cycle_result *result)
 {
 	struct snapshot *fresh = instances_get(c->parts.instances, call, &result->error);
 	int64_t samples;
@@ -133,13 +133,13 @@ static int run(struct cycle *c, const struct cycle_work *work, const struct vmt_
 	return 0;
 }
 
-int cycle_run(struct cycle *cycle, const struct cycle_work *work, const struct vmt_call *call,
-	      struct frame **ret_frame, struct cycle_result *ret_result)
+int poll_cycle_run(struct poll_cycle *cycle, const struct poll_cycle_work *work, const struct vmt_call *call,
+	      struct frame **ret_frame, struct poll_cycle_result *ret_result)
 {
 	int64_t wall = clock_monotonic(), cpu = clock_cpu_process();
 	int ret;
 
-	*ret_result = (struct cycle_result){ .samples = 0 };
+	*ret_result = (struct poll_cycle_result){ .samples = 0 };
 	*ret_frame = NULL;
 	ret = run(cycle, work, call, ret_frame, ret_result);
 	ret_result->wall_ns = clock_monotonic() - wall;
@@ -147,12 +147,12 @@ int cycle_run(struct cycle *cycle, const struct cycle_work *work, const struct v
 	return ret;
 }
 
-const struct vmt_snapshot *cycle_snapshot(const struct cycle *cycle)
+const struct vmt_snapshot *poll_cycle_snapshot(const struct poll_cycle *cycle)
 {
 	return cycle->snapshot ? &cycle->snapshot->list : NULL;
 }
 
-const struct vmt_inspection *cycle_inspection(const struct cycle *cycle)
+const struct vmt_inspection *poll_cycle_inspection(const struct poll_cycle *cycle)
 {
 	return cycle->snapshot ? cycle->inspection : NULL;
 }
