@@ -12,16 +12,20 @@
 #include "conf/nearest.h"
 #include "version.h"
 
-static const struct cmd *const commands[] = {
-	&cmd_agent_entry,
-	&cmd_poll_entry,
-	&cmd_status_entry,
-	&cmd_reload_entry,
-	&(const struct cmd){ "check", "say what is wrong with the configuration", cmd_check },
-	&(const struct cmd){ "list", "instances, meters or plugins", cmd_list },
-	&(const struct cmd){ "samples", "the samples in a store", cmd_samples },
-	&(const struct cmd){ "resources", "the resources in a store", cmd_resources },
-	&(const struct cmd){ "meters", "the meters in a store", cmd_meters },
+static const struct {
+	const char *name;
+	const char *summary;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{ "agent", "poll the instances of this host and publish samples (the daemon)", cmd_agent },
+	{ "poll", "poll once without publishing, and print", cmd_poll },
+	{ "list", "list instances, meters or plugins", cmd_list },
+	{ "check", "read all configuration and say what is wrong", cmd_check },
+	{ "samples", "read samples from a store", cmd_samples },
+	{ "resources", "read resources from a store", cmd_resources },
+	{ "meters", "read which meters a store holds", cmd_meters },
+	{ "status", "ask the running agent how it is", cmd_status },
+	{ "reload", "make the running agent read its configuration anew", cmd_reload },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -31,7 +35,7 @@ static void help(void)
 	printf("virtmeter meters virtual machines from outside.\n\n"
 	       "Usage: virtmeter COMMAND [OPTION...]\n\n");
 	for (size_t i = 0; i < COMMANDS; i++) {
-		printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+		printf("  %-10s %s\n", commands[i].name, commands[i].summary);
 	}
 	printf("\n  --help     this text; `virtmeter COMMAND --help` tells of one command\n"
 	       "  --version  which version this is\n\n"
@@ -44,7 +48,7 @@ static int unknown(const char *word)
 	const char *near;
 
 	for (size_t i = 0; i < COMMANDS; i++) {
-		names[i] = commands[i]->name;
+		names[i] = commands[i].name;
 	}
 	near = conf_nearest(word, names);
 	fprintf(stderr, "virtmeter: %s: no such command%s%s%s; `virtmeter --help` lists them\n", word,
@@ -71,8 +75,8 @@ int main(int argc, char **argv)
 		return CMD_OK;
 	}
 	for (size_t i = 0; i < COMMANDS; i++) {
-		if (strcmp(argv[1], commands[i]->name) == 0) {
-			return commands[i]->run(argc - 1, argv + 1);
+		if (strcmp(argv[1], commands[i].name) == 0) {
+			return commands[i].run(argc - 1, argv + 1);
 		}
 	}
 	return unknown(argv[1]);

@@ -243,7 +243,7 @@ static int run(struct running *r, const struct arguments *args)
 	return status;
 }
 
-static int run_agent(int argc, char **argv)
+int cmd_agent(int argc, char **argv)
 {
 	struct arguments args = { .cycles = 0 };
 	struct running r = { .agent = NULL };
@@ -286,9 +286,3 @@ static int run_agent(int argc, char **argv)
 	arguments_fini(&args);
 	return status;
 }
-
-const struct cmd cmd_agent_entry = {
-	.name = "agent",
-	.summary = "poll the instances of this host and publish samples (the daemon)",
-	.run = run_agent,
-};

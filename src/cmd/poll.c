@@ -260,7 +260,7 @@ static int run(struct poll *p)
 	return p->failed ? CMD_FAILED : CMD_OK;
 }
 
-static int run_poll(int argc, char **argv)
+int cmd_poll(int argc, char **argv)
 {
 	struct poll p = { .cycles = 1, .interval_s = INTERVAL_S };
 	struct log_settings quiet = { .use_stderr = true };
@@ -276,9 +276,3 @@ static int run_poll(int argc, char **argv)
 	poll_fini(&p);
 	return status;
 }
-
-const struct cmd cmd_poll_entry = {
-	.name = "poll",
-	.summary = "poll once without publishing, and print",
-	.run = run_poll,
-};

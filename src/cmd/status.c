@@ -295,7 +295,7 @@ static int ask(const char *command, const char *path, enum control_verb verb, st
 	return CMD_OK;
 }
 
-static int run_status(int argc, char **argv)
+int cmd_status(int argc, char **argv)
 {
 	char *path = NULL, *format_name = NULL;
 	gboolean check = FALSE;
@@ -346,7 +346,7 @@ static int show_reload(const struct buf *answer)
 	return taken ? CMD_OK : CMD_FAILED;
 }
 
-static int run_reload(int argc, char **argv)
+int cmd_reload(int argc, char **argv)
 {
 	char *path = NULL;
 	const GOptionEntry entries[] = {
@@ -370,15 +370,3 @@ static int run_reload(int argc, char **argv)
 	g_free(path);
 	return status;
 }
-
-const struct cmd cmd_status_entry = {
-	.name = "status",
-	.summary = "ask the running agent how it is",
-	.run = run_status,
-};
-
-const struct cmd cmd_reload_entry = {
-	.name = "reload",
-	.summary = "make the running agent read its configuration anew",
-	.run = run_reload,
-};
