@@ -21,7 +21,7 @@
 #define LOOK_FIRST_NS (1 * NS_PER_S) /* how long the first readings wait for stat() */
 #define LOOK_NS (50 * NS_PER_MS) /* and later ones, when the bulk call was faster */
 
-enum { ATTEMPTS = 4 };
+enum { ATTEMPTS = 3 };
 
 struct cycle {
 	struct cycle_conf conf;
@@ -270,8 +270,10 @@ static bool again(struct cycle *c, struct attempt *a, int err, const struct vmt_
 		c->message /= 2;
 		return true;
 	}
-	if (err == -ETIMEDOUT && !a->nowait && !c->each) {
-		a->nowait = true; /* somebody does not answer: then the rest without */
+	if (err == -ETIMEDOUT && !c->each) {
+		/* Somebody does not answer.  The call left behind holds that one's monitor, so that the rest
+		 * comes at once without it. */
+		a->nowait = true;
 		return true;
 	}
 	return false;

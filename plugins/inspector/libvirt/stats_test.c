@@ -42,18 +42,16 @@ static struct domain_desc *golden_desc(const char *name)
 /* The part of the fixture that speaks of one domain. */
 static GArray *golden_params(const char *name)
 {
-	char *text = contents(GOLDEN, "domstats.txt");
-	char *mark = g_strdup_printf("domain %s\n", name), *at = strstr(text, mark), *end;
-	GArray *params;
+	char *text = contents(GOLDEN, "domstats.txt"), **part = g_strsplit(text, "domain ", -1);
+	GArray *params = NULL;
 
-	g_assert_nonnull(at);
-	at += strlen(mark);
-	end = strstr(at, "domain ");
-	if (end) {
-		*end = '\0';
+	for (size_t i = 1; part[i]; i++) {
+		if (g_str_has_prefix(part[i], name)) {
+			params = params_parse(part[i]);
+		}
 	}
-	params = params_parse(at);
-	g_free(mark);
+	g_assert_nonnull(params);
+	g_strfreev(part);
 	g_free(text);
 	return params;
 }
