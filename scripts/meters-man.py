@@ -44,7 +44,8 @@ def rows(text):
 def quoted(text):
     """Text as an mdoc macro's argument list: nothing in it is taken for a macro or an escape."""
     words = text.replace("\\", "\\e").split()
-    return " ".join("\\&" + w if re.fullmatch(r"[A-Z%][A-Za-z0-9]{1,2}|[.,:;()\[\]?!|]", w) else w for w in words)
+    words = " ".join("\\&" + w if re.fullmatch(r"[A-Z%][A-Za-z0-9]{1,2}|[.,:;()\[\]?!|]", w) else w for w in words)
+    return re.sub(r"\. (?=[A-Z])", ".\n", words)
 
 
 def unit(text):

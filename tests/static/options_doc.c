@@ -48,6 +48,7 @@ static void add(const struct vmt_option *options, const struct vmt_plugin *plugi
 static char *mdoc(const char *text)
 {
 	char **words = g_strsplit(text, " ", -1);
+	GString *out = g_string_new(NULL);
 
 	for (char **w = words; *w; w++) {
 		char **parts = g_strsplit(*w, "\\", -1);
@@ -63,9 +64,17 @@ static char *mdoc(const char *text)
 			*w = escaped;
 		}
 	}
-	text = g_strjoinv(" ", words);
+	for (char **w = words; *w; w++) {
+		if (w > words) {
+			/* a sentence begins a line */
+			bool sentence = g_str_has_suffix(w[-1], ".") && g_ascii_isupper(**w);
+
+			g_string_append_c(out, sentence ? '\n' : ' ');
+		}
+		g_string_append(out, *w);
+	}
 	g_strfreev(words);
-	return (char *)text;
+	return g_string_free(out, FALSE);
 }
 
 static void print_mdoc(const struct row *r)
