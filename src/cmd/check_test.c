@@ -258,10 +258,11 @@ static void test_warned(void)
 {
 	write_good();
 	put("polling.yaml",
-	    "sources:\n  - name: some\n    interval: 10\n    meters: [cpu, cpuu]\n");
+	    "sources:\n  - name: some\n    interval: 10\n    meters: [cpu, cpuu, hardware.*]\n");
 	expect(cmd_check, "check --config-file v.conf", 0,
 	       READ
 	       "./polling.yaml:4:19: no meter matches cpuu (did you mean cpu?); `virtmeter list meters` has them\n"
+	       "./polling.yaml:4:25: hardware.*: a meter of another agent, not polled here\n"
 	       "ok\n",
 	       "");
 }

@@ -40,6 +40,23 @@ static GArray *all_meters(const struct registry *registry, enum vmt_profile prof
 
 /* ---- patterns without a meter */
 
+/* Beginnings of Ceilometer's meters that other agents poll (central, IPMI), beside those of compute in
+ * one file. */
+static const char *const elsewhere[] = { "hardware.",         "volume.",   "image",
+					 "storage.",          "radosgw.",  "ip.",
+					 "network.services.", "switch",    "port",
+					 "floatingip",        "identity.", NULL };
+
+static bool is_elsewhere(const char *glob)
+{
+	for (size_t i = 0; elsewhere[i]; i++) {
+		if (g_str_has_prefix(glob, elsewhere[i])) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void check_pattern(const struct polling_text *pattern, const GArray *meters,
 			  struct problems *problems)
 {
@@ -53,7 +70,10 @@ static void check_pattern(const struct polling_text *pattern, const GArray *mete
 		names[i] = n->polled;
 		found = found || pattern_glob(glob, n->polled) || pattern_glob(glob, n->published);
 	}
-	if (!found) {
+	if (!found && is_elsewhere(glob)) {
+		problems_add(problems, PROBLEM_NOTE, &pattern->at,
+			     "%s: a meter of another agent, not polled here", glob);
+	} else if (!found) {
 		near = conf_nearest(glob, names);
 		problems_add(problems, PROBLEM_WARNING, &pattern->at,
 			     "no meter matches %s%s%s%s; `virtmeter list meters` has them", glob,
