@@ -47,12 +47,14 @@ static int64_t file_size(const char *path)
 	return stat(path, &st) ? 0 : (int64_t)st.st_size;
 }
 
-static double report(const char *what, const struct size *z, double wall, double cpu, const char *path)
+static double report(const char *what, const struct size *z, double wall, double cpu,
+		     const char *path)
 {
 	double rows = (double)z->resources * z->meters * (z->cycles - WARM);
 
 	printf("%-28s %8.0f samples/s  %6.2f us/sample  cpu %6.2f us  %5.1f bytes/sample\n", what,
-	       rows / wall, wall / rows * 1e6, cpu / rows * 1e6, (double)file_size(path) / rows * (z->cycles - WARM) / z->cycles);
+	       rows / wall, wall / rows * 1e6, cpu / rows * 1e6,
+	       (double)file_size(path) / rows * (z->cycles - WARM) / z->cycles);
 	return rows / wall;
 }
 
@@ -79,11 +81,13 @@ static double bare(const char *path, const struct size *z, struct fixture *f, bo
 	run(db, "PRAGMA journal_mode = wal; PRAGMA synchronous = full; PRAGMA cache_size = -1024");
 	run(db, by_minute ? "CREATE TABLE point (minute INTEGER NOT NULL, series INTEGER NOT NULL,"
 			    " micros INTEGER NOT NULL, value NOT NULL,"
-			    " PRIMARY KEY (minute, series, micros)) WITHOUT ROWID" :
-			    "CREATE TABLE point (series INTEGER NOT NULL, time INTEGER NOT NULL,"
+			    " PRIMARY KEY (minute, series, micros)) WITHOUT ROWID"
+			  : "CREATE TABLE point (series INTEGER NOT NULL, time INTEGER NOT NULL,"
 			    " value NOT NULL, PRIMARY KEY (series, time)) WITHOUT ROWID");
-	sqlite3_prepare_v2(db, by_minute ? "INSERT INTO point VALUES (?, ?, ?, ?)" :
-					   "INSERT INTO point VALUES (?, ?, ?)", -1, &s, NULL);
+	sqlite3_prepare_v2(db,
+			   by_minute ? "INSERT INTO point VALUES (?, ?, ?, ?)"
+				     : "INSERT INTO point VALUES (?, ?, ?)",
+			   -1, &s, NULL);
 	for (uint32_t cycle = 0; cycle < z->cycles; cycle++) {
 		int64_t time = START + cycle * z->interval_ns, micros = store_micros(time);
 
@@ -101,7 +105,8 @@ static double bare(const char *path, const struct size *z, struct fixture *f, bo
 					sqlite3_bind_int64(s, column++, store_minute(micros));
 				}
 				sqlite3_bind_int64(s, column++, (int64_t)r * 32 + m + 1);
-				sqlite3_bind_int64(s, column++, by_minute ? micros % STORE_MINUTE_US : time);
+				sqlite3_bind_int64(s, column++,
+						   by_minute ? micros % STORE_MINUTE_US : time);
 				bind_row(s, &f->batch[m], r, column);
 				if (sqlite3_step(s) != SQLITE_DONE) {
 					g_error("insert: %s", sqlite3_errmsg(db));
@@ -115,8 +120,8 @@ static double bare(const char *path, const struct size *z, struct fixture *f, bo
 	cpu = now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 	sqlite3_finalize(s);
 	sqlite3_close(db);
-	return report(by_minute ? "bare insert, same table" : "bare insert, (series, time)", z, wall, cpu,
-		      path);
+	return report(by_minute ? "bare insert, same table" : "bare insert, (series, time)", z,
+		      wall, cpu, path);
 }
 
 static double store(char *path, const struct size *z, struct fixture *f)
@@ -159,7 +164,8 @@ int main(int argc, char **argv)
 	struct fixture f;
 
 	if (argc > 5) { /* at least three cycles */
-		z = (struct size){ (uint32_t)strtoul(argv[2], NULL, 10), (uint32_t)strtoul(argv[3], NULL, 10),
+		z = (struct size){ (uint32_t)strtoul(argv[2], NULL, 10),
+				   (uint32_t)strtoul(argv[3], NULL, 10),
 				   (uint32_t)strtoul(argv[4], NULL, 10),
 				   strtoll(argv[5], NULL, 10) * INT64_C(1000000000) };
 	}

@@ -30,14 +30,15 @@ static const atomic_bool fixture_go_on;
 /* A call with `seconds` to go. */
 static inline struct vmt_call fixture_call(int64_t seconds)
 {
-	return (struct vmt_call){ .deadline_ns = vmt_clock_monotonic() + seconds * INT64_C(1000000000),
+	return (struct vmt_call){ .deadline_ns =
+					  vmt_clock_monotonic() + seconds * INT64_C(1000000000),
 				  .cancel = &fixture_go_on };
 }
 
 static inline void fixture_digest(struct vmt_resource *r)
 {
-	const char *texts[] = { r->id, r->source, r->project_id, r->user_id, r->project_name, r->user_name,
-				r->meta_head };
+	const char *texts[] = { r->id,           r->source,    r->project_id, r->user_id,
+				r->project_name, r->user_name, r->meta_head };
 	uint64_t digest = 1;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
@@ -69,8 +70,10 @@ static inline void fixture_init(struct fixture *f, uint32_t resources, uint32_t 
 	f->name = g_malloc0_n(meters, sizeof *f->name);
 	for (uint32_t i = 0; i < resources; i++) {
 		struct vmt_resource *r = &f->resource[i];
-		char *metadata = g_strdup_printf("{\"display_name\": \"vm-%u\", \"status\": \"active\","
-						 " \"flavor\": {\"name\": \"m1.small\", \"ram\": 512}}", i);
+		char *metadata =
+			g_strdup_printf("{\"display_name\": \"vm-%u\", \"status\": \"active\","
+					" \"flavor\": {\"name\": \"m1.small\", \"ram\": 512}}",
+					i);
 
 		r->id = g_strdup_printf("00000000-0000-4000-8000-%012u", i);
 		r->project_id = g_strdup_printf("project-%u", i % 3);

@@ -94,9 +94,9 @@ struct texts {
 
 static void put_number(char *out, enum vmt_kind kind, union vmt_num value)
 {
-	size_t n = kind == VMT_DOUBLE ? pynum_double(out, value.d) :
-		   kind == VMT_UINT64 ? pynum_uint(out, value.u) :
-					pynum_int(out, value.i);
+	size_t n = kind == VMT_DOUBLE   ? pynum_double(out, value.d)
+		   : kind == VMT_UINT64 ? pynum_uint(out, value.u)
+					: pynum_int(out, value.i);
 
 	out[n] = '\0';
 }
@@ -118,7 +118,8 @@ static void fill(struct output *o, const struct vmt_store_row *row, struct texts
 	buf_add(&o->metadata, r->meta_tail, r->meta_tail_len);
 	put_number(t->number, row->kind, row->value);
 	value[CELL_NAME].text = row->name;
-	value[CELL_TYPE].text = (size_t)row->type < G_N_ELEMENTS(type_names) ? type_names[row->type] : NULL;
+	value[CELL_TYPE].text = (size_t)row->type < G_N_ELEMENTS(type_names) ? type_names[row->type]
+									     : NULL;
 	value[CELL_UNIT].text = row->unit;
 	value[CELL_VOLUME] = (struct value){ t->number, true };
 	value[CELL_USER].text = r->user_id;
@@ -259,7 +260,8 @@ static int output_fini(struct output *o)
 /* ------------------------------------------------------------------ arguments */
 
 /* The query, without the lists that `pairs` and `meters` hold.  -1, or the exit status. */
-static int take_times(const struct listing *listing, const struct arguments *a, struct vmt_query *query)
+static int take_times(const struct listing *listing, const struct arguments *a,
+		      struct vmt_query *query)
 {
 	const struct {
 		const char *option, *text;
@@ -272,12 +274,15 @@ static int take_times(const struct listing *listing, const struct arguments *a, 
 
 	for (size_t i = 0; i < G_N_ELEMENTS(times); i++) {
 		if (times[i].text && sample_time_parse(times[i].text, now, times[i].time_ns)) {
-			return cmd_usage(listing->name, "%s: '%s' is no time; write 2026-07-21T13:56:12Z,"
-					 " or -1h for an hour ago", times[i].option, times[i].text);
+			return cmd_usage(listing->name,
+					 "%s: '%s' is no time; write 2026-07-21T13:56:12Z,"
+					 " or -1h for an hour ago",
+					 times[i].option, times[i].text);
 		}
 	}
 	if (a->start && a->end && query->start_ns >= query->end_ns) {
-		return cmd_usage(listing->name, "--end: '%s' is not after --start '%s'", a->end, a->start);
+		return cmd_usage(listing->name, "--end: '%s' is not after --start '%s'", a->end,
+				 a->start);
 	}
 	return -1;
 }
@@ -294,8 +299,10 @@ static int take_metadata(const struct listing *listing, const struct arguments *
 		const char *equals = strchr(a->metadata[i], '=');
 
 		if (!equals || equals == a->metadata[i]) {
-			return cmd_usage(listing->name, "--metadata: '%s' will not do; write key=value, as in"
-					 " flavor.name=m1.small", a->metadata[i]);
+			return cmd_usage(listing->name,
+					 "--metadata: '%s' will not do; write key=value, as in"
+					 " flavor.name=m1.small",
+					 a->metadata[i]);
 		}
 		pairs[i].key = g_strndup(a->metadata[i], (gsize)(equals - a->metadata[i]));
 		pairs[i].value = equals + 1;
@@ -321,17 +328,21 @@ static int take_form(const struct listing *listing, const struct arguments *a, e
 			return -1;
 		}
 	}
-	return cmd_usage(listing->name, "--format: '%s' will not do; write table, json or csv", a->format);
+	return cmd_usage(listing->name, "--format: '%s' will not do; write table, json or csv",
+			 a->format);
 }
 
 static int parse(const struct listing *listing, int *argc, char ***argv, struct arguments *a)
 {
 	const GOptionEntry entries[] = {
-		{ "store", 's', 0, G_OPTION_ARG_STRING, &a->store, "store to read (as configured)", "URL" },
+		{ "store", 's', 0, G_OPTION_ARG_STRING, &a->store, "store to read (as configured)",
+		  "URL" },
 		{ "meter", 'm', 0, G_OPTION_ARG_STRING_ARRAY, &a->meters,
 		  "only meters that match, may be repeated", "PATTERN" },
-		{ "resource", 'r', 0, G_OPTION_ARG_STRING, &a->resource, "only this resource", "ID" },
-		{ "project", 'p', 0, G_OPTION_ARG_STRING, &a->project, "only of this project", "ID" },
+		{ "resource", 'r', 0, G_OPTION_ARG_STRING, &a->resource, "only this resource",
+		  "ID" },
+		{ "project", 'p', 0, G_OPTION_ARG_STRING, &a->project, "only of this project",
+		  "ID" },
 		{ "user", 'u', 0, G_OPTION_ARG_STRING, &a->user, "only of this user", "ID" },
 		{ "metadata", 'M', 0, G_OPTION_ARG_STRING_ARRAY, &a->metadata,
 		  "only with this in the metadata, may be repeated", "KEY=VALUE" },
@@ -340,7 +351,8 @@ static int parse(const struct listing *listing, int *argc, char ***argv, struct 
 		{ "end", 0, 0, G_OPTION_ARG_STRING, &a->end, "only before this time", "TIME" },
 		{ "limit", 'n', 0, G_OPTION_ARG_INT64, &a->limit,
 		  "at most so many, 0 for all (100 for a table on a terminal, else all)", "N" },
-		{ "format", 'f', 0, G_OPTION_ARG_STRING, &a->format, "table, json or csv", "FORMAT" },
+		{ "format", 'f', 0, G_OPTION_ARG_STRING, &a->format, "table, json or csv",
+		  "FORMAT" },
 		{ "config-file", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &a->config_files,
 		  "configuration file, may be repeated, the last wins", "FILE" },
 		{ "config-dir", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &a->config_dirs,
@@ -356,8 +368,10 @@ static int parse(const struct listing *listing, int *argc, char ***argv, struct 
 		return cmd_usage(listing->name, "'%s' is not expected", (*argv)[1]);
 	}
 	if (a->limit < -1) {
-		return cmd_usage(listing->name, "--limit: %" G_GINT64_FORMAT " will not do; write a number"
-				 " from 0", a->limit);
+		return cmd_usage(listing->name,
+				 "--limit: %" G_GINT64_FORMAT " will not do; write a number"
+				 " from 0",
+				 a->limit);
 	}
 	return -1;
 }
@@ -377,8 +391,8 @@ static void arguments_fini(struct arguments *a)
 
 /* ------------------------------------------------------------------ running */
 
-static int show(const struct listing *listing, const struct cmd_store *store, struct vmt_query *query,
-		enum form form, bool given)
+static int show(const struct listing *listing, const struct cmd_store *store,
+		struct vmt_query *query, enum form form, bool given)
 {
 	bool terminal = form == FORM_TABLE && isatty(STDOUT_FILENO);
 	struct vmt_error error = { "" };
@@ -466,8 +480,8 @@ static int ask_samples(const struct cmd_store *store, const struct vmt_query *qu
 	return store->ops->samples(store->self, query, row, context, error);
 }
 
-static int ask_resources(const struct cmd_store *store, const struct vmt_query *query, vmt_row_fn row,
-			 void *context, struct vmt_error *error)
+static int ask_resources(const struct cmd_store *store, const struct vmt_query *query,
+			 vmt_row_fn row, void *context, struct vmt_error *error)
 {
 	return store->ops->resources(store->self, query, row, context, error);
 }
@@ -482,12 +496,21 @@ static const struct listing samples = {
 	.name = "samples",
 	.about = "The samples in a store, newest first.",
 	.columns = 15,
-	.column = { { CELL_NAME, "name" }, { CELL_TYPE, "type" }, { CELL_UNIT, "unit" },
-		    { CELL_VOLUME, "volume" }, { CELL_USER, "user_id" }, { CELL_USER_NAME, "user_name" },
-		    { CELL_PROJECT, "project_id" }, { CELL_PROJECT_NAME, "project_name" },
-		    { CELL_RESOURCE, "resource_id" }, { CELL_TIME, "timestamp" },
-		    { CELL_METADATA, "resource_metadata" }, { CELL_SOURCE, "source" }, { CELL_ID, "id" },
-		    { CELL_MONO, "monotonic_time" }, { CELL_MESSAGE_ID, "message_id" } },
+	.column = { { CELL_NAME, "name" },
+		    { CELL_TYPE, "type" },
+		    { CELL_UNIT, "unit" },
+		    { CELL_VOLUME, "volume" },
+		    { CELL_USER, "user_id" },
+		    { CELL_USER_NAME, "user_name" },
+		    { CELL_PROJECT, "project_id" },
+		    { CELL_PROJECT_NAME, "project_name" },
+		    { CELL_RESOURCE, "resource_id" },
+		    { CELL_TIME, "timestamp" },
+		    { CELL_METADATA, "resource_metadata" },
+		    { CELL_SOURCE, "source" },
+		    { CELL_ID, "id" },
+		    { CELL_MONO, "monotonic_time" },
+		    { CELL_MESSAGE_ID, "message_id" } },
 	.titles = 6,
 	.title = { { .key = "timestamp", .title = "TIME" },
 		   { .key = "resource_id", .title = "RESOURCE", .wide = true },
@@ -503,10 +526,15 @@ static const struct listing resources = {
 	.name = "resources",
 	.about = "The resources in a store, the one seen last first.",
 	.columns = 9,
-	.column = { { CELL_RESOURCE, "resource_id" }, { CELL_SOURCE, "source" }, { CELL_USER, "user_id" },
-		    { CELL_USER_NAME, "user_name" }, { CELL_PROJECT, "project_id" },
-		    { CELL_PROJECT_NAME, "project_name" }, { CELL_FIRST, "first_sample_timestamp" },
-		    { CELL_LAST, "last_sample_timestamp" }, { CELL_METADATA, "metadata" } },
+	.column = { { CELL_RESOURCE, "resource_id" },
+		    { CELL_SOURCE, "source" },
+		    { CELL_USER, "user_id" },
+		    { CELL_USER_NAME, "user_name" },
+		    { CELL_PROJECT, "project_id" },
+		    { CELL_PROJECT_NAME, "project_name" },
+		    { CELL_FIRST, "first_sample_timestamp" },
+		    { CELL_LAST, "last_sample_timestamp" },
+		    { CELL_METADATA, "metadata" } },
 	.titles = 5,
 	.title = { { .key = "resource_id", .title = "RESOURCE", .wide = true },
 		   { .key = "project_id", .title = "PROJECT", .wide = true },
@@ -521,10 +549,15 @@ static const struct listing meters = {
 	.name = "meters",
 	.about = "Which meters there are in a store, of which resources.",
 	.columns = 9,
-	.column = { { CELL_NAME, "name" }, { CELL_TYPE, "type" }, { CELL_UNIT, "unit" },
-		    { CELL_RESOURCE, "resource_id" }, { CELL_USER, "user_id" },
-		    { CELL_USER_NAME, "user_name" }, { CELL_PROJECT, "project_id" },
-		    { CELL_PROJECT_NAME, "project_name" }, { CELL_SOURCE, "source" } },
+	.column = { { CELL_NAME, "name" },
+		    { CELL_TYPE, "type" },
+		    { CELL_UNIT, "unit" },
+		    { CELL_RESOURCE, "resource_id" },
+		    { CELL_USER, "user_id" },
+		    { CELL_USER_NAME, "user_name" },
+		    { CELL_PROJECT, "project_id" },
+		    { CELL_PROJECT_NAME, "project_name" },
+		    { CELL_SOURCE, "source" } },
 	.titles = 6,
 	.title = { { .key = "name", .title = "METER" },
 		   { .key = "type", .title = "TYPE" },

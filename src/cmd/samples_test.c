@@ -31,8 +31,9 @@ static void fill(const char *url)
 	struct fixture f;
 
 	fixture_init(&f, 2, 2);
-	g_assert_cmpint(plugin_object_open(&vmt_plugin_publisher_sqlite, ini, url, NULL, false, &object, NULL,
-					   &error), ==, 0);
+	g_assert_cmpint(plugin_object_open(&vmt_plugin_publisher_sqlite, ini, url, NULL, false,
+					   &object, NULL, &error),
+			==, 0);
 	for (uint32_t cycle = 0; cycle < 2; cycle++) {
 		fixture_cycle(&f, cycle, FIXTURE_TIME + cycle * INT64_C(60000000000));
 		if (cycle == 1) {
@@ -42,8 +43,9 @@ static void fill(const char *url)
 			f.value[0].u = UINT64_MAX;
 			f.batch[0].kind = VMT_UINT64;
 		}
-		g_assert_cmpint(object->plugin->ops.publisher->publish(object->self, &f.frame, 1, &call,
-								       &error), ==, 0);
+		g_assert_cmpint(object->plugin->ops.publisher->publish(object->self, &f.frame, 1,
+								       &call, &error),
+				==, 0);
 	}
 	f.resource[1].project_name = NULL;
 	plugin_object_close(object);
@@ -62,7 +64,8 @@ static void place_init(struct place *p, const char *parameters)
 	g_file_set_contents(p->conf, "", 0, NULL);
 	fill(p->url);
 	text = g_strdup_printf("sources:\n  - name: a\n    meters: ['*']\n    sinks: [a]\n"
-			       "sinks:\n  - name: a\n    publishers: ['null://', '%s']\n", p->url);
+			       "sinks:\n  - name: a\n    publishers: ['null://', '%s']\n",
+			       p->url);
 	g_file_set_contents(p->pipeline, text, -1, NULL);
 	g_free(text);
 }
@@ -76,10 +79,11 @@ static void place_fini(struct place *p)
 }
 
 /* Runs the command with the words of `line`; what it wrote, stdout and stderr. */
-static char *run(const struct place *p, int (*command)(int, char **), const char *name, const char *line,
-		 int expected)
+static char *run(const struct place *p, int (*command)(int, char **), const char *name,
+		 const char *line, int expected)
 {
-	char *path[2] = { g_build_filename(p->folder, "out", NULL), g_build_filename(p->folder, "err", NULL) };
+	char *path[2] = { g_build_filename(p->folder, "out", NULL),
+			  g_build_filename(p->folder, "err", NULL) };
 	char *all = g_strdup_printf("%s --config-file %s %s", name, p->conf, line);
 	char *out, *err, **argv;
 	int saved[2], argc, status;
@@ -121,67 +125,80 @@ static char *run(const struct place *p, int (*command)(int, char **), const char
 	return all;
 }
 
-#define ASSERT_RUN(p, command, line, status, expected)                                                 \
-	do {                                                                                           \
-		char *line_ = line, *text_ = run(p, cmd_##command, #command, line_, status);          \
-		g_assert_cmpstr(text_, ==, expected);                                                  \
-		g_free(text_);                                                                         \
-		g_free(line_);                                                                         \
+#define ASSERT_RUN(p, command, line, status, expected)                                             \
+	do {                                                                                       \
+		char *line_ = line, *text_ = run(p, cmd_##command, #command, line_, status);       \
+		g_assert_cmpstr(text_, ==, expected);                                              \
+		g_free(text_);                                                                     \
+		g_free(line_);                                                                     \
 	} while (0)
 
-#define ASSERT_FAILS(p, command, line, status, part)                                                   \
-	do {                                                                                           \
-		char *line_ = line, *text_ = run(p, cmd_##command, #command, line_, status);          \
-		g_assert_nonnull(strstr(text_, part));                                                 \
-		g_assert_true(g_str_has_prefix(text_, "virtmeter " #command ": "));                    \
-		g_assert_true(strchr(text_, '\n') == text_ + strlen(text_) - 1);                       \
-		g_free(text_);                                                                         \
-		g_free(line_);                                                                         \
+#define ASSERT_FAILS(p, command, line, status, part)                                               \
+	do {                                                                                       \
+		char *line_ = line, *text_ = run(p, cmd_##command, #command, line_, status);       \
+		g_assert_nonnull(strstr(text_, part));                                             \
+		g_assert_true(g_str_has_prefix(text_, "virtmeter " #command ": "));                \
+		g_assert_true(strchr(text_, '\n') == text_ + strlen(text_) - 1);                   \
+		g_free(text_);                                                                     \
+		g_free(line_);                                                                     \
 	} while (0)
 
-#define VM0 "\"resource_metadata\": {\"display_name\": \"vm-0\", \"status\": \"active\", \"flavor\":"   \
-	    " {\"name\": \"m1.small\", \"ram\": 512}}"
+#define VM0                                                                                        \
+	"\"resource_metadata\": {\"display_name\": \"vm-0\", \"status\": \"active\", \"flavor\":"  \
+	" {\"name\": \"m1.small\", \"ram\": 512}}"
 
 static void test_samples(void)
 {
 	struct place p;
 
 	place_init(&p, "");
-	ASSERT_RUN(&p, samples,
-		   g_strdup_printf("--store %s --format json --meter 'meter.[0]' --resource"
-				   " 00000000-0000-4000-8000-000000000000", p.url), 0,
-		   "{\"name\": \"meter.0\", \"type\": \"cumulative\", \"unit\": \"ns\","
-		   " \"volume\": 18446744073709551615, \"user_id\": \"user-0\", \"user_name\": null,"
-		   " \"project_id\": \"project-0\", \"project_name\": null,"
-		   " \"resource_id\": \"00000000-0000-4000-8000-000000000000\","
-		   " \"timestamp\": \"2026-07-21T13:57:12.123456\", " VM0 ", \"source\": \"openstack\","
-		   " \"id\": null, \"monotonic_time\": null}\n"
-		   "{\"name\": \"meter.0\", \"type\": \"cumulative\", \"unit\": \"ns\", \"volume\": 0,"
-		   " \"user_id\": \"user-0\", \"user_name\": null, \"project_id\": \"project-0\","
-		   " \"project_name\": null, \"resource_id\": \"00000000-0000-4000-8000-000000000000\","
-		   " \"timestamp\": \"2026-07-21T13:56:12.123456\", " VM0 ", \"source\": \"openstack\","
-		   " \"id\": null, \"monotonic_time\": null}\n");
-	ASSERT_RUN(&p, samples, g_strdup_printf("--store %s --limit 3", p.url), 0,
-		   "TIME                        RESOURCE                              METER                  "
-		   "VOLUME  UNIT  TYPE\n"
-		   "2026-07-21T13:57:12.123456  00000000-0000-4000-8000-000000000000  meter.0  "
-		   "18446744073709551615  ns    cumulative\n"
-		   "2026-07-21T13:57:12.123456  00000000-0000-4000-8000-000000000000  meter.1               "
-		   "1000001  B     gauge\n"
-		   "2026-07-21T13:57:12.123456  00000000-0000-4000-8000-000000000001  meter.0                  "
-		   "1001  ns    cumulative\n");
-	ASSERT_RUN(&p, samples,
-		   g_strdup_printf("--store %s --format csv --project project-1 --limit 1 --start"
-				   " 2026-07-21T13:57Z --end '2026-07-21 15:58:00+02:00'", p.url), 0,
-		   "name,type,unit,volume,user_id,user_name,project_id,project_name,resource_id,timestamp,"
-		   "resource_metadata,source,id,monotonic_time,message_id\r\n"
-		   "meter.0,cumulative,ns,1001,user-1,,project-1,\"p, \"\"q\"\"\","
-		   "00000000-0000-4000-8000-000000000001,2026-07-21T13:57:12.123456,"
-		   "\"{\"\"display_name\"\": \"\"a \\\"\"b\\\"\", c\"\"}\",openstack,,,\r\n");
+	ASSERT_RUN(
+		&p, samples,
+		g_strdup_printf("--store %s --format json --meter 'meter.[0]' --resource"
+				" 00000000-0000-4000-8000-000000000000",
+				p.url),
+		0,
+		"{\"name\": \"meter.0\", \"type\": \"cumulative\", \"unit\": \"ns\","
+		" \"volume\": 18446744073709551615, \"user_id\": \"user-0\", \"user_name\": null,"
+		" \"project_id\": \"project-0\", \"project_name\": null,"
+		" \"resource_id\": \"00000000-0000-4000-8000-000000000000\","
+		" \"timestamp\": \"2026-07-21T13:57:12.123456\", " VM0
+		", \"source\": \"openstack\","
+		" \"id\": null, \"monotonic_time\": null}\n"
+		"{\"name\": \"meter.0\", \"type\": \"cumulative\", \"unit\": \"ns\", \"volume\": 0,"
+		" \"user_id\": \"user-0\", \"user_name\": null, \"project_id\": \"project-0\","
+		" \"project_name\": null, \"resource_id\": \"00000000-0000-4000-8000-000000000000\","
+		" \"timestamp\": \"2026-07-21T13:56:12.123456\", " VM0
+		", \"source\": \"openstack\","
+		" \"id\": null, \"monotonic_time\": null}\n");
+	ASSERT_RUN(
+		&p, samples, g_strdup_printf("--store %s --limit 3", p.url), 0,
+		"TIME                        RESOURCE                              METER                  "
+		"VOLUME  UNIT  TYPE\n"
+		"2026-07-21T13:57:12.123456  00000000-0000-4000-8000-000000000000  meter.0  "
+		"18446744073709551615  ns    cumulative\n"
+		"2026-07-21T13:57:12.123456  00000000-0000-4000-8000-000000000000  meter.1               "
+		"1000001  B     gauge\n"
+		"2026-07-21T13:57:12.123456  00000000-0000-4000-8000-000000000001  meter.0                  "
+		"1001  ns    cumulative\n");
+	ASSERT_RUN(
+		&p, samples,
+		g_strdup_printf("--store %s --format csv --project project-1 --limit 1 --start"
+				" 2026-07-21T13:57Z --end '2026-07-21 15:58:00+02:00'",
+				p.url),
+		0,
+		"name,type,unit,volume,user_id,user_name,project_id,project_name,resource_id,timestamp,"
+		"resource_metadata,source,id,monotonic_time,message_id\r\n"
+		"meter.0,cumulative,ns,1001,user-1,,project-1,\"p, \"\"q\"\"\","
+		"00000000-0000-4000-8000-000000000001,2026-07-21T13:57:12.123456,"
+		"\"{\"\"display_name\"\": \"\"a \\\"\"b\\\"\", c\"\"}\",openstack,,,\r\n");
 	ASSERT_RUN(&p, samples,
 		   g_strdup_printf("--store %s --format json --metadata 'display_name=a \"b\", c'"
-				   " --metadata x=y", p.url), 0, "");
-	ASSERT_RUN(&p, samples, g_strdup_printf("--store %s --format json --start -1h", p.url), 0, "");
+				   " --metadata x=y",
+				   p.url),
+		   0, "");
+	ASSERT_RUN(&p, samples, g_strdup_printf("--store %s --format json --start -1h", p.url), 0,
+		   "");
 	place_fini(&p);
 }
 
@@ -190,16 +207,21 @@ static void test_message_ids(void)
 	struct place p;
 
 	place_init(&p, "?store_message_ids");
-	ASSERT_FAILS(&p, samples, g_strdup("--store nothing://x"), 1, "no store is called 'nothing'");
-	ASSERT_RUN(&p, samples,
-		   g_strdup_printf("--store '%s' --format json --meter meter.1 --limit 1 --user user-0", p.url),
-		   0,
-		   "{\"name\": \"meter.1\", \"type\": \"gauge\", \"unit\": \"B\", \"volume\": 1000001,"
-		   " \"user_id\": \"user-0\", \"user_name\": null, \"project_id\": \"project-0\","
-		   " \"project_name\": null, \"resource_id\": \"00000000-0000-4000-8000-000000000000\","
-		   " \"timestamp\": \"2026-07-21T13:57:12.123456\", " VM0 ", \"source\": \"openstack\","
-		   " \"id\": \"01000000-2030-1101-8000-010203040506\", \"monotonic_time\": 98765.0,"
-		   " \"message_id\": \"01000000-2030-1101-8000-010203040506\"}\n");
+	ASSERT_FAILS(&p, samples, g_strdup("--store nothing://x"), 1,
+		     "no store is called 'nothing'");
+	ASSERT_RUN(
+		&p, samples,
+		g_strdup_printf(
+			"--store '%s' --format json --meter meter.1 --limit 1 --user user-0",
+			p.url),
+		0,
+		"{\"name\": \"meter.1\", \"type\": \"gauge\", \"unit\": \"B\", \"volume\": 1000001,"
+		" \"user_id\": \"user-0\", \"user_name\": null, \"project_id\": \"project-0\","
+		" \"project_name\": null, \"resource_id\": \"00000000-0000-4000-8000-000000000000\","
+		" \"timestamp\": \"2026-07-21T13:57:12.123456\", " VM0
+		", \"source\": \"openstack\","
+		" \"id\": \"01000000-2030-1101-8000-010203040506\", \"monotonic_time\": 98765.0,"
+		" \"message_id\": \"01000000-2030-1101-8000-010203040506\"}\n");
 	place_fini(&p);
 }
 
@@ -208,20 +230,20 @@ static void test_lists(void)
 	struct place p;
 
 	place_init(&p, "");
-	ASSERT_RUN(&p, resources,
-		   g_strdup_printf("--store %s --format json --user user-1", p.url), 0,
-		   "{\"resource_id\": \"00000000-0000-4000-8000-000000000001\", \"source\": \"openstack\","
-		   " \"user_id\": \"user-1\", \"user_name\": null, \"project_id\": \"project-1\","
-		   " \"project_name\": \"p, \\\"q\\\"\","
-		   " \"first_sample_timestamp\": \"2026-07-21T13:56:12.123456\","
-		   " \"last_sample_timestamp\": \"2026-07-21T13:57:12.123456\","
-		   " \"metadata\": {\"display_name\": \"a \\\"b\\\", c\"}}\n");
-	ASSERT_RUN(&p, meters,
-		   g_strdup_printf("--store %s --format csv --meter '*1'", p.url), 0,
-		   "name,type,unit,resource_id,user_id,user_name,project_id,project_name,source\r\n"
-		   "meter.1,gauge,B,00000000-0000-4000-8000-000000000000,user-0,,project-0,,openstack\r\n"
-		   "meter.1,gauge,B,00000000-0000-4000-8000-000000000001,user-1,,project-1,"
-		   "\"p, \"\"q\"\"\",openstack\r\n");
+	ASSERT_RUN(
+		&p, resources, g_strdup_printf("--store %s --format json --user user-1", p.url), 0,
+		"{\"resource_id\": \"00000000-0000-4000-8000-000000000001\", \"source\": \"openstack\","
+		" \"user_id\": \"user-1\", \"user_name\": null, \"project_id\": \"project-1\","
+		" \"project_name\": \"p, \\\"q\\\"\","
+		" \"first_sample_timestamp\": \"2026-07-21T13:56:12.123456\","
+		" \"last_sample_timestamp\": \"2026-07-21T13:57:12.123456\","
+		" \"metadata\": {\"display_name\": \"a \\\"b\\\", c\"}}\n");
+	ASSERT_RUN(
+		&p, meters, g_strdup_printf("--store %s --format csv --meter '*1'", p.url), 0,
+		"name,type,unit,resource_id,user_id,user_name,project_id,project_name,source\r\n"
+		"meter.1,gauge,B,00000000-0000-4000-8000-000000000000,user-0,,project-0,,openstack\r\n"
+		"meter.1,gauge,B,00000000-0000-4000-8000-000000000001,user-1,,project-1,"
+		"\"p, \"\"q\"\"\",openstack\r\n");
 	place_fini(&p);
 }
 

@@ -41,8 +41,8 @@ static const char *store_of(struct registry *registry, const struct polling *pip
 }
 
 /* The configured store, to be freed. */
-static int configured(struct registry *registry, const struct ini *ini, const struct settings *settings,
-		      char **ret_url, struct vmt_error *error)
+static int configured(struct registry *registry, const struct ini *ini,
+		      const struct settings *settings, char **ret_url, struct vmt_error *error)
 {
 	struct problems *problems = problems_new();
 	struct arena *arena = arena_new(0);
@@ -58,8 +58,10 @@ static int configured(struct registry *registry, const struct ini *ini, const st
 	if (code) {
 		vmt_error_set(error, code, "%s", problems_first_error(problems));
 	} else if (!url) {
-		code = vmt_error_set(error, -ENOENT, "no store is configured%s%s; name one with"
-				     " --store sqlite:///path", path ? " in " : "", path ? path : "");
+		code = vmt_error_set(error, -ENOENT,
+				     "no store is configured%s%s; name one with"
+				     " --store sqlite:///path",
+				     path ? " in " : "", path ? path : "");
 	} else {
 		*ret_url = g_strdup(url);
 	}
@@ -77,14 +79,18 @@ static int open_url(struct registry *registry, const struct ini *ini, const char
 	int code;
 
 	if (!plugin) {
-		code = vmt_error_set(error, -EINVAL, "--store: no store is called '%s';"
-				     " write sqlite:///path/to/file", example);
+		code = vmt_error_set(error, -EINVAL,
+				     "--store: no store is called '%s';"
+				     " write sqlite:///path/to/file",
+				     example);
 		g_free(example);
 		return code;
 	}
 	if (!plugin->ops.publisher->store) {
-		return vmt_error_set(error, -EINVAL, "--store: %s:// cannot be read;"
-				     " write sqlite:///path/to/file", plugin->name);
+		return vmt_error_set(error, -EINVAL,
+				     "--store: %s:// cannot be read;"
+				     " write sqlite:///path/to/file",
+				     plugin->name);
 	}
 	return plugin_object_open(plugin, ini, url, NULL, true, ret_object, NULL, error);
 }
@@ -110,8 +116,10 @@ int cmd_store_open(const struct vmt_plugin *const *builtin, const struct ini_sea
 			code = configured(registry, ini, &settings, &found, error);
 		}
 	}
+	url = url ? url : found;
+	g_assert(code || url);
 	if (code == 0) {
-		code = open_url(registry, ini, url ? url : found, &object, error);
+		code = open_url(registry, ini, url, &object, error);
 	}
 	settings_fini(&settings);
 	g_free(found);
@@ -121,6 +129,7 @@ int cmd_store_open(const struct vmt_plugin *const *builtin, const struct ini_sea
 		registry_free(registry);
 		return code;
 	}
+	g_assert(object);
 	*ret_store = (struct cmd_store){
 		.ops = object->plugin->ops.publisher->store,
 		.self = object->self,

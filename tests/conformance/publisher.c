@@ -24,15 +24,21 @@ struct subject {
 };
 
 static const struct subject subjects[] = {
-	{ .plugin = &vmt_plugin_publisher_file, .url = "file://%s?json&max_bytes=100000000&backup_count=3",
-	  .wrong = { "file://", "file://host/x", "file:///x?nonsense=1", "file:///x?max_bytes=many" },
+	{ .plugin = &vmt_plugin_publisher_file,
+	  .url = "file://%s?json&max_bytes=100000000&backup_count=3",
+	  .wrong = { "file://", "file://host/x", "file:///x?nonsense=1",
+		     "file:///x?max_bytes=many" },
 	  .disk = true },
-	{ .plugin = &vmt_plugin_publisher_sqlite, .url = "sqlite://%s?synchronous=off",
-	  .wrong = { "sqlite://", "sqlite://host/x", "sqlite:///x?nonsense=1", "sqlite:///x?synchronous=2" },
+	{ .plugin = &vmt_plugin_publisher_sqlite,
+	  .url = "sqlite://%s?synchronous=off",
+	  .wrong = { "sqlite://", "sqlite://host/x", "sqlite:///x?nonsense=1",
+		     "sqlite:///x?synchronous=2" },
 	  .disk = true },
-	{ .plugin = &vmt_plugin_publisher_null, .url = "null://",
+	{ .plugin = &vmt_plugin_publisher_null,
+	  .url = "null://",
 	  .wrong = { "null://host", "null:///path", "null://?nonsense=1" } },
-	{ .plugin = &vmt_plugin_publisher_test, .url = "test://?keep=100000",
+	{ .plugin = &vmt_plugin_publisher_test,
+	  .url = "test://?keep=100000",
 	  .wrong = { "test://host", "test:///path", "test://?nonsense=1", "test://?keep=-1" } },
 };
 
@@ -66,11 +72,11 @@ static void place_init(struct place *p, const struct subject *subject, const cha
 	p->ops = subject->plugin->ops.publisher;
 	p->folder = fixture_folder();
 	p->path = g_build_filename(p->folder, below, NULL);
-	p->url = strstr(subject->url, "%s") ? g_strdup_printf("%.*s%s%s", (int)(strchr(subject->url, '%') -
-										subject->url),
-							      subject->url, p->path,
-							      strchr(subject->url, '%') + 2) :
-					      g_strdup(subject->url);
+	p->url = strstr(subject->url, "%s")
+			 ? g_strdup_printf("%.*s%s%s",
+					   (int)(strchr(subject->url, '%') - subject->url),
+					   subject->url, p->path, strchr(subject->url, '%') + 2)
+			 : g_strdup(subject->url);
 	fixture_init(&p->f, 20, 6);
 	fixture_cycle(&p->f, 0, FIXTURE_TIME);
 }
@@ -132,7 +138,8 @@ static unsigned kept(struct place *p)
 	char *text = NULL;
 
 	if (p->ops->store) {
-		g_assert_cmpint(p->ops->store->samples(p->object->self, &all, count_row, &count, &p->error),
+		g_assert_cmpint(p->ops->store->samples(p->object->self, &all, count_row, &count,
+						       &p->error),
 				==, 0);
 	} else if (p->subject->disk && g_file_get_contents(p->path, &text, NULL, NULL)) {
 		for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++) {
@@ -332,12 +339,15 @@ static void test_store(gconstpointer data)
 		unsigned count[3] = { 0 };
 
 		g_test_message("case %zu", i);
-		g_assert_cmpint(store->samples(p.object->self, &cases[i], count_row, &count[0], &p.error), ==,
-				0);
-		g_assert_cmpint(store->resources(p.object->self, &cases[i], count_row, &count[1], &p.error),
+		g_assert_cmpint(store->samples(p.object->self, &cases[i], count_row, &count[0],
+					       &p.error),
 				==, 0);
-		g_assert_cmpint(store->meters(p.object->self, &cases[i], count_row, &count[2], &p.error), ==,
-				0);
+		g_assert_cmpint(store->resources(p.object->self, &cases[i], count_row, &count[1],
+						 &p.error),
+				==, 0);
+		g_assert_cmpint(store->meters(p.object->self, &cases[i], count_row, &count[2],
+					      &p.error),
+				==, 0);
 		g_assert_cmpuint(count[0], ==, samples[i]);
 		g_assert_cmpuint(count[1], ==, resources[i]);
 		g_assert_cmpuint(count[2], ==, of_meters[i]);
@@ -364,8 +374,8 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	for (size_t s = 0; s < G_N_ELEMENTS(subjects); s++) {
 		for (size_t i = 0; i < G_N_ELEMENTS(suite); i++) {
-			char *path = g_strdup_printf("/conformance/publisher/%s/%s", subjects[s].plugin->name,
-						     suite[i].name);
+			char *path = g_strdup_printf("/conformance/publisher/%s/%s",
+						     subjects[s].plugin->name, suite[i].name);
 
 			g_test_add_data_func(path, &subjects[s], suite[i].run);
 			g_free(path);

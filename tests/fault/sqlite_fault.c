@@ -149,8 +149,9 @@ static int f_shm_unmap(sqlite3_file *f, int gone)
 }
 
 static const sqlite3_io_methods methods = {
-	2, f_close, f_read, f_write, f_truncate, f_sync, f_size, f_lock, f_unlock, f_reserved, f_control,
-	f_sector, f_device, f_shm_map, f_shm_lock, f_shm_barrier, f_shm_unmap, NULL, NULL,
+	2,          f_close,       f_read,      f_write,   f_truncate, f_sync,   f_size,
+	f_lock,     f_unlock,      f_reserved,  f_control, f_sector,   f_device, f_shm_map,
+	f_shm_lock, f_shm_barrier, f_shm_unmap, NULL,      NULL,
 };
 
 static sqlite3_vfs *system_vfs, vfs;
@@ -194,7 +195,9 @@ static void put_layer(void)
 static void *open_store(char *path)
 {
 	/* A small cache, so that pages are written before the commit too. */
-	const struct store_conf conf = { .synchronous = "full", .time_to_live = -1, .page_cache = 16 };
+	const struct store_conf conf = { .synchronous = "full",
+					 .time_to_live = -1,
+					 .page_cache = 16 };
 	struct vmt_url url = { .text = path, .scheme = "sqlite", .host = "", .path = path };
 	struct vmt_error error;
 	void *self;
@@ -250,12 +253,15 @@ static void assert_whole(const char *path)
 	sqlite3 *db;
 
 	g_assert_cmpint(sqlite3_open(path, &db), ==, SQLITE_OK);
-	g_assert_cmpint(ask(db, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), ==, 1);
+	g_assert_cmpint(ask(db, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), ==,
+			1);
 	g_assert_cmpint(ask(db, "SELECT count(*) FROM sample"), ==, RESOURCES * METERS * FRAMES);
-	g_assert_cmpint(ask(db, "SELECT count(DISTINCT name || resource_id || timestamp) FROM sample"), ==,
-			RESOURCES * METERS * FRAMES);
-	g_assert_cmpint(ask(db, "SELECT count(*) FROM sample WHERE resource_metadata LIKE '%paused%'"), ==,
-			METERS * (FRAMES - 2));
+	g_assert_cmpint(ask(db,
+			    "SELECT count(DISTINCT name || resource_id || timestamp) FROM sample"),
+			==, RESOURCES * METERS * FRAMES);
+	g_assert_cmpint(ask(db,
+			    "SELECT count(*) FROM sample WHERE resource_metadata LIKE '%paused%'"),
+			==, METERS * (FRAMES - 2));
 	g_assert_cmpint(ask(db, "SELECT count(*) FROM counter WHERE name = 'conflicts'"), ==, 0);
 	sqlite3_close(db);
 }

@@ -57,17 +57,36 @@ struct file_publisher {
 static const char *const formats[] = { "auto", "json", "python", NULL };
 
 static const struct vmt_option options[] = {
-	{ .group = "publisher_file", .name = "max_bytes", .type = VMT_OPT_INT,
-	  .offset = offsetof(struct file_conf, max_bytes), .def = "0", .flags = VMT_OPT_URL, .min = 0,
-	  .max = INT64_MAX, .help = "The file is rotated before it reaches this size; 0: never." },
-	{ .group = "publisher_file", .name = "backup_count", .type = VMT_OPT_INT,
-	  .offset = offsetof(struct file_conf, backup_count), .def = "0", .flags = VMT_OPT_URL, .min = 0,
-	  .max = 1000000, .help = "Rotated files that are kept; 0: the file is not rotated." },
-	{ .group = "publisher_file", .name = "json", .type = VMT_OPT_STRING,
-	  .offset = offsetof(struct file_conf, json), .flags = VMT_OPT_URL,
+	{ .group = "publisher_file",
+	  .name = "max_bytes",
+	  .type = VMT_OPT_INT,
+	  .offset = offsetof(struct file_conf, max_bytes),
+	  .def = "0",
+	  .flags = VMT_OPT_URL,
+	  .min = 0,
+	  .max = INT64_MAX,
+	  .help = "The file is rotated before it reaches this size; 0: never." },
+	{ .group = "publisher_file",
+	  .name = "backup_count",
+	  .type = VMT_OPT_INT,
+	  .offset = offsetof(struct file_conf, backup_count),
+	  .def = "0",
+	  .flags = VMT_OPT_URL,
+	  .min = 0,
+	  .max = 1000000,
+	  .help = "Rotated files that are kept; 0: the file is not rotated." },
+	{ .group = "publisher_file",
+	  .name = "json",
+	  .type = VMT_OPT_STRING,
+	  .offset = offsetof(struct file_conf, json),
+	  .flags = VMT_OPT_URL,
 	  .help = "Given with any value or none: write JSON." },
-	{ .group = "publisher_file", .name = "format", .type = VMT_OPT_STRING,
-	  .offset = offsetof(struct file_conf, format), .def = "auto", .flags = VMT_OPT_URL,
+	{ .group = "publisher_file",
+	  .name = "format",
+	  .type = VMT_OPT_STRING,
+	  .offset = offsetof(struct file_conf, format),
+	  .def = "auto",
+	  .flags = VMT_OPT_URL,
 	  .choices = formats,
 	  .help = "json, python (the text of a Python dict), or auto: json with meter_profile 26,"
 		  " python with the older ones." },
@@ -78,13 +97,14 @@ static const struct vmt_option options[] = {
 
 static int fail(struct file_publisher *p, int system, const char *what, struct vmt_error *error)
 {
-	const char *hint = system == ENOSPC || system == EDQUOT || system == EFBIG ?
-				   "; make room on its file system" :
-			   system == EACCES || system == EROFS || system == EPERM ?
-				   "; file and folder must be writable for this user" :
-				   "";
+	const char *hint = system == ENOSPC || system == EDQUOT || system == EFBIG
+				   ? "; make room on its file system"
+			   : system == EACCES || system == EROFS || system == EPERM
+				   ? "; file and folder must be writable for this user"
+				   : "";
 
-	return vmt_error_set(error, -system, "%s: %s: %s%s", p->text, what, g_strerror(system), hint);
+	return vmt_error_set(error, -system, "%s: %s: %s%s", p->text, what, g_strerror(system),
+			     hint);
 }
 
 static void shut(struct file_publisher *p)
@@ -103,7 +123,8 @@ static int cannot_open(struct file_publisher *p, int system, struct vmt_error *e
 	int code;
 
 	if (stat(folder, &st) == -1) {
-		code = vmt_error_set(error, -errno, "%s: folder %s: %s; create it, writable for this user",
+		code = vmt_error_set(error, -errno,
+				     "%s: folder %s: %s; create it, writable for this user",
 				     p->text, folder, g_strerror(errno));
 	} else if (system == EISDIR) {
 		code = vmt_error_set(error, -EISDIR, "%s: is a folder; name a file in it", p->text);
@@ -168,7 +189,8 @@ static int open_file(struct file_publisher *p, struct vmt_error *error)
 	int code = 0;
 
 	/* Reading is for mend(); a pipe or device may not allow it.  O_NONBLOCK: a pipe without reader. */
-	p->fd = open(p->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
+	p->fd = open(p->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+		     0640);
 	if (p->fd != -1 && fstat(p->fd, &st) == 0 && !S_ISREG(st.st_mode)) {
 		close(p->fd);
 		p->fd = open(p->path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -197,7 +219,8 @@ static int ready(struct file_publisher *p, struct vmt_error *error)
 {
 	struct stat at, st;
 
-	if (p->fd != -1 && (stat(p->path, &at) == -1 || at.st_dev != p->device || at.st_ino != p->inode)) {
+	if (p->fd != -1 &&
+	    (stat(p->path, &at) == -1 || at.st_dev != p->device || at.st_ino != p->inode)) {
 		if (p->cut >= 0 && ftruncate(p->fd, p->cut) == -1) {
 			return fail(p, errno, "cut off a torn record", error);
 		}
@@ -238,7 +261,8 @@ static int late(struct file_publisher *p, int code, struct vmt_error *error)
 }
 
 /* Writes the first n bytes of `out`; *ret_written even when it fails. */
-static int write_all(struct file_publisher *p, size_t n, size_t *ret_written, struct vmt_error *error)
+static int write_all(struct file_publisher *p, size_t n, size_t *ret_written,
+		     struct vmt_error *error)
 {
 	struct pollfd ready_fd = { .fd = p->fd, .events = POLLOUT };
 
@@ -299,8 +323,8 @@ static int flush(struct file_publisher *p, size_t n, struct vmt_error *error)
 
 static int move_up(struct file_publisher *p, int64_t number, struct vmt_error *error)
 {
-	char *from = number ? g_strdup_printf("%s.%" G_GINT64_FORMAT, p->path, (gint64)number) :
-			      g_strdup(p->path);
+	char *from = number ? g_strdup_printf("%s.%" G_GINT64_FORMAT, p->path, (gint64)number)
+			    : g_strdup(p->path);
 	char *to = g_strdup_printf("%s.%" G_GINT64_FORMAT, p->path, (gint64)number + 1);
 	int code = rename(from, to) == -1 && errno != ENOENT ? fail(p, errno, "rotate", error) : 0;
 
@@ -467,27 +491,33 @@ static int file_open(const void *conf, const struct vmt_url *url, bool read_only
 	struct file_publisher *p;
 
 	if ((url->host && *url->host) || url->user || url->port) {
-		return vmt_error_set(error, -EINVAL, "%s: a host name has no place here;"
-				     " write file:///path/to/file with three slashes", url->text);
-	}
-	if (!url->path || url->path[0] != '/' || !url->path[1]) {
-		return vmt_error_set(error, -EINVAL, "%s: no file named; write file:///path/to/file",
+		return vmt_error_set(error, -EINVAL,
+				     "%s: a host name has no place here;"
+				     " write file:///path/to/file with three slashes",
 				     url->text);
 	}
+	if (!url->path || url->path[0] != '/' || !url->path[1]) {
+		return vmt_error_set(error, -EINVAL,
+				     "%s: no file named; write file:///path/to/file", url->text);
+	}
 	if (url->query && url->query->key) {
-		return vmt_error_set(error, -EINVAL, "%s: unknown parameter %s; known are max_bytes,"
-				     " backup_count, json, format", url->text, url->query->key);
+		return vmt_error_set(error, -EINVAL,
+				     "%s: unknown parameter %s; known are max_bytes,"
+				     " backup_count, json, format",
+				     url->text, url->query->key);
 	}
 	if (read_only) {
-		return vmt_error_set(error, -ENOTSUP, "%s: a file cannot be asked; name a store"
-				     " (sqlite:///path)", url->text);
+		return vmt_error_set(error, -ENOTSUP,
+				     "%s: a file cannot be asked; name a store"
+				     " (sqlite:///path)",
+				     url->text);
 	}
 	p = g_new0(struct file_publisher, 1);
 	p->max_bytes = c->max_bytes;
 	p->backup_count = c->backup_count;
-	p->form = c->json || g_strcmp0(c->format, "json") == 0	? FORM_JSON :
-		  g_strcmp0(c->format, "python") == 0 ? FORM_PYTHON :
-							FORM_BY_PROFILE;
+	p->form = c->json || g_strcmp0(c->format, "json") == 0 ? FORM_JSON
+		  : g_strcmp0(c->format, "python") == 0        ? FORM_PYTHON
+							       : FORM_BY_PROFILE;
 	p->path = g_strdup(url->path);
 	p->text = g_strdup(url->text);
 	p->fd = -1;

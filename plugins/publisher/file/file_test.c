@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../fixture.h"
 #include "base/clock.h"
-#include "publisher/fixture.h"
 
 extern const struct vmt_plugin vmt_plugin_publisher_file;
 
@@ -124,15 +124,16 @@ static void test_json(void)
 	p.f.batch[1].publishers = 2;
 	must_publish(&p, 0);
 	text = content(&p, 0);
-	g_assert_cmpstr(text, ==,
-			"{\"name\": \"meter.0\", \"type\": \"cumulative\", \"unit\": \"ns\", \"volume\": 0,"
-			" \"user_id\": \"user-0\", \"user_name\": null, \"project_id\": \"project-0\","
-			" \"project_name\": null, \"resource_id\": \"00000000-0000-4000-8000-000000000000\","
-			" \"timestamp\": \"2026-07-21T13:56:12.123456\", \"resource_metadata\":"
-			" {\"display_name\": \"vm-0\", \"status\": \"active\", \"flavor\": {\"name\":"
-			" \"m1.small\", \"ram\": 512}}, \"source\": \"openstack\","
-			" \"id\": \"00000000-2030-1100-8000-010203040506\","
-			" \"monotonic_time\": 98765.0}\n");
+	g_assert_cmpstr(
+		text, ==,
+		"{\"name\": \"meter.0\", \"type\": \"cumulative\", \"unit\": \"ns\", \"volume\": 0,"
+		" \"user_id\": \"user-0\", \"user_name\": null, \"project_id\": \"project-0\","
+		" \"project_name\": null, \"resource_id\": \"00000000-0000-4000-8000-000000000000\","
+		" \"timestamp\": \"2026-07-21T13:56:12.123456\", \"resource_metadata\":"
+		" {\"display_name\": \"vm-0\", \"status\": \"active\", \"flavor\": {\"name\":"
+		" \"m1.small\", \"ram\": 512}}, \"source\": \"openstack\","
+		" \"id\": \"00000000-2030-1100-8000-010203040506\","
+		" \"monotonic_time\": 98765.0}\n");
 	g_free(text);
 	place_fini(&p);
 }
@@ -403,9 +404,11 @@ static void test_urls(void)
 {
 	const struct vmt_pair query[] = { { .key = "max_size", .value = "11" }, { 0 } };
 
-	assert_url((struct vmt_url){ .host = "var", .path = "/log/x" }, false, -EINVAL, "three slashes");
+	assert_url((struct vmt_url){ .host = "var", .path = "/log/x" }, false, -EINVAL,
+		   "three slashes");
 	assert_url((struct vmt_url){ .host = "", .path = "" }, false, -EINVAL, "no file named");
-	assert_url((struct vmt_url){ .host = "", .path = "/x", .query = query }, false, -EINVAL, "max_size");
+	assert_url((struct vmt_url){ .host = "", .path = "/x", .query = query }, false, -EINVAL,
+		   "max_size");
 	assert_url((struct vmt_url){ .host = "", .path = "/x" }, true, -ENOTSUP, "cannot be asked");
 }
 

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <glib.h>
 
-#include "publisher/null/null.h"
+#include "null.h"
 
 struct null_publisher {
 	uint64_t frames, samples;
@@ -26,15 +26,16 @@ static int null_open(const void *conf, const struct vmt_url *url, bool read_only
 		     struct vmt_error *error)
 {
 	if ((url->host && *url->host) || (url->path && *url->path)) {
-		return vmt_error_set(error, -EINVAL, "%s: takes neither host nor path; write null://",
-				     url->text);
+		return vmt_error_set(error, -EINVAL,
+				     "%s: takes neither host nor path; write null://", url->text);
 	}
 	if (url->query && url->query->key) {
-		return vmt_error_set(error, -EINVAL, "%s: unknown parameter %s; null:// has none", url->text,
-				     url->query->key);
+		return vmt_error_set(error, -EINVAL, "%s: unknown parameter %s; null:// has none",
+				     url->text, url->query->key);
 	}
 	if (read_only) {
-		return vmt_error_set(error, -ENOTSUP, "%s: keeps nothing that could be read", url->text);
+		return vmt_error_set(error, -ENOTSUP, "%s: keeps nothing that could be read",
+				     url->text);
 	}
 	*ret_self = g_new0(struct null_publisher, 1);
 	return 0;

@@ -11,13 +11,13 @@ extern const struct vmt_plugin vmt_plugin_publisher_sqlite;
 
 static unsigned calls;
 
-#define WRAP(result, name, parameters, arguments)                                                      \
-	result __real_##name parameters;                                                               \
-	result __wrap_##name parameters;                                                               \
-	result __wrap_##name parameters                                                                \
-	{                                                                                              \
-		calls++;                                                                               \
-		return __real_##name arguments;                                                        \
+#define WRAP(result, name, parameters, arguments)                                                  \
+	result __real_##name parameters;                                                           \
+	result __wrap_##name parameters;                                                           \
+	result __wrap_##name parameters                                                            \
+	{                                                                                          \
+		calls++;                                                                           \
+		return __real_##name arguments;                                                    \
 	}
 
 WRAP(void *, malloc, (size_t n), (n))
@@ -34,7 +34,9 @@ WRAP(char *, g_strdup, (const char *s), (s))
 static void test_steady(void)
 {
 	const struct vmt_publisher_ops *ops = vmt_plugin_publisher_sqlite.ops.publisher;
-	struct store_conf conf = { .synchronous = "off", .page_cache = 1024, .store_message_ids = true,
+	struct store_conf conf = { .synchronous = "off",
+				   .page_cache = 1024,
+				   .store_message_ids = true,
 				   .time_to_live = 3600 };
 	char *folder = fixture_folder(), *path = g_build_filename(folder, "samples.db", NULL);
 	struct vmt_url url = { .text = path, .scheme = "sqlite", .host = "", .path = path };

@@ -29,7 +29,8 @@ static const char *const sql[STORE_STATEMENTS] = {
 	[STORE_COMMIT] = "COMMIT",
 	[STORE_DATA_VERSION] = "PRAGMA data_version",
 	[STORE_POINT_ADD] = "INSERT INTO point VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-	[STORE_POINT_GET] = "SELECT value FROM point WHERE minute = ? AND series = ? AND micros = ?",
+	[STORE_POINT_GET] =
+		"SELECT value FROM point WHERE minute = ? AND series = ? AND micros = ?",
 	[STORE_MESSAGE_ADD] = "INSERT INTO message VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
 	[STORE_METER_GET] = "SELECT id FROM meter WHERE name = ?",
 	[STORE_METER_ADD] = "INSERT INTO meter (name) VALUES (?)",
@@ -39,17 +40,20 @@ static const char *const sql[STORE_STATEMENTS] = {
 	[STORE_RESOURCE_ADD] = "INSERT INTO resource (resource_id, source) VALUES (?, ?)",
 	[STORE_VERSION_GET] = "SELECT v.id, v.resource, s.first, s.last FROM version v"
 			      " LEFT JOIN seen s ON s.version = v.id WHERE v.digest = ?",
-	[STORE_VERSION_ADD] = "INSERT INTO version (digest, resource, project_id, user_id, project_name,"
-			      " user_name, metadata) VALUES (?, ?, ?, ?, ?, ?, ?)",
-	[STORE_SEEN_PUT] = "INSERT INTO seen VALUES (?, ?, ?) ON CONFLICT (version) DO UPDATE"
-			   " SET first = min(first, excluded.first), last = max(last, excluded.last)",
+	[STORE_VERSION_ADD] =
+		"INSERT INTO version (digest, resource, project_id, user_id, project_name,"
+		" user_name, metadata) VALUES (?, ?, ?, ?, ?, ?, ?)",
+	[STORE_SEEN_PUT] =
+		"INSERT INTO seen VALUES (?, ?, ?) ON CONFLICT (version) DO UPDATE"
+		" SET first = min(first, excluded.first), last = max(last, excluded.last)",
 	[STORE_SEEN_LAST] = "SELECT max(s.last) FROM version v JOIN seen s ON s.version = v.id"
 			    " WHERE v.resource = ?",
 	[STORE_SERIES_GET] = "SELECT id FROM series WHERE resource = ? AND meter = ?",
 	[STORE_SERIES_MAX] = "SELECT max(id) FROM series WHERE resource = ?",
 	[STORE_SERIES_END] = "SELECT max(id) FROM series",
 	[STORE_SERIES_ADD] = "INSERT INTO series VALUES (?, ?, ?)",
-	[STORE_RUN_LAST] = "SELECT version, form FROM run WHERE series = ? ORDER BY since DESC LIMIT 1",
+	[STORE_RUN_LAST] =
+		"SELECT version, form FROM run WHERE series = ? ORDER BY since DESC LIMIT 1",
 	[STORE_RUN_AT] = "SELECT version, form, since FROM run WHERE series = ? AND since <= ?"
 			 " ORDER BY since DESC LIMIT 1",
 	[STORE_RUN_NEXT] = "SELECT version, form, since FROM run WHERE series = ? AND since > ?"
@@ -119,21 +123,25 @@ static int cannot_open(const struct store *s, int system, struct vmt_error *erro
 	int code;
 
 	if (s->read_only && stat(s->path, &st) == -1) {
-		code = vmt_error_set(error, -errno, "%s: %s; name an existing store with --store, or"
-				     " start the agent that writes it", s->text, g_strerror(errno));
+		code = vmt_error_set(error, -errno,
+				     "%s: %s; name an existing store with --store, or"
+				     " start the agent that writes it",
+				     s->text, g_strerror(errno));
 	} else if (stat(folder, &st) == -1) {
-		code = vmt_error_set(error, -errno, "%s: folder %s: %s; create it, writable for this user",
+		code = vmt_error_set(error, -errno,
+				     "%s: folder %s: %s; create it, writable for this user",
 				     s->text, folder, g_strerror(errno));
 	} else if (!S_ISDIR(st.st_mode)) {
-		code = vmt_error_set(error, -ENOTDIR, "%s: %s is not a folder; name another path", s->text,
-				     folder);
+		code = vmt_error_set(error, -ENOTDIR, "%s: %s is not a folder; name another path",
+				     s->text, folder);
 	} else if (stat(s->path, &st) == 0 && S_ISDIR(st.st_mode)) {
 		code = vmt_error_set(error, -EISDIR, "%s: is a folder; name a file in it", s->text);
 	} else {
 		system = system ? system : EACCES;
 		code = vmt_error_set(error, -system,
-				     "%s: open: %s; file and folder must be %s for this user", s->text,
-				     g_strerror(system), s->read_only ? "readable" : "writable");
+				     "%s: open: %s; file and folder must be %s for this user",
+				     s->text, g_strerror(system),
+				     s->read_only ? "readable" : "writable");
 	}
 	g_free(folder);
 	return code;
@@ -152,34 +160,40 @@ static int failed_code(struct store *s, int extended, struct vmt_error *error)
 			return vmt_error_set(error, code, "%s: cancelled", s->text);
 		}
 		if ((extended & 0xff) == SQLITE_INTERRUPT) {
-			return vmt_error_set(error, -ETIMEDOUT, "%s: the disk is too slow for the time allowed",
+			return vmt_error_set(error, -ETIMEDOUT,
+					     "%s: the disk is too slow for the time allowed",
 					     s->text);
 		}
 		return vmt_error_set(error, -EAGAIN, "%s: locked by another process", s->text);
 	case SQLITE_FULL:
-		return vmt_error_set(error, -ENOSPC, "%s: disk full; make room on its file system", s->text);
+		return vmt_error_set(error, -ENOSPC, "%s: disk full; make room on its file system",
+				     s->text);
 	case SQLITE_READONLY:
-		return vmt_error_set(error, -EROFS,
-				     "%s: read-only; file and folder must be writable for this user", s->text);
+		return vmt_error_set(
+			error, -EROFS,
+			"%s: read-only; file and folder must be writable for this user", s->text);
 	case SQLITE_CANTOPEN:
 	case SQLITE_PERM:
 	case SQLITE_AUTH:
 		return cannot_open(s, system, error);
 	case SQLITE_NOTADB:
-		return vmt_error_set(error, -EINVAL, "%s: is not an SQLite database; name another file",
-				     s->text);
+		return vmt_error_set(error, -EINVAL,
+				     "%s: is not an SQLite database; name another file", s->text);
 	case SQLITE_CORRUPT:
-		return vmt_error_set(error, -EUCLEAN,
-				     "%s: damaged; move it away (a new one is begun) or mend it with"
-				     " sqlite3's .recover", s->text);
+		return vmt_error_set(
+			error, -EUCLEAN,
+			"%s: damaged; move it away (a new one is begun) or mend it with"
+			" sqlite3's .recover",
+			s->text);
 	case SQLITE_NOMEM:
 		g_error("%s: out of memory", s->text);
 	default:
 		break;
 	}
-	if ((extended & 0xff) == SQLITE_IOERR && (system == ENOSPC || system == EDQUOT || system == EFBIG)) {
-		return vmt_error_set(error, -ENOSPC, "%s: %s; make room on its file system", s->text,
-				     g_strerror(system));
+	if ((extended & 0xff) == SQLITE_IOERR &&
+	    (system == ENOSPC || system == EDQUOT || system == EFBIG)) {
+		return vmt_error_set(error, -ENOSPC, "%s: %s; make room on its file system",
+				     s->text, g_strerror(system));
 	}
 	return vmt_error_set(error, system && (extended & 0xff) == SQLITE_IOERR ? -system : -EIO,
 			     "%s: %s%s%s", s->text, sqlite3_errstr(extended), system ? ": " : "",
@@ -235,20 +249,22 @@ static int configure(struct store *s)
 static int take_schema(struct store *s, struct vmt_error *error)
 {
 	int found = 0, code = 0;
-	enum schema_result result = schema_apply(s->db, schema_steps, schema_version, s->read_only, &found,
-						 &code);
+	enum schema_result result =
+		schema_apply(s->db, schema_steps, schema_version, s->read_only, &found, &code);
 
 	switch (result) {
 	case SCHEMA_OK:
 		return 0;
 	case SCHEMA_FOREIGN:
 		return vmt_error_set(error, -EINVAL,
-				     "%s: is the database of another program; name another file", s->text);
+				     "%s: is the database of another program; name another file",
+				     s->text);
 	case SCHEMA_NEWER:
-		return vmt_error_set(error, -ENOTSUP,
-				     "%s: written by a newer virtmeter (schema %d, this one knows %d);"
-				     " use that one, or name another file", s->text, found,
-				     (int)schema_version);
+		return vmt_error_set(
+			error, -ENOTSUP,
+			"%s: written by a newer virtmeter (schema %d, this one knows %d);"
+			" use that one, or name another file",
+			s->text, found, (int)schema_version);
 	case SCHEMA_OLDER:
 		return vmt_error_set(error, -ENOTSUP,
 				     "%s: %s; it is made ready when an agent writes to it", s->text,
@@ -265,9 +281,8 @@ static int create(struct store *s, struct vmt_error *error)
 	int fd = open(s->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 
 	if (fd == -1 && errno != EEXIST) {
-		return errno == ENOSPC || errno == EDQUOT ?
-			       failed_code(s, SQLITE_FULL, error) :
-			       cannot_open(s, errno, error);
+		return errno == ENOSPC || errno == EDQUOT ? failed_code(s, SQLITE_FULL, error)
+							  : cannot_open(s, errno, error);
 	}
 	if (fd != -1) {
 		close(fd);
@@ -344,7 +359,8 @@ int store_connect(struct store *s, struct vmt_error *error)
 	struct stat st;
 	int code;
 
-	if (s->db && (stat(s->path, &st) == -1 || st.st_dev != s->device || st.st_ino != s->inode)) {
+	if (s->db &&
+	    (stat(s->path, &st) == -1 || st.st_dev != s->device || st.st_ino != s->inode)) {
 		vmt_log(VMT_LOG_WARNING, "%s: moved away; a new one is begun", s->text);
 		/* SQLite closes a moved file without taking over what is still in the log beside it. */
 		sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
@@ -381,7 +397,8 @@ int store_read_end(struct store *s, int code, struct vmt_error *error)
 {
 	store_call_end(s);
 	if (s->db && s->immutable && !unused(s)) {
-		return vmt_error_set(error, -EAGAIN, "%s: an agent began to write to it; ask again", s->text);
+		return vmt_error_set(error, -EAGAIN, "%s: an agent began to write to it; ask again",
+				     s->text);
 	}
 	return code;
 }
@@ -395,7 +412,8 @@ sqlite3_stmt *store_statement(struct store *s, enum store_statement which)
 	if (statement) {
 		return statement;
 	}
-	sqlite3_prepare_v3(s->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, &s->statement[which], NULL);
+	sqlite3_prepare_v3(s->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, &s->statement[which],
+			   NULL);
 	return s->statement[which];
 }
 

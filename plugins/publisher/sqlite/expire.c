@@ -27,7 +27,8 @@ static int ask(struct store *s, const char *sql, const int64_t number[4], int64_
 		sqlite3_bind_int64(statement, i + 1, number[i]);
 	}
 	found = store_step(statement);
-	for (int i = 0; found == 1 && ret_row && i < sqlite3_column_count(statement) && i < 4; i++) {
+	for (int i = 0; found == 1 && ret_row && i < sqlite3_column_count(statement) && i < 4;
+	     i++) {
 		ret_row[i] = sqlite3_column_int64(statement, i);
 	}
 	sqlite3_finalize(statement);
@@ -70,9 +71,11 @@ static int sweep(struct store *s, int64_t micros)
 	int done = 0, found = 0;
 
 	while (done < SWEEP_VERSIONS) {
-		found = ask(s,
-			    "SELECT s.version, v.resource FROM seen s JOIN version v ON v.id = s.version"
-			    " WHERE s.last < ? LIMIT 1", number, row);
+		found = ask(
+			s,
+			"SELECT s.version, v.resource FROM seen s JOIN version v ON v.id = s.version"
+			" WHERE s.last < ? LIMIT 1",
+			number, row);
 		if (found != 1) {
 			break;
 		}
@@ -90,7 +93,7 @@ static int sweep(struct store *s, int64_t micros)
 int expire_step(struct store *s, uint64_t limit, struct vmt_error *error)
 {
 	int64_t now = vmt_clock_real(), mono = vmt_clock_monotonic();
-	int64_t minute, key[4], bound[4];
+	int64_t minute, key[4] = { 0 }, bound[4] = { 0 };
 	int found, deleted;
 
 	if (s->conf.time_to_live <= 0) {
@@ -100,13 +103,17 @@ int expire_step(struct store *s, uint64_t limit, struct vmt_error *error)
 	bound[0] = minute;
 	bound[1] = (int64_t)limit;
 	/* The last of `limit` points before that minute, or else the last of all of them. */
-	found = ask(s, "SELECT minute, series, micros FROM point WHERE minute < ?"
-		       " ORDER BY minute, series, micros LIMIT 1 OFFSET ?", bound, key);
+	found = ask(s,
+		    "SELECT minute, series, micros FROM point WHERE minute < ?"
+		    " ORDER BY minute, series, micros LIMIT 1 OFFSET ?",
+		    bound, key);
 	if (found == 0) {
 		key[0] = minute;
 		key[1] = key[2] = INT64_MIN;
 	}
-	deleted = found < 0 ? -1 : cut(s, "DELETE FROM point WHERE (minute, series, micros) < (?, ?, ?)", key);
+	deleted = found < 0 ? -1
+			    : cut(s, "DELETE FROM point WHERE (minute, series, micros) < (?, ?, ?)",
+				  key);
 	if (deleted < 0 ||
 	    cut(s, "DELETE FROM message WHERE (minute, series, micros) < (?, ?, ?)", key) < 0) {
 		return store_failed(s, error);

@@ -198,7 +198,8 @@ void ids_free(struct ids *ids)
 void ids_begin(struct ids *ids)
 {
 	ids->now++;
-	if (g_hash_table_size(ids->meter) > NAMES_MOST || g_hash_table_size(ids->form) > NAMES_MOST) {
+	if (g_hash_table_size(ids->meter) > NAMES_MOST ||
+	    g_hash_table_size(ids->form) > NAMES_MOST) {
 		g_hash_table_remove_all(ids->meter);
 		g_hash_table_remove_all(ids->form);
 	}
@@ -206,8 +207,8 @@ void ids_begin(struct ids *ids)
 
 size_t ids_bytes(const struct ids *ids)
 {
-	return ids->version_places * sizeof *ids->version + ids->series_places * sizeof *ids->series +
-	       ids->touched_cap * sizeof *ids->touched;
+	return ids->version_places * sizeof *ids->version +
+	       ids->series_places * sizeof *ids->series + ids->touched_cap * sizeof *ids->touched;
 }
 
 /* ------------------------------------------------------------------ rows */
@@ -220,7 +221,8 @@ static void bind_text(sqlite3_stmt *statement, int column, const char *text)
 
 /* Runs `get`, and where it finds nothing `add`, both with the same texts bound.  *ret_id is the row. */
 static int get_or_add(struct store *s, enum store_statement get, enum store_statement add,
-		      const char *first, const char *second, uint32_t *ret_id, struct vmt_error *error)
+		      const char *first, const char *second, uint32_t *ret_id,
+		      struct vmt_error *error)
 {
 	sqlite3_stmt *statement = store_statement(s, get);
 	int found;
@@ -281,7 +283,8 @@ int ids_form(struct store *s, enum vmt_meter_type type, const char *unit, uint32
 	int code;
 
 	if ((size_t)g_snprintf(key, sizeof key, "%s %s", type_name, unit) >= sizeof key) {
-		return get_or_add(s, STORE_FORM_GET, STORE_FORM_ADD, type_name, unit, ret_id, error);
+		return get_or_add(s, STORE_FORM_GET, STORE_FORM_ADD, type_name, unit, ret_id,
+				  error);
 	}
 	id = GPOINTER_TO_UINT(g_hash_table_lookup(s->ids->form, key));
 	if (!id) {
@@ -301,8 +304,8 @@ static int version_add(struct store *s, const struct vmt_resource *r, struct ids
 	sqlite3_stmt *statement;
 	uint32_t length = r->meta_head_len + r->meta_tail_len;
 	char *metadata;
-	int code = get_or_add(s, STORE_RESOURCE_GET, STORE_RESOURCE_ADD, r->id, r->source ? r->source : "",
-			      &entry->resource, error);
+	int code = get_or_add(s, STORE_RESOURCE_GET, STORE_RESOURCE_ADD, r->id,
+			      r->source ? r->source : "", &entry->resource, error);
 
 	if (code) {
 		return code;
@@ -358,12 +361,15 @@ static int version_load(struct store *s, const struct vmt_resource *r, struct id
 	return 0;
 }
 
-int ids_version(struct store *s, const struct vmt_resource *resource, struct ids_version **ret_version,
-		struct vmt_error *error)
+int ids_version(struct store *s, const struct vmt_resource *resource,
+		struct ids_version **ret_version, struct vmt_error *error)
 {
 	struct ids *ids = s->ids;
-	struct ids_version *place = ids->version_places ? version_place(ids, resource->digest) : NULL;
-	struct ids_version entry = { .digest = resource->digest, .first = INT64_MAX, .last = INT64_MIN };
+	struct ids_version *place = ids->version_places ? version_place(ids, resource->digest)
+							: NULL;
+	struct ids_version entry = { .digest = resource->digest,
+				     .first = INT64_MAX,
+				     .last = INT64_MIN };
 	int code;
 
 	if (!place || !place->id) {

@@ -41,8 +41,8 @@ int ids_meter(struct store *s, const char *name, uint32_t *ret_id, struct vmt_er
 int ids_form(struct store *s, enum vmt_meter_type type, const char *unit, uint32_t *ret_id,
 	     struct vmt_error *error);
 /* The pointer holds until the next ids_version(). */
-int ids_version(struct store *s, const struct vmt_resource *resource, struct ids_version **ret_version,
-		struct vmt_error *error);
+int ids_version(struct store *s, const struct vmt_resource *resource,
+		struct ids_version **ret_version, struct vmt_error *error);
 /* The pointer holds until the next ids_series(). */
 int ids_series(struct store *s, uint32_t resource, uint32_t meter, struct ids_series **ret_series,
 	       struct vmt_error *error);

@@ -19,7 +19,8 @@ enum {
 };
 
 struct row {
-	uint64_t key; /* minute, with an offset that makes it positive, and series: the sort order */
+	uint64_t
+		key; /* minute, with an offset that makes it positive, and series: the sort order */
 	uint32_t micros;
 	uint32_t batch, row; /* where it comes from */
 	uint8_t kind;
@@ -84,7 +85,8 @@ static void sort(struct points *p)
 
 		for (uint32_t from = 0; from < p->count;) {
 			uint32_t middle = run_end(p->row, from, p->count);
-			uint32_t end = middle < p->count ? run_end(p->row, middle, p->count) : middle;
+			uint32_t end = middle < p->count ? run_end(p->row, middle, p->count)
+							 : middle;
 
 			merge(p->row + from, p->row + middle, p->row + middle, p->row + end,
 			      p->spare + from);
@@ -135,11 +137,13 @@ static bool same_value(sqlite3_stmt *statement, uint8_t kind, union vmt_num valu
 		}
 		return !huge && sqlite3_column_int64(statement, 0) == value.i;
 	case SQLITE_FLOAT:
-		return sqlite3_column_double(statement, 0) ==
-		       (kind == VMT_DOUBLE ? value.d : kind == VMT_INT64 ? (double)value.i : (double)value.u);
+		return sqlite3_column_double(statement, 0) == (kind == VMT_DOUBLE ? value.d
+							       : kind == VMT_INT64
+								       ? (double)value.i
+								       : (double)value.u);
 	default:
-		return huge && g_ascii_strtoull((const char *)sqlite3_column_text(statement, 0), NULL,
-						10) == value.u;
+		return huge && g_ascii_strtoull((const char *)sqlite3_column_text(statement, 0),
+						NULL, 10) == value.u;
 	}
 }
 
@@ -212,11 +216,13 @@ static int early_run(struct store *s, const struct late *late, struct vmt_error 
 	uint32_t version = 0, form = 0;
 	int64_t since = 0;
 
-	if (!next || !move || get_run(next, late->series, late->time, &version, &form, &since) < 0) {
+	if (!next || !move ||
+	    get_run(next, late->series, late->time, &version, &form, &since) < 0) {
 		return store_failed(s, error);
 	}
 	if (version != late->version || form != late->form) {
-		return put_run(s, STORE_RUN_PUT, late->series, late->time, late->version, late->form, error);
+		return put_run(s, STORE_RUN_PUT, late->series, late->time, late->version,
+			       late->form, error);
 	}
 	sqlite3_bind_int64(move, 1, late->time);
 	sqlite3_bind_int64(move, 2, late->series);
@@ -245,7 +251,8 @@ static int late_run(struct store *s, const struct vmt_frame *frame, const struct
 		return code;
 	}
 	late.version = version->id;
-	if (!at || get_run(at, late.series, late.time, &late.old_version, &late.old_form, &since) < 0) {
+	if (!at ||
+	    get_run(at, late.series, late.time, &late.old_version, &late.old_form, &since) < 0) {
 		return store_failed(s, error);
 	}
 	if (!late.old_version) {
@@ -255,8 +262,9 @@ static int late_run(struct store *s, const struct vmt_frame *frame, const struct
 		return 0;
 	}
 	code = put_run(s, STORE_RUN_PUT, late.series, late.time, late.version, late.form, error);
-	return code ? code : put_run(s, STORE_RUN_KEEP, late.series, late.time + 1, late.old_version,
-				     late.old_form, error);
+	return code ? code
+		    : put_run(s, STORE_RUN_KEEP, late.series, late.time + 1, late.old_version,
+			      late.old_form, error);
 }
 
 static int put_message(struct store *s, const struct vmt_frame *frame, const struct row *row,
@@ -337,8 +345,8 @@ static void make_room(struct points *p)
 }
 
 /* Widens the span of the version, and begins a run where the series goes on with another one. */
-static int place(struct store *s, struct ids_version *version, struct ids_series *series, uint32_t form,
-		 int64_t time, bool *ret_late, struct vmt_error *error)
+static int place(struct store *s, struct ids_version *version, struct ids_series *series,
+		 uint32_t form, int64_t time, bool *ret_late, struct vmt_error *error)
 {
 	int code = 0;
 
@@ -361,8 +369,8 @@ static int place(struct store *s, struct ids_version *version, struct ids_series
 	return code;
 }
 
-static int gather_row(struct store *s, const struct vmt_batch *batch, uint32_t batch_number, uint32_t i,
-		      uint32_t meter, uint32_t form, struct vmt_error *error)
+static int gather_row(struct store *s, const struct vmt_batch *batch, uint32_t batch_number,
+		      uint32_t i, uint32_t meter, uint32_t form, struct vmt_error *error)
 {
 	uint8_t kind = batch->kinds ? batch->kinds[i] : batch->kind;
 	int64_t time = store_micros(batch->times ? batch->times[i] : batch->time_ns);
@@ -482,11 +490,13 @@ static void take_counts(struct store *s)
 	s->counts.rejected += s->delta.rejected;
 	s->counts.expired += s->delta.expired;
 	if (s->delta.conflicts) {
-		vmt_log(VMT_LOG_WARNING, "%s: samples whose time is stored with another value: first one kept",
+		vmt_log(VMT_LOG_WARNING,
+			"%s: samples whose time is stored with another value: first one kept",
 			s->text);
 	}
 	if (s->delta.rejected) {
-		vmt_log(VMT_LOG_WARNING, "%s: samples whose volume is not a number: left out", s->text);
+		vmt_log(VMT_LOG_WARNING, "%s: samples whose volume is not a number: left out",
+			s->text);
 	}
 }
 

@@ -29,12 +29,13 @@ static void version_where(const struct vmt_query *q, GString *sql, GPtrArray *te
 	}
 	for (const struct vmt_pair *pair = q->metadata; pair && pair->key; pair++) {
 		/* fullkey is $.a."b.c"[0]; without $. and quotes it is a.b.c[0] */
-		g_string_append(sql, " AND EXISTS (SELECT 1 FROM json_tree(CASE WHEN"
-				     " json_valid(v.metadata) THEN v.metadata ELSE '{}' END) j"
-				     " WHERE replace(substr(j.fullkey, 3), '\"', '') = ? AND CASE j.type"
-				     " WHEN 'true' THEN lower(?) = 'true' WHEN 'false' THEN"
-				     " lower(?) = 'false' WHEN 'null' THEN lower(?) IN ('null', 'none')"
-				     " ELSE CAST(j.atom AS TEXT) = ? END)");
+		g_string_append(sql,
+				" AND EXISTS (SELECT 1 FROM json_tree(CASE WHEN"
+				" json_valid(v.metadata) THEN v.metadata ELSE '{}' END) j"
+				" WHERE replace(substr(j.fullkey, 3), '\"', '') = ? AND CASE j.type"
+				" WHEN 'true' THEN lower(?) = 'true' WHEN 'false' THEN"
+				" lower(?) = 'false' WHEN 'null' THEN lower(?) IN ('null', 'none')"
+				" ELSE CAST(j.atom AS TEXT) = ? END)");
 		g_ptr_array_add(texts, (void *)pair->key);
 		for (int i = 0; i < 4; i++) {
 			g_ptr_array_add(texts, (void *)(pair->value ? pair->value : "null"));
@@ -121,8 +122,9 @@ static int numbers(struct query_plan *p, const char *head, const char *tail, GAr
 
 static int plan_versions(struct query_plan *p, struct vmt_error *error)
 {
-	int code = numbers(p, "SELECT v.id FROM version v JOIN resource r ON r.id = v.resource WHERE 1",
-			   " ORDER BY v.id", &p->version, error);
+	int code = numbers(
+		p, "SELECT v.id FROM version v JOIN resource r ON r.id = v.resource WHERE 1",
+		" ORDER BY v.id", &p->version, error);
 
 	p->none = p->none || (code == 0 && p->version->len == 0);
 	return code;
@@ -138,7 +140,8 @@ static int plan_series(struct query_plan *p, struct vmt_error *error)
 				" FROM version v JOIN resource r ON r.id = v.resource WHERE 1");
 		tail = g_strdup_printf(") AND s.meter IN (%s) ORDER BY s.id", p->meter_list);
 	} else {
-		head = g_strdup_printf("SELECT s.id FROM series s WHERE s.meter IN (%s)", p->meter_list);
+		head = g_strdup_printf("SELECT s.id FROM series s WHERE s.meter IN (%s)",
+				       p->meter_list);
 		tail = g_strdup(" ORDER BY s.id");
 	}
 	code = numbers(p, head, tail, &p->series, error);
@@ -151,7 +154,8 @@ static int plan_series(struct query_plan *p, struct vmt_error *error)
 /* Narrows the times to those in which a selected version was seen at all. */
 static int plan_times(struct query_plan *p, struct vmt_error *error)
 {
-	sqlite3_stmt *statement = prepare(p->store, "SELECT first, last FROM seen WHERE version = ?", NULL);
+	sqlite3_stmt *statement =
+		prepare(p->store, "SELECT first, last FROM seen WHERE version = ?", NULL);
 	int64_t first = INT64_MAX, last = INT64_MIN;
 	int found = statement ? 0 : -1;
 
@@ -199,10 +203,11 @@ int query_plan(struct query_plan *p, struct store *s, const struct vmt_query *qu
 			(query->metadata && query->metadata->key);
 	p->meter = g_hash_table_new_full(NULL, NULL, NULL, g_free);
 	/* start <= time < end; whole microseconds; 0 is no restriction, as INT64_MIN and MAX are */
-	p->first = query->start_ns && query->start_ns != INT64_MIN ? store_micros(query->start_ns - 1) + 1 :
-								   INT64_MIN / 1000;
-	p->last = query->end_ns && query->end_ns != INT64_MAX ? store_micros(query->end_ns - 1) :
-							      INT64_MAX / 1000;
+	p->first = query->start_ns && query->start_ns != INT64_MIN
+			   ? store_micros(query->start_ns - 1) + 1
+			   : INT64_MIN / 1000;
+	p->last = query->end_ns && query->end_ns != INT64_MAX ? store_micros(query->end_ns - 1)
+							      : INT64_MAX / 1000;
 	code = plan_end(p, error);
 	if (code == 0) {
 		code = plan_meters(p, error);
@@ -281,7 +286,8 @@ void query_resource(sqlite3_stmt *statement, int first, struct vmt_resource *ret
 
 /* The newest version that matches, of each resource, with first and last time of all that match. */
 static const char resources_head[] =
-	"SELECT " QUERY_RESOURCE_COLUMNS ", g.first, g.last FROM (SELECT v.resource, min(s.first) AS first,"
+	"SELECT " QUERY_RESOURCE_COLUMNS
+	", g.first, g.last FROM (SELECT v.resource, min(s.first) AS first,"
 	" max(s.last) AS last FROM version v JOIN resource r ON r.id = v.resource"
 	" JOIN seen s ON s.version = v.id WHERE 1";
 static const char resources_tail[] =
@@ -321,8 +327,8 @@ static int emit(sqlite3_stmt *statement, vmt_row_fn row, void *context)
 	return row(context, &r);
 }
 
-static int list(struct query_plan *p, const char *head, const char *tail, vmt_row_fn row, void *context,
-		struct vmt_error *error)
+static int list(struct query_plan *p, const char *head, const char *tail, vmt_row_fn row,
+		void *context, struct vmt_error *error)
 {
 	GPtrArray *texts = g_ptr_array_new();
 	GString *sql = g_string_new(head);
@@ -332,8 +338,9 @@ static int list(struct query_plan *p, const char *head, const char *tail, vmt_ro
 
 	version_where(p->query, sql, texts);
 	rest = sqlite3_mprintf(tail, p->meter_list, p->first, p->last,
-			       p->query->limit && p->query->limit < INT64_MAX ? (int64_t)p->query->limit :
-									      (int64_t)-1);
+			       p->query->limit && p->query->limit < INT64_MAX
+				       ? (int64_t)p->query->limit
+				       : (int64_t)-1);
 	g_string_append(sql, rest);
 	sqlite3_free(rest);
 	statement = prepare(p->store, sql->str, texts);

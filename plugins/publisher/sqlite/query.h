@@ -34,7 +34,7 @@ bool query_has(const GArray *ids, uint32_t id);
  * project_name, user_name, metadata.  They hold as long as the row of the statement does. */
 void query_resource(sqlite3_stmt *statement, int first, struct vmt_resource *ret_resource);
 
-#define QUERY_RESOURCE_COLUMNS                                                                         \
+#define QUERY_RESOURCE_COLUMNS                                                                     \
 	"r.resource_id, r.source, v.project_id, v.user_id, v.project_name, v.user_name, v.metadata"
 
 #endif

@@ -72,8 +72,8 @@ static int load_forms(struct reader *r)
 	sqlite3_stmt *statement;
 	int found;
 
-	if (sqlite3_prepare_v2(r->store->db, "SELECT id, type, unit FROM form", -1, &statement, NULL) !=
-	    SQLITE_OK) {
+	if (sqlite3_prepare_v2(r->store->db, "SELECT id, type, unit FROM form", -1, &statement,
+			       NULL) != SQLITE_OK) {
 		return store_failed(r->store, r->error);
 	}
 	while ((found = store_step(statement)) == 1) {
@@ -82,8 +82,8 @@ static int load_forms(struct reader *r)
 
 		f->type = type < 0 ? VMT_GAUGE : (enum vmt_meter_type)type;
 		f->unit = g_strdup((const char *)sqlite3_column_text(statement, 2));
-		g_hash_table_insert(r->form_known, GUINT_TO_POINTER((guint)sqlite3_column_int64(statement, 0)),
-				    f);
+		g_hash_table_insert(r->form_known,
+				    GUINT_TO_POINTER((guint)sqlite3_column_int64(statement, 0)), f);
 	}
 	found = found < 0 ? store_failed(r->store, r->error) : 0;
 	sqlite3_finalize(statement);
@@ -98,8 +98,8 @@ static struct series *read_series(struct reader *r, uint32_t id)
 
 	sqlite3_bind_int64(r->series, 1, id);
 	if (store_step(r->series) == 1) {
-		name = g_hash_table_lookup(r->plan.meter,
-					   GUINT_TO_POINTER((guint)sqlite3_column_int64(r->series, 0)));
+		name = g_hash_table_lookup(
+			r->plan.meter, GUINT_TO_POINTER((guint)sqlite3_column_int64(r->series, 0)));
 		sqlite3_reset(r->series);
 	}
 	sqlite3_bind_int64(r->runs, 1, id);
@@ -164,7 +164,8 @@ static void keep(const char **text, size_t length, char **at)
 static struct version *read_version(const struct vmt_resource *from)
 {
 	struct vmt_resource r = *from;
-	const char **texts[] = { &r.id, &r.source, &r.project_id, &r.user_id, &r.project_name, &r.user_name };
+	const char **texts[] = { &r.id,      &r.source,       &r.project_id,
+				 &r.user_id, &r.project_name, &r.user_name };
 	size_t size = r.meta_head_len + r.meta_tail_len + 2;
 	struct version *v;
 	char *at;
@@ -220,8 +221,8 @@ static void take_value(struct point *p, sqlite3_stmt *statement, int column)
 		break;
 	default:
 		p->kind = VMT_UINT64;
-		p->value.u = g_ascii_strtoull((const char *)sqlite3_column_text(statement, column), NULL,
-					      10);
+		p->value.u = g_ascii_strtoull((const char *)sqlite3_column_text(statement, column),
+					      NULL, 10);
 	}
 }
 
@@ -375,11 +376,14 @@ static int prepare(struct reader *r)
 		sqlite3_stmt **statement;
 		const char *sql;
 	} all[] = {
-		{ &r->newest, "SELECT minute FROM point WHERE minute <= ? ORDER BY minute DESC LIMIT 1" },
+		{ &r->newest,
+		  "SELECT minute FROM point WHERE minute <= ? ORDER BY minute DESC LIMIT 1" },
 		{ &r->scan, "SELECT series, micros, value FROM point WHERE minute = ?" },
-		{ &r->seek, "SELECT series, micros, value FROM point WHERE minute = ? AND series = ?" },
+		{ &r->seek,
+		  "SELECT series, micros, value FROM point WHERE minute = ? AND series = ?" },
 		{ &r->series, "SELECT meter FROM series WHERE id = ?" },
-		{ &r->runs, "SELECT since, version, form FROM run WHERE series = ? ORDER BY since" },
+		{ &r->runs,
+		  "SELECT since, version, form FROM run WHERE series = ? ORDER BY since" },
 		{ &r->version, "SELECT " QUERY_RESOURCE_COLUMNS " FROM version v JOIN resource r"
 			       " ON r.id = v.resource WHERE v.id = ?" },
 		{ &r->message, "SELECT id, mono FROM message WHERE minute = ? AND series = ?"
@@ -387,7 +391,8 @@ static int prepare(struct reader *r)
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(all); i++) {
-		if (sqlite3_prepare_v2(r->store->db, all[i].sql, -1, all[i].statement, NULL) != SQLITE_OK) {
+		if (sqlite3_prepare_v2(r->store->db, all[i].sql, -1, all[i].statement, NULL) !=
+		    SQLITE_OK) {
 			return store_failed(r->store, r->error);
 		}
 	}
@@ -396,7 +401,8 @@ static int prepare(struct reader *r)
 
 static void reader_fini(struct reader *r)
 {
-	sqlite3_stmt *all[] = { r->newest, r->scan, r->seek, r->series, r->runs, r->version, r->message };
+	sqlite3_stmt *all[] = { r->newest, r->scan,    r->seek,   r->series,
+				r->runs,   r->version, r->message };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(all); i++) {
 		sqlite3_finalize(all[i]);

@@ -96,8 +96,9 @@ static int upgrade(sqlite3 *db, const char *const *steps, size_t from, size_t co
 			return -1;
 		}
 	}
-	sqlite3_snprintf(sizeof pragma, pragma, "PRAGMA application_id = %d; PRAGMA user_version = %d",
-			 SCHEMA_APPLICATION, (int)count);
+	sqlite3_snprintf(sizeof pragma, pragma,
+			 "PRAGMA application_id = %d; PRAGMA user_version = %d", SCHEMA_APPLICATION,
+			 (int)count);
 	return run(db, pragma);
 }
 

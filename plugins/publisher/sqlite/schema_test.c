@@ -31,13 +31,16 @@ static void test_new(void)
 	sqlite3 *db = open_empty();
 	int found = -1, code = -1;
 
-	g_assert_cmpint(schema_apply(db, schema_steps, schema_version, 1, &found, &code), ==, SCHEMA_OLDER);
+	g_assert_cmpint(schema_apply(db, schema_steps, schema_version, 1, &found, &code), ==,
+			SCHEMA_OLDER);
 	g_assert_cmpint(number(db, "SELECT count(*) FROM sqlite_master"), ==, 0);
-	g_assert_cmpint(schema_apply(db, schema_steps, schema_version, 0, &found, &code), ==, SCHEMA_OK);
+	g_assert_cmpint(schema_apply(db, schema_steps, schema_version, 0, &found, &code), ==,
+			SCHEMA_OK);
 	g_assert_cmpint(found, ==, 0);
 	g_assert_cmpint(number(db, "PRAGMA user_version"), ==, (int)schema_version);
 	g_assert_cmpint(number(db, "PRAGMA application_id"), ==, SCHEMA_APPLICATION);
-	g_assert_cmpint(schema_apply(db, schema_steps, schema_version, 1, &found, &code), ==, SCHEMA_OK);
+	g_assert_cmpint(schema_apply(db, schema_steps, schema_version, 1, &found, &code), ==,
+			SCHEMA_OK);
 	g_assert_cmpint(found, ==, (int)schema_version);
 	sqlite3_close(db);
 }
@@ -45,16 +48,19 @@ static void test_new(void)
 /* From version 1, filled, by one more step: what was there stays. */
 static void test_step(void)
 {
-	const char *const steps[] = { schema_steps[0], "ALTER TABLE meter ADD COLUMN note TEXT DEFAULT 'n'" };
+	const char *const steps[] = { schema_steps[0],
+				      "ALTER TABLE meter ADD COLUMN note TEXT DEFAULT 'n'" };
 	sqlite3 *db = open_empty();
 	int found, code;
 
 	g_assert_cmpint(schema_apply(db, steps, 1, 0, &found, &code), ==, SCHEMA_OK);
-	g_assert_cmpint(sqlite3_exec(db, "INSERT INTO meter (name) VALUES ('cpu')", NULL, NULL, NULL), ==,
-			SQLITE_OK);
+	g_assert_cmpint(sqlite3_exec(db, "INSERT INTO meter (name) VALUES ('cpu')", NULL, NULL,
+				     NULL),
+			==, SQLITE_OK);
 	g_assert_cmpint(schema_apply(db, steps, 2, 0, &found, &code), ==, SCHEMA_OK);
 	g_assert_cmpint(found, ==, 1);
-	g_assert_cmpint(number(db, "SELECT count(*) FROM meter WHERE name = 'cpu' AND note = 'n'"), ==, 1);
+	g_assert_cmpint(number(db, "SELECT count(*) FROM meter WHERE name = 'cpu' AND note = 'n'"),
+			==, 1);
 	g_assert_cmpint(number(db, "PRAGMA user_version"), ==, 2);
 	g_assert_cmpint(schema_apply(db, steps, 1, 0, &found, &code), ==, SCHEMA_NEWER);
 	g_assert_cmpint(found, ==, 2);
@@ -63,7 +69,8 @@ static void test_step(void)
 
 static void test_failing_step(void)
 {
-	const char *const steps[] = { schema_steps[0], "CREATE TABLE later (a); CREATE TABLE meter (b)" };
+	const char *const steps[] = { schema_steps[0],
+				      "CREATE TABLE later (a); CREATE TABLE meter (b)" };
 	sqlite3 *db = open_empty();
 	int found, code;
 
@@ -71,7 +78,8 @@ static void test_failing_step(void)
 	g_assert_cmpint(schema_apply(db, steps, 2, 0, &found, &code), ==, SCHEMA_FAILED);
 	g_assert_cmpint(code, ==, SQLITE_ERROR);
 	g_assert_cmpint(number(db, "PRAGMA user_version"), ==, 1);
-	g_assert_cmpint(number(db, "SELECT count(*) FROM sqlite_master WHERE name = 'later'"), ==, 0);
+	g_assert_cmpint(number(db, "SELECT count(*) FROM sqlite_master WHERE name = 'later'"), ==,
+			0);
 	g_assert_true(sqlite3_get_autocommit(db));
 	sqlite3_close(db);
 }
@@ -82,9 +90,11 @@ static void test_foreign(void)
 	int found, code;
 
 	sqlite3_exec(db, "CREATE TABLE theirs (a)", NULL, NULL, NULL);
-	g_assert_cmpint(schema_apply(db, schema_steps, schema_version, 0, &found, &code), ==, SCHEMA_FOREIGN);
+	g_assert_cmpint(schema_apply(db, schema_steps, schema_version, 0, &found, &code), ==,
+			SCHEMA_FOREIGN);
 	sqlite3_exec(db, "DROP TABLE theirs; PRAGMA application_id = 7", NULL, NULL, NULL);
-	g_assert_cmpint(schema_apply(db, schema_steps, schema_version, 0, &found, &code), ==, SCHEMA_FOREIGN);
+	g_assert_cmpint(schema_apply(db, schema_steps, schema_version, 0, &found, &code), ==,
+			SCHEMA_FOREIGN);
 	sqlite3_close(db);
 }
 

@@ -14,19 +14,37 @@
 static const char *const synchronous_choices[] = { "full", "normal", "off", NULL };
 
 static const struct vmt_option options[] = {
-	{ .group = "sqlite", .name = "synchronous", .type = VMT_OPT_STRING,
-	  .offset = offsetof(struct store_conf, synchronous), .def = "full", .flags = VMT_OPT_URL,
+	{ .group = "sqlite",
+	  .name = "synchronous",
+	  .type = VMT_OPT_STRING,
+	  .offset = offsetof(struct store_conf, synchronous),
+	  .def = "full",
+	  .flags = VMT_OPT_URL,
 	  .choices = synchronous_choices,
 	  .help = "full: a stored sample survives a power cut; normal: the last cycles may not; off: the"
 		  " database may not." },
-	{ .group = "sqlite", .name = "store_message_ids", .type = VMT_OPT_BOOL,
-	  .offset = offsetof(struct store_conf, store_message_ids), .def = "false", .flags = VMT_OPT_URL,
+	{ .group = "sqlite",
+	  .name = "store_message_ids",
+	  .type = VMT_OPT_BOOL,
+	  .offset = offsetof(struct store_conf, store_message_ids),
+	  .def = "false",
+	  .flags = VMT_OPT_URL,
 	  .help = "Keep message id and monotonic time of each sample, at about 45 bytes a sample." },
-	{ .group = "sqlite", .name = "page_cache", .type = VMT_OPT_INT,
-	  .offset = offsetof(struct store_conf, page_cache), .def = "1024", .flags = VMT_OPT_URL,
-	  .min = 64, .max = 1 << 20, .help = "Memory for pages of the database, in KiB." },
-	{ .group = "database", .name = "time_to_live", .type = VMT_OPT_INT,
-	  .offset = offsetof(struct store_conf, time_to_live), .def = "-1", .flags = VMT_OPT_URL,
+	{ .group = "sqlite",
+	  .name = "page_cache",
+	  .type = VMT_OPT_INT,
+	  .offset = offsetof(struct store_conf, page_cache),
+	  .def = "1024",
+	  .flags = VMT_OPT_URL,
+	  .min = 64,
+	  .max = 1 << 20,
+	  .help = "Memory for pages of the database, in KiB." },
+	{ .group = "database",
+	  .name = "time_to_live",
+	  .type = VMT_OPT_INT,
+	  .offset = offsetof(struct store_conf, time_to_live),
+	  .def = "-1",
+	  .flags = VMT_OPT_URL,
 	  .deprecated = "metering_time_to_live",
 	  .help = "Seconds after which a stored sample is deleted; 0 or less: never." },
 	{ 0 },
@@ -65,17 +83,20 @@ static int store_open(const void *conf, const struct vmt_url *url, bool read_onl
 	int code = 0;
 
 	if ((url->host && *url->host) || url->user || url->port) {
-		return vmt_error_set(error, -EINVAL, "%s: a host name has no place here;"
-				     " write sqlite:///path/to/file with three slashes", url->text);
+		return vmt_error_set(error, -EINVAL,
+				     "%s: a host name has no place here;"
+				     " write sqlite:///path/to/file with three slashes",
+				     url->text);
 	}
 	if (!url->path || url->path[0] != '/' || !url->path[1]) {
 		return vmt_error_set(error, -EINVAL,
 				     "%s: no file named; write sqlite:///path/to/file", url->text);
 	}
 	if (url->query && url->query->key) {
-		return vmt_error_set(error, -EINVAL, "%s: unknown parameter %s; known are synchronous,"
-				     " store_message_ids, page_cache, time_to_live", url->text,
-				     url->query->key);
+		return vmt_error_set(error, -EINVAL,
+				     "%s: unknown parameter %s; known are synchronous,"
+				     " store_message_ids, page_cache, time_to_live",
+				     url->text, url->query->key);
 	}
 	s = g_new0(struct store, 1);
 	s->conf = *(const struct store_conf *)conf;
@@ -120,7 +141,8 @@ static int store_publish(void *self, const struct vmt_frame *frame, uint64_t bit
 	}
 	store_call_end(s);
 	/* Anything but a lack of time or room may come from the connection: begin with a new one. */
-	if (code && code != -EAGAIN && code != -ENOSPC && code != -ETIMEDOUT && code != -ECANCELED) {
+	if (code && code != -EAGAIN && code != -ENOSPC && code != -ETIMEDOUT &&
+	    code != -ECANCELED) {
 		store_disconnect(s);
 	}
 	return code;

@@ -32,7 +32,8 @@ static void place_init(struct place *p)
 	p->folder = fixture_folder();
 	p->path = g_build_filename(p->folder, "samples.db", NULL);
 	p->text = g_strconcat("sqlite://", p->path, NULL);
-	p->conf = (struct store_conf){ .synchronous = "off", .time_to_live = -1, .page_cache = 1024 };
+	p->conf =
+		(struct store_conf){ .synchronous = "off", .time_to_live = -1, .page_cache = 1024 };
 }
 
 static void place_fini(struct place *p)
@@ -93,10 +94,12 @@ static int as_text(void *context, const struct vmt_store_row *row)
 		g_snprintf(number, sizeof number, "%" G_GINT64_FORMAT, (gint64)row->value.i);
 	}
 	g_string_append_printf(out, "%s %d %s %s %s %s @%" G_GINT64_FORMAT " %.*s%.*s\n",
-			       row->name ? row->name : "-", row->type, row->unit ? row->unit : "-", number,
-			       r->id + strlen(r->id) - 1, r->project_id ? r->project_id : "null",
-			       (gint64)((row->time_ns - FIXTURE_TIME) / 1000), (int)r->meta_head_len,
-			       r->meta_head, (int)r->meta_tail_len, r->meta_tail);
+			       row->name ? row->name : "-", row->type, row->unit ? row->unit : "-",
+			       number, r->id + strlen(r->id) - 1,
+			       r->project_id ? r->project_id : "null",
+			       (gint64)((row->time_ns - FIXTURE_TIME) / 1000),
+			       (int)r->meta_head_len, r->meta_head, (int)r->meta_tail_len,
+			       r->meta_tail);
 	return 0;
 }
 
@@ -125,11 +128,11 @@ static char *samples(struct place *p, void *self, const struct vmt_query *query)
 	return g_string_free(out, FALSE);
 }
 
-#define ASSERT_SAMPLES(p, self, query, expected)                                                       \
-	do {                                                                                           \
-		char *text_ = samples(p, self, query);                                                 \
-		g_assert_cmpstr(text_, ==, expected);                                                  \
-		g_free(text_);                                                                         \
+#define ASSERT_SAMPLES(p, self, query, expected)                                                   \
+	do {                                                                                       \
+		char *text_ = samples(p, self, query);                                             \
+		g_assert_cmpstr(text_, ==, expected);                                              \
+		g_free(text_);                                                                     \
 	} while (0)
 
 /* The number that `sql` answers on the file itself. */
@@ -181,25 +184,17 @@ static void test_round_trip(void)
 	must_publish(&p, self, &f);
 	fixture_cycle(&f, 1, FIXTURE_TIME + 61 * NS_PER_S);
 	must_publish(&p, self, &f);
-#define VM(n) "{\"display_name\": \"vm-" n "\", \"status\": \"active\", \"flavor\":"                     \
-	      " {\"name\": \"m1.small\", \"ram\": 512}}\n"
+#define VM(n)                                                                                      \
+	"{\"display_name\": \"vm-" n "\", \"status\": \"active\", \"flavor\":"                     \
+	" {\"name\": \"m1.small\", \"ram\": 512}}\n"
 	ASSERT_SAMPLES(&p, self, &all,
-		       "meter.0 0 ns 1 0 project-0 @61000000 " VM("0")
-		       "meter.1 1 B 1000001 0 project-0 @61000000 " VM("0")
-		       "meter.2 2 ns 3 0 project-0 @61000000 " VM("0")
-		       "meter.0 0 ns 1001 1 project-1 @61000000 " VM("1")
-		       "meter.1 1 B 1001001 1 project-1 @61000000 " VM("1")
-		       "meter.2 2 ns 3.0009765625 1 project-1 @61000000 " VM("1")
-		       "meter.0 0 ns 0 0 project-0 @0 " VM("0")
-		       "meter.1 1 B 1000000 0 project-0 @0 " VM("0")
-		       "meter.2 2 ns 2 0 project-0 @0 " VM("0")
-		       "meter.0 0 ns 1000 1 project-1 @0 " VM("1")
-		       "meter.1 1 B 1001000 1 project-1 @0 " VM("1")
-		       "meter.2 2 ns 2.0009765625 1 project-1 @0 " VM("1"));
+		       "meter.0 0 ns 1 0 project-0 @61000000 " VM("0") "meter.1 1 B 1000001 0 project-0 @61000000 " VM("0") "meter.2 2 ns 3 0 project-0 @61000000 " VM("0") "meter.0 0 ns 1001 1 project-1 @61000000 " VM("1") "meter.1 1 B 1001001 1 project-1 @61000000 " VM(
+			       "1") "meter.2 2 ns 3.0009765625 1 project-1 @61000000 " VM("1") "meter.0 0 ns 0 0 project-0 @0 " VM("0") "meter.1 1 B 1000000 0 project-0 @0 " VM("0") "meter.2 2 ns 2 0 project-0 @0 " VM("0") "meter.0 0 ns 1000 1 project-1 @0 " VM("1") "meter.1 1 B 1001000 1 project-1 @0 " VM("1") "meter.2 2 ns 2.0009765625 1 project-1 @0 " VM("1"));
 	OPS->close(self);
 	g_assert_cmpint(ask(&p, "SELECT count(*) FROM sample WHERE name = 'meter.2' AND unit = 'ns'"
 				" AND timestamp = '2026-07-21T13:56:12.123456'"
-				" AND resource_id LIKE '%1' AND volume = 2.0009765625"), ==, 1);
+				" AND resource_id LIKE '%1' AND volume = 2.0009765625"),
+			==, 1);
 	fixture_fini(&f);
 	place_fini(&p);
 }
@@ -276,7 +271,8 @@ static void test_repeats(void)
 	g_assert_cmpuint(count(&p, self, &all), ==, 18);
 	OPS->close(self);
 	g_assert_cmpint(ask(&p, "SELECT volume FROM sample WHERE name = 'meter.1'"
-				" AND resource_id LIKE '%1'"), ==, 1001000);
+				" AND resource_id LIKE '%1'"),
+			==, 1001000);
 	g_assert_cmpint(ask(&p, "SELECT value FROM counter WHERE name = 'conflicts'"), ==, 1);
 	/* Across a restart. */
 	self = open_store(&p, false);
@@ -315,7 +311,8 @@ static void test_queries(void)
 	const char *const meters[] = { "meter.[12]", "nothing", NULL };
 	const char *const none[] = { "cpu*", NULL };
 	const struct vmt_pair nested[] = { { .key = "flavor.name", .value = "m1.small" },
-					   { .key = "display_name", .value = "vm-4" }, { 0 } };
+					   { .key = "display_name", .value = "vm-4" },
+					   { 0 } };
 	const struct vmt_pair number[] = { { .key = "flavor.ram", .value = "512" }, { 0 } };
 	const struct vmt_pair wrong[] = { { .key = "flavor", .value = "m1.small" }, { 0 } };
 	const struct {
@@ -335,13 +332,17 @@ static void test_queries(void)
 		{ { .limit = 7, .meters = meters, .user = "user-1" }, 7 },
 		{ { .start_ns = FIXTURE_TIME + 20 * NS_PER_S }, 5 * 10 * 8 },
 		{ { .end_ns = FIXTURE_TIME + 20 * NS_PER_S }, 5 * 10 * 2 },
-		{ { .start_ns = FIXTURE_TIME + 20 * NS_PER_S, .end_ns = FIXTURE_TIME + 20 * NS_PER_S + 1 },
+		{ { .start_ns = FIXTURE_TIME + 20 * NS_PER_S,
+		    .end_ns = FIXTURE_TIME + 20 * NS_PER_S + 1 },
 		  5 * 10 },
-		{ { .start_ns = FIXTURE_TIME + 20 * NS_PER_S + 1, .end_ns = FIXTURE_TIME + 30 * NS_PER_S },
+		{ { .start_ns = FIXTURE_TIME + 20 * NS_PER_S + 1,
+		    .end_ns = FIXTURE_TIME + 30 * NS_PER_S },
 		  0 },
 		{ { .start_ns = INT64_MIN, .end_ns = INT64_MAX }, 5 * 10 * 10 },
-		{ { .resource = "00000000-0000-4000-8000-000000000003", .meters = meters,
-		    .start_ns = FIXTURE_TIME + 85 * NS_PER_S }, 2 },
+		{ { .resource = "00000000-0000-4000-8000-000000000003",
+		    .meters = meters,
+		    .start_ns = FIXTURE_TIME + 85 * NS_PER_S },
+		  2 },
 	};
 	struct place p;
 	struct fixture f;
@@ -416,7 +417,8 @@ static void test_stop(void)
 
 #define META(status) "{\"status\": \"" status "\", \"stopped\": false}"
 
-static void publish_at(struct place *p, void *self, struct fixture *f, int64_t second, const char *metadata)
+static void publish_at(struct place *p, void *self, struct fixture *f, int64_t second,
+		       const char *metadata)
 {
 	fixture_metadata(&f->resource[0], metadata);
 	fixture_cycle(f, 0, FIXTURE_TIME + second * NS_PER_S);
@@ -430,7 +432,8 @@ static void publish_at(struct place *p, void *self, struct fixture *f, int64_t s
 static void test_versions(void)
 {
 	const struct vmt_pair paused[] = { { .key = "status", .value = "paused" },
-					   { .key = "stopped", .value = "False" }, { 0 } };
+					   { .key = "stopped", .value = "False" },
+					   { 0 } };
 	const struct vmt_query all = { 0 }, only = { .metadata = paused };
 	struct place p;
 	struct fixture f;
@@ -457,12 +460,14 @@ static void test_versions(void)
 	publish_at(&p, self, &f, 80, META("paused"));
 	publish_at(&p, other, &f, 90, META("active"));
 	ASSERT_SAMPLES(&p, self, &all,
-		       LINE("90", "active") LINE("80", "paused") LINE("70", "active") LINE("60", "paused")
-		       LINE("50", "active") LINE("40", "active") LINE("35", "build") LINE("30", "paused")
-		       LINE("20", "active") LINE("15", "paused") LINE("12", "active") LINE("10", "active")
-		       LINE("1", "build"));
+		       LINE("90", "active") LINE("80", "paused") LINE("70", "active")
+			       LINE("60", "paused") LINE("50", "active") LINE("40", "active")
+				       LINE("35", "build") LINE("30", "paused") LINE("20", "active")
+					       LINE("15", "paused") LINE("12", "active")
+						       LINE("10", "active") LINE("1", "build"));
 	ASSERT_SAMPLES(&p, other, &only,
-		       LINE("80", "paused") LINE("60", "paused") LINE("30", "paused") LINE("15", "paused"));
+		       LINE("80", "paused") LINE("60", "paused") LINE("30", "paused")
+			       LINE("15", "paused"));
 	OPS->close(self);
 	OPS->close(other);
 	g_assert_cmpint(ask(&p, "SELECT count(*) FROM version"), ==, 3);
@@ -487,7 +492,8 @@ static void test_units(void)
 	publish_at(&p, self, &f, 2, META("active"));
 	publish_at(&p, self, &f, 1, META("active"));
 	ASSERT_SAMPLES(&p, self, &all,
-		       "meter.0 0 s 0 0 project-0 @2000000 " META("active") "\n" LINE("1", "active"));
+		       "meter.0 0 s 0 0 project-0 @2000000 " META("active") "\n" LINE("1",
+										      "active"));
 	g_assert_cmpuint(counts(self)->repeats, ==, 1);
 	OPS->close(self);
 	fixture_fini(&f);
@@ -510,7 +516,8 @@ static void test_message_ids(void)
 	must_publish(&p, self, &f);
 	g_assert_cmpuint(count(&p, self, &all), ==, 6);
 	OPS->close(self);
-	g_assert_cmpint(ask(&p, "SELECT count(DISTINCT id) FROM message WHERE length(id) = 16"), ==, 6);
+	g_assert_cmpint(ask(&p, "SELECT count(DISTINCT id) FROM message WHERE length(id) = 16"), ==,
+			6);
 	g_assert_cmpint(ask(&p, "SELECT sum(mono) FROM message"), ==, 3 * f.batch[0].mono_ns);
 	fixture_fini(&f);
 	place_fini(&p);
@@ -522,7 +529,8 @@ static int as_list(void *context, const struct vmt_store_row *row)
 {
 	g_string_append_printf(context, "%s %s %s %" G_GINT64_FORMAT "-%" G_GINT64_FORMAT " %.*s\n",
 			       row->name ? row->name : "-", row->unit ? row->unit : "-",
-			       row->resource->id + 35, (gint64)((row->first_ns - FIXTURE_TIME) / NS_PER_S),
+			       row->resource->id + 35,
+			       (gint64)((row->first_ns - FIXTURE_TIME) / NS_PER_S),
 			       (gint64)((row->last_ns - FIXTURE_TIME) / NS_PER_S), 12,
 			       row->resource->meta_head);
 	return 0;
@@ -557,7 +565,8 @@ static void test_lists(void)
 	query.limit = 0;
 	query.meters = patterns;
 	g_assert_cmpint(OPS->store->meters(self, &query, as_list, out, &p.error), ==, 0);
-	g_assert_cmpstr(out->str, ==, "meter.1 B 0 0-0 {\"display_na\nmeter.1 B 1 10-10 {\"now\": \"b\",\n");
+	g_assert_cmpstr(out->str, ==,
+			"meter.1 B 0 0-0 {\"display_na\nmeter.1 B 1 10-10 {\"now\": \"b\",\n");
 	g_string_truncate(out, 0);
 	query.meters = NULL;
 	query.start_ns = FIXTURE_TIME + 5 * NS_PER_S;
@@ -643,8 +652,9 @@ static void test_reasons(void)
 	assert_fails(&p, &f, -EISDIR, "is a folder");
 	g_free(p.path);
 	p.path = right;
-	g_file_set_contents(p.path, "this is no database, but a text that is long enough to be one.....\n"
-				    "this is no database, but a text that is long enough to be one.....\n",
+	g_file_set_contents(p.path,
+			    "this is no database, but a text that is long enough to be one.....\n"
+			    "this is no database, but a text that is long enough to be one.....\n",
 			    -1, NULL);
 	assert_fails(&p, &f, -EINVAL, "not an SQLite database");
 	unlink(p.path);
@@ -680,7 +690,8 @@ static void test_urls(void)
 	assert_url(&p, (struct vmt_url){ .host = "var", .path = "/lib/x.db" }, "three slashes");
 	assert_url(&p, (struct vmt_url){ .host = "", .path = "" }, "no file named");
 	assert_url(&p, (struct vmt_url){ .host = "", .path = "/" }, "no file named");
-	assert_url(&p, (struct vmt_url){ .host = "", .path = "/a", .query = query }, "parameter speed");
+	assert_url(&p, (struct vmt_url){ .host = "", .path = "/a", .query = query },
+		   "parameter speed");
 	place_fini(&p);
 }
 

@@ -28,7 +28,8 @@
 
 enum {
 	STORE_MINUTE_US = 60000000,
-	STORE_SERIES_BLOCK = 16, /* row numbers set aside at a time for the series of one resource */
+	STORE_SERIES_BLOCK =
+		16, /* row numbers set aside at a time for the series of one resource */
 };
 
 /* Options, decoded by the host. */

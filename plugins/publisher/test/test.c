@@ -3,7 +3,7 @@
  * The publisher test://: keeps the last samples in memory, and fails on request, so that what stands before
  * a publisher can be tested.  On its own thread; blocks on nothing.
  */
-#include "publisher/test/test.h"
+#include "test.h"
 
 #include <errno.h>
 #include <glib.h>
@@ -22,15 +22,33 @@ struct test_publisher {
 };
 
 static const struct vmt_option options[] = {
-	{ .group = "test", .name = "keep", .type = VMT_OPT_INT, .offset = offsetof(struct test_conf, keep),
-	  .def = "10000", .flags = VMT_OPT_URL, .min = 0, .max = 100000000,
+	{ .group = "test",
+	  .name = "keep",
+	  .type = VMT_OPT_INT,
+	  .offset = offsetof(struct test_conf, keep),
+	  .def = "10000",
+	  .flags = VMT_OPT_URL,
+	  .min = 0,
+	  .max = 100000000,
 	  .help = "Samples kept; the oldest make room." },
-	{ .group = "test", .name = "fail", .type = VMT_OPT_INT, .offset = offsetof(struct test_conf, fail),
-	  .def = "0", .flags = VMT_OPT_URL, .min = 0, .max = INT64_MAX,
+	{ .group = "test",
+	  .name = "fail",
+	  .type = VMT_OPT_INT,
+	  .offset = offsetof(struct test_conf, fail),
+	  .def = "0",
+	  .flags = VMT_OPT_URL,
+	  .min = 0,
+	  .max = INT64_MAX,
 	  .help = "So many publishes fail at first, as if the far side was away." },
-	{ .group = "test", .name = "refuse", .type = VMT_OPT_INT,
-	  .offset = offsetof(struct test_conf, refuse), .def = "0", .flags = VMT_OPT_URL, .min = 0,
-	  .max = INT64_MAX, .help = "So many publishes are then refused for good." },
+	{ .group = "test",
+	  .name = "refuse",
+	  .type = VMT_OPT_INT,
+	  .offset = offsetof(struct test_conf, refuse),
+	  .def = "0",
+	  .flags = VMT_OPT_URL,
+	  .min = 0,
+	  .max = INT64_MAX,
+	  .help = "So many publishes are then refused for good." },
 	{ 0 },
 };
 
@@ -115,11 +133,12 @@ static int test_open(const void *conf, const struct vmt_url *url, bool read_only
 	struct test_publisher *p;
 
 	if ((url->host && *url->host) || (url->path && *url->path)) {
-		return vmt_error_set(error, -EINVAL, "%s: takes neither host nor path; write test://",
-				     url->text);
+		return vmt_error_set(error, -EINVAL,
+				     "%s: takes neither host nor path; write test://", url->text);
 	}
 	if (url->query && url->query->key) {
-		return vmt_error_set(error, -EINVAL, "%s: unknown parameter %s; known are keep, fail, refuse",
+		return vmt_error_set(error, -EINVAL,
+				     "%s: unknown parameter %s; known are keep, fail, refuse",
 				     url->text, url->query->key);
 	}
 	if (read_only) {
