@@ -23,7 +23,7 @@
 #define BACKOFF_FIRST (1 * NS_PER_S)
 #define BACKOFF_LOCAL (8 * NS_PER_S) /* asking a local socket costs nothing, a missed cycle does */
 #define BACKOFF_REMOTE (60 * NS_PER_S)
-#define LOOK_NS (100 * NS_PER_MS) /* how soon a cancel is seen */
+#define LOOK_NS (500 * NS_PER_MS) /* how soon a cancel is seen */
 #define GOODBYE_NS (1 * NS_PER_S) /* for a connection to close in good order */
 
 enum { KEEPALIVE_S = 10, KEEPALIVE_COUNT = 3 }; /* a frozen daemon is seen after 40 s */
