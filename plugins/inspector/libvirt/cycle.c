@@ -20,6 +20,7 @@
 
 #define LOOK_FIRST_NS (1 * NS_PER_S) /* how long the first readings wait for stat() */
 #define LOOK_NS (50 * NS_PER_MS) /* and later ones, when the bulk call was faster */
+#define LOOK_HANGS_NS (10 * NS_PER_S)
 
 enum { ATTEMPTS = 3 };
 
@@ -63,7 +64,7 @@ struct cycle *cycle_new(const char *uri, bool read_write, const struct cycle_con
 	}
 	targets_init(&c->targets);
 	c->message = PLAN_MESSAGE;
-	c->looker = uri_is_local(uri) ? usage_looker_new() : NULL;
+	c->looker = uri_is_local(uri) ? usage_looker_new(NULL, LOOK_HANGS_NS) : NULL;
 	c->paths = g_array_new(FALSE, FALSE, sizeof(struct usage_path));
 	return c;
 }

@@ -15,8 +15,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define HANG_NS (10 * NS_PER_S) /* a round without progress for so long is left behind */
-
 enum { LEFT_MAX = 2 };
 
 struct round {
@@ -35,6 +33,7 @@ struct looker_shared {
 	uint64_t generation; /* of the thread that may take work */
 	unsigned left;
 	bool quit;
+	usage_look_fn look; /* never changes */
 };
 
 struct usage_looker {
@@ -44,6 +43,7 @@ struct usage_looker {
 	bool running; /* there is a thread */
 	size_t seen; /* of the round, when it was last looked at */
 	int64_t seen_ns;
+	int64_t hang_ns; /* a round without progress for so long is left behind */
 };
 
 struct thread_arg {
@@ -87,13 +87,13 @@ static void look_at(const char *path, struct usage_file *ret)
 }
 
 /* All have the time of its beginning. */
-static void do_round(struct round *r)
+static void do_round(struct round *r, usage_look_fn look)
 {
 	int64_t time_ns = clock_real(), mono_ns = clock_monotonic();
 
 	for (size_t i = 0; i < r->count; i++) {
 		r->file[i] = (struct usage_file){ .time_ns = time_ns, .mono_ns = mono_ns };
-		look_at(r->path[i], &r->file[i]);
+		look(r->path[i], &r->file[i]);
 		atomic_store(&r->done, i + 1);
 	}
 }
@@ -114,7 +114,7 @@ static void *looker_main(void *data)
 		}
 		wait_unlock(&s->wait);
 		thread_block_begin();
-		do_round(r);
+		do_round(r, s->look);
 		thread_block_end();
 		wait_lock(&s->wait);
 		if (s->generation == arg.generation) {
@@ -130,13 +130,15 @@ static void *looker_main(void *data)
 	return NULL;
 }
 
-struct usage_looker *usage_looker_new(void)
+struct usage_looker *usage_looker_new(usage_look_fn fn, int64_t hang_ns)
 {
 	struct usage_looker *l = g_new0(struct usage_looker, 1);
 
 	l->shared = g_new0(struct looker_shared, 1);
 	atomic_init(&l->shared->refs, 1);
 	wait_init(&l->shared->wait);
+	l->shared->look = fn ? fn : look_at;
+	l->hang_ns = hang_ns;
 	return l;
 }
 
@@ -295,7 +297,7 @@ bool usage_looked(struct usage_looker *l, const struct usage_path *paths, size_t
 	if (done != l->seen) {
 		l->seen = done;
 		l->seen_ns = clock_monotonic();
-	} else if (clock_monotonic() - l->seen_ns > HANG_NS) {
+	} else if (clock_monotonic() - l->seen_ns > l->hang_ns) {
 		disk = disk_of(r, paths, count, done);
 		if (disk) {
 			disk->hung = true;

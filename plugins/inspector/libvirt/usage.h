@@ -77,7 +77,11 @@ uint8_t usage_info_stamp(const struct usage_disk *disk, struct vmt_inspection *o
 
 struct usage_looker;
 
-struct usage_looker *usage_looker_new(void);
+/* Looks at one file; may hang. */
+typedef void (*usage_look_fn)(const char *path, struct usage_file *ret);
+
+/* `fn` NULL: stat().  A look that takes longer than hang_ns is left behind. */
+struct usage_looker *usage_looker_new(usage_look_fn fn, int64_t hang_ns);
 void usage_looker_free(struct usage_looker *l); /* NULL is fine */
 
 /* One file to look at. */

@@ -194,7 +194,7 @@ static void test_stopped(void)
 
 static void test_look(void)
 {
-	struct usage_looker *l = usage_looker_new();
+	struct usage_looker *l = usage_looker_new(NULL, NS_PER_S);
 	char *dir = g_dir_make_tmp("virtmeter-usage-XXXXXX", NULL);
 	char *a = g_build_filename(dir, "a", NULL), *b = g_build_filename(dir, "b", NULL);
 	struct usage_disk disk[3] = { { .version = 1 }, { .version = 2 }, { .version = 3 } };
@@ -232,6 +232,92 @@ static void test_look(void)
 	g_free(dir);
 }
 
+/* A file system that does not answer for paths that begin with "/dead". */
+static struct wait gate;
+static bool gate_open;
+
+static void look_or_hang(const char *path, struct usage_file *ret)
+{
+	wait_lock(&gate);
+	while (g_str_has_prefix(path, "/dead") && !gate_open) {
+		wait_until(&gate, WAIT_FOREVER);
+	}
+	wait_unlock(&gate);
+	ret->size = strlen(path);
+}
+
+static void open_gate(void)
+{
+	wait_lock(&gate);
+	gate_open = true;
+	wait_wake(&gate);
+	wait_unlock(&gate);
+}
+
+static bool look_once(struct usage_looker *l, const struct usage_path *paths, size_t count)
+{
+	usage_look(l, paths, count);
+	return usage_looked(l, paths, count, clock_monotonic() + 30 * NS_PER_MS);
+}
+
+static void test_hang(void)
+{
+	struct usage_looker *l;
+	struct usage_disk disk[4] = {
+		{ .version = 1 }, { .version = 2 }, { .version = 3 }, { .version = 4 }
+	};
+	struct usage_path paths[] = { { &disk[0], "/a" },
+				      { &disk[1], "/dead/b" },
+				      { &disk[2], "/c" },
+				      { &disk[3], "/dead/d" } };
+	int64_t late = clock_monotonic() + 20 * NS_PER_S;
+
+	wait_init(&gate);
+	l = usage_looker_new(look_or_hang, 100 * NS_PER_MS);
+	g_assert_false(look_once(l, paths, 4));
+	g_assert_cmpuint(disk[0].file.size, ==, 2); /* what came before is there */
+	g_assert_cmpuint(disk[2].file.size, ==, 0);
+	while (!disk[1].hung && clock_monotonic() < late) {
+		look_once(l, paths, 4);
+	}
+	g_assert_true(disk[1].hung);
+	g_assert_false(disk[0].hung);
+	/* Without that one the others are looked at; the second such file is found too. */
+	paths[1] = paths[2];
+	paths[2] = paths[3];
+	while (!disk[3].hung && clock_monotonic() < late) {
+		look_once(l, paths, 3);
+	}
+	g_assert_true(disk[3].hung);
+	g_assert_cmpuint(disk[2].file.size, ==, 2);
+	/* Two threads are left behind: no third one. */
+	disk[2].file.size = 0;
+	look_once(l, paths, 2);
+	look_once(l, paths, 2);
+	g_assert_cmpuint(disk[2].file.size, ==, 0);
+	/* They come back, and it goes on. */
+	open_gate();
+	while (!disk[2].file.size && clock_monotonic() < late) {
+		look_once(l, paths, 2);
+	}
+	g_assert_cmpuint(disk[2].file.size, ==, 2);
+	usage_looker_free(l);
+}
+
+static void test_free_while_hanging(void)
+{
+	struct usage_looker *l;
+	struct usage_disk disk = { .version = 1 };
+	const struct usage_path path = { &disk, "/dead/a" };
+
+	gate_open = false;
+	l = usage_looker_new(look_or_hang, 100 * NS_PER_MS);
+	g_assert_false(look_once(l, &path, 1));
+	usage_looker_free(l); /* does not wait for it */
+	open_gate();
+	wait_sleep(20 * NS_PER_MS);
+}
+
 int main(int argc, char **argv)
 {
 	int ret;
@@ -244,6 +330,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/usage/unknown", test_unknown);
 	g_test_add_func("/usage/stopped", test_stopped);
 	g_test_add_func("/usage/look", test_look);
+	g_test_add_func("/usage/hang", test_hang);
+	g_test_add_func("/usage/free_while_hanging", test_free_while_hanging);
 	ret = g_test_run();
 	inspection_free(out);
 	return ret;
