@@ -21,8 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define GROUPS                                                                                         \
-	(VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_CPU_TOTAL | VIR_DOMAIN_STATS_BALLOON |                  \
+#define GROUPS                                                                                     \
+	(VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_CPU_TOTAL | VIR_DOMAIN_STATS_BALLOON |          \
 	 VIR_DOMAIN_STATS_VCPU | VIR_DOMAIN_STATS_INTERFACE | VIR_DOMAIN_STATS_BLOCK)
 
 struct moment {
@@ -54,8 +54,10 @@ static void tell(struct moment before, const char *what, long long count)
 {
 	struct moment after = now();
 
-	printf("{\"wall_ns\":%" PRId64 ",\"cpu_ns\":%" PRId64 ",\"server_ns\":%" PRId64 ",\"%s\":%lld}\n",
-	       after.wall - before.wall, after.own - before.own, after.server - before.server, what, count);
+	printf("{\"wall_ns\":%" PRId64 ",\"cpu_ns\":%" PRId64 ",\"server_ns\":%" PRId64
+	       ",\"%s\":%lld}\n",
+	       after.wall - before.wall, after.own - before.own, after.server - before.server, what,
+	       count);
 	fflush(stdout);
 }
 
@@ -63,7 +65,8 @@ static int call(virConnectPtr conn)
 {
 	struct moment before = now();
 	virDomainStatsRecordPtr *records = NULL;
-	int n = virConnectGetAllDomainStats(conn, GROUPS, &records, VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE);
+	int n = virConnectGetAllDomainStats(conn, GROUPS, &records,
+					    VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE);
 
 	if (n < 0) {
 		return -1;

@@ -51,8 +51,8 @@ static int unknown(const char *word)
 		names[i] = commands[i].name;
 	}
 	near = conf_nearest(word, names);
-	fprintf(stderr, "virtmeter: %s: no such command%s%s%s; `virtmeter --help` lists them\n", word,
-		near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+	fprintf(stderr, "virtmeter: %s: no such command%s%s%s; `virtmeter --help` lists them\n",
+		word, near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
 	return CMD_USAGE;
 }
 
@@ -70,7 +70,8 @@ int main(int argc, char **argv)
 		printf("virtmeter %s\n", VIRTMETER_VERSION);
 		return CMD_OK;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0) {
 		help();
 		return CMD_OK;
 	}

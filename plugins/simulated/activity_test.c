@@ -22,8 +22,9 @@ static void test_monotone(void)
 				int64_t now = activity_at(key, spread, t += steps[s]);
 
 				g_assert_cmpint(now, >=, before);
-				g_assert_cmpint(now - before, <=,
-						(int64_t)((double)steps[s] * activity_peak(spread)) + 2000);
+				g_assert_cmpint(
+					now - before, <=,
+					(int64_t)((double)steps[s] * activity_peak(spread)) + 2000);
 				before = now;
 			}
 		}
@@ -34,7 +35,8 @@ static void test_monotone(void)
 static void test_mean(void)
 {
 	for (uint64_t key = 1; key < 50; key++) {
-		int64_t grown = activity_at(key, 0.3, START + 5 * 86400 * SECOND) - activity_at(key, 0.3, START);
+		int64_t grown = activity_at(key, 0.3, START + 5 * 86400 * SECOND) -
+				activity_at(key, 0.3, START);
 
 		g_assert_cmpint(llabs(grown - 5 * 86400 * SECOND), <, 300 * SECOND);
 	}

@@ -14,10 +14,17 @@
 enum { RULES_MAX = 10000 };
 
 static const char *const verbs[SCRIPT_VERBS] = {
-	[SCRIPT_GONE] = "gone",	      [SCRIPT_VANISH] = "vanish",   [SCRIPT_STOP] = "stop",
-	[SCRIPT_RESTART] = "restart", [SCRIPT_STUCK] = "stuck",	    [SCRIPT_PARTIAL] = "partial",
-	[SCRIPT_UNREACHABLE] = "unreachable", [SCRIPT_SHUFFLE] = "shuffle", [SCRIPT_BLIND] = "blind",
-	[SCRIPT_DOWN] = "down",	      [SCRIPT_SLOW] = "slow",
+	[SCRIPT_GONE] = "gone",
+	[SCRIPT_VANISH] = "vanish",
+	[SCRIPT_STOP] = "stop",
+	[SCRIPT_RESTART] = "restart",
+	[SCRIPT_STUCK] = "stuck",
+	[SCRIPT_PARTIAL] = "partial",
+	[SCRIPT_UNREACHABLE] = "unreachable",
+	[SCRIPT_SHUFFLE] = "shuffle",
+	[SCRIPT_BLIND] = "blind",
+	[SCRIPT_DOWN] = "down",
+	[SCRIPT_SLOW] = "slow",
 };
 
 static const struct {
@@ -212,7 +219,8 @@ int script_parse(const char *text, int64_t start_ns, struct script *ret, struct 
 
 		why = *entry ? take_entry(entry, start_ns, out) : NULL;
 		if (why) {
-			err = vmt_error_set(error, -EINVAL, "simulated: script: \"%s\": %s", entry, why);
+			err = vmt_error_set(error, -EINVAL, "simulated: script: \"%s\": %s", entry,
+					    why);
 		}
 	}
 	g_strfreev(entries);

@@ -20,11 +20,15 @@ static void test_holds(void)
 {
 	struct script s;
 
-	g_assert_cmpint(script_parse(" +10m..+20m stuck 3,5-6 ;; +1h restart 0-4;..+30s gone 7;"
-				     "@1767225700 partial; +10..+1.5m shuffle *; +2m.. blind; +90000ms slow 1.5s",
-				     START, &s, NULL),
-			==, 0);
-	g_assert_cmpuint(at(&s, 3, 599), ==, SCRIPT_BIT(SCRIPT_PARTIAL) | SCRIPT_BIT(SCRIPT_BLIND) | SCRIPT_BIT(SCRIPT_SLOW));
+	g_assert_cmpint(
+		script_parse(
+			" +10m..+20m stuck 3,5-6 ;; +1h restart 0-4;..+30s gone 7;"
+			"@1767225700 partial; +10..+1.5m shuffle *; +2m.. blind; +90000ms slow 1.5s",
+			START, &s, NULL),
+		==, 0);
+	g_assert_cmpuint(at(&s, 3, 599), ==,
+			 SCRIPT_BIT(SCRIPT_PARTIAL) | SCRIPT_BIT(SCRIPT_BLIND) |
+				 SCRIPT_BIT(SCRIPT_SLOW));
 	g_assert_true(at(&s, 3, 600) & SCRIPT_BIT(SCRIPT_STUCK));
 	g_assert_true(at(&s, 6, 1199) & SCRIPT_BIT(SCRIPT_STUCK));
 	g_assert_false(at(&s, 4, 600) & SCRIPT_BIT(SCRIPT_STUCK));
@@ -39,7 +43,8 @@ static void test_holds(void)
 	g_assert_cmpint(script_restart(&s, 4, START + 9999 * S), ==, START + 3600 * S);
 	g_assert_cmpint(script_restart(&s, 5, START + 9999 * S), ==, INT64_MIN);
 	g_assert_cmpint(script_next(&s, SCRIPT_BIT(SCRIPT_GONE), START), ==, START + 30 * S);
-	g_assert_cmpint(script_next(&s, SCRIPT_BIT(SCRIPT_STUCK), START + 600 * S), ==, START + 1200 * S);
+	g_assert_cmpint(script_next(&s, SCRIPT_BIT(SCRIPT_STUCK), START + 600 * S), ==,
+			START + 1200 * S);
 	g_assert_cmpint(script_next(&s, SCRIPT_BIT(SCRIPT_GONE), START + 30 * S), ==, INT64_MAX);
 	script_fini(&s);
 	script_fini(NULL);

@@ -17,17 +17,20 @@
 
 #define DAY_NS (INT64_C(86400) * NS_PER_S)
 #define BIRTH_NS (INT64_C(1704067200) * NS_PER_S) /* 2024-01-01: all have started by then */
-#define DISCOVERED                                                                                     \
-	(SCRIPT_BIT(SCRIPT_GONE) | SCRIPT_BIT(SCRIPT_STOP) | SCRIPT_BIT(SCRIPT_RESTART))
+#define DISCOVERED (SCRIPT_BIT(SCRIPT_GONE) | SCRIPT_BIT(SCRIPT_STOP) | SCRIPT_BIT(SCRIPT_RESTART))
 
 enum { SLOTS_MAX = 16384, LIFE_MASK = 0xffffff };
 
-#define OPTION(name_, type_, member_, def_, help_, ...)                                                \
-	{ .group = "simulated", .name = name_, .type = type_,                                          \
-	  .offset = offsetof(struct simulated_conf, member_), .def = def_, .help = help_, __VA_ARGS__ }
+#define OPTION(name_, type_, member_, def_, help_, ...)                                            \
+	{                                                                                          \
+		.group = "simulated", .name = name_, .type = type_,                                \
+		.offset = offsetof(struct simulated_conf, member_), .def = def_, .help = help_,    \
+		__VA_ARGS__                                                                        \
+	}
 
 const struct vmt_option simulated_options[] = {
-	OPTION("instances", VMT_OPT_INT, instances, "5", "How many instances there are.", .max = SLOTS_MAX),
+	OPTION("instances", VMT_OPT_INT, instances, "5", "How many instances there are.",
+	       .max = SLOTS_MAX),
 	OPTION("disks", VMT_OPT_INT, disks, "2", "Disks of each instance.", .max = 26),
 	OPTION("nics", VMT_OPT_INT, nics, "1", "NICs of each instance.", .max = 64),
 	OPTION("seed", VMT_OPT_INT, seed, "1", "Another seed, another world."),
@@ -65,15 +68,18 @@ static const struct {
 	const char *name;
 	unsigned flavor;
 } roles[] = {
-	{ "web", 1 }, { "db", 3 }, { "build", 4 }, { "mail", 2 }, { "b\xc3\xbcro", 0 }, { "cache", 2 }, { "test", 0 },
+	{ "web", 1 },         { "db", 3 },    { "build", 4 }, { "mail", 2 },
+	{ "b\xc3\xbcro", 0 }, { "cache", 2 }, { "test", 0 },
 };
 
 static const struct {
 	const char *id, *name, *user_id, *user_name;
 } projects[] = {
 	{ "5f1c3a90be5d4a0f8f0e2c5ab7d40b11", "shop", "0c3b7d6f91c84ad58e6bb25a1f6a9e21", "carol" },
-	{ "9b2e47d0c6f24b7c9d1be6a3c05f8e22", "research", "1d4c8e70a2d95be69f7cc36b2a7baf32", "dave" },
-	{ "c3d58fe1d7a35c8dae2cf7b4d1609f33", "office", "2e5d9f81b3ea6cf7a08dd47c3b8cb043", "erin" },
+	{ "9b2e47d0c6f24b7c9d1be6a3c05f8e22", "research", "1d4c8e70a2d95be69f7cc36b2a7baf32",
+	  "dave" },
+	{ "c3d58fe1d7a35c8dae2cf7b4d1609f33", "office", "2e5d9f81b3ea6cf7a08dd47c3b8cb043",
+	  "erin" },
 };
 
 static const struct vmt_image images[] = {
@@ -94,7 +100,8 @@ int world_open(const struct simulated_conf *conf, struct world **ret, struct vmt
 
 	w->conf = *conf;
 	w->key = hash64(&(uint64_t){ GUINT64_TO_LE((uint64_t)conf->seed) }, 8, 0x51);
-	w->lifetime_ns = conf->churn > 0 ? MAX((int64_t)((double)DAY_NS / conf->churn), NS_PER_S) : INT64_MAX;
+	w->lifetime_ns = conf->churn > 0 ? MAX((int64_t)((double)DAY_NS / conf->churn), NS_PER_S)
+					 : INT64_MAX;
 	err = script_parse(conf->script, clock_real(), &w->script, error);
 	if (err < 0) {
 		g_free(w);
@@ -208,12 +215,14 @@ int64_t world_next_change(const struct world *w, int64_t now)
 	return next;
 }
 
-int world_describe(const struct world *w, const struct actor *a, struct vmt_snapshot_builder *builder)
+int world_describe(const struct world *w, const struct actor *a,
+		   struct vmt_snapshot_builder *builder)
 {
 	size_t project = a->key % G_N_ELEMENTS(projects);
 	char name[32], display[64], number[16];
 	struct vmt_pair metadata[] = { { "metering.stack", projects[project].name, false },
-				       { "rank", number, false }, { 0 } };
+				       { "rank", number, false },
+				       { 0 } };
 	struct vmt_instance instance = {
 		.id = a->id,
 		.name = name,

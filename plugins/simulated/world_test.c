@@ -2,8 +2,8 @@
 /*
  * The population: the same again, found by UUID, replaced in time.  One thread, simulated clock.
  */
-#include "plugins/simulated/world.h"
 #include "base/clock.h"
+#include "plugins/simulated/world.h"
 
 #include <errno.h>
 #include <glib.h>
@@ -22,8 +22,10 @@ static struct world *open_world(struct simulated_conf conf)
 
 static void test_again(void)
 {
-	struct world *a = open_world((struct simulated_conf){ .instances = 50, .seed = 1, .stopped = 20 });
-	struct world *b = open_world((struct simulated_conf){ .instances = 50, .seed = 1, .stopped = 20 });
+	struct world *a =
+		open_world((struct simulated_conf){ .instances = 50, .seed = 1, .stopped = 20 });
+	struct world *b =
+		open_world((struct simulated_conf){ .instances = 50, .seed = 1, .stopped = 20 });
 	struct world *other = open_world((struct simulated_conf){ .instances = 50, .seed = 2 });
 	GHashTable *ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	struct actor x, y;
@@ -54,7 +56,8 @@ static void test_again(void)
 
 static void test_churn(void)
 {
-	struct world *w = open_world((struct simulated_conf){ .instances = 10, .seed = 1, .churn = 2 });
+	struct world *w =
+		open_world((struct simulated_conf){ .instances = 10, .seed = 1, .churn = 2 });
 	int64_t now = START;
 	int replaced = 0;
 	struct actor before, after;
@@ -71,7 +74,8 @@ static void test_churn(void)
 			g_assert_cmpint(world_actor(w, i, next, &after), ==, 0);
 			if (strcmp(before.id, after.id) != 0) {
 				g_assert_cmpint(after.boot_ns, ==, next);
-				g_assert_cmpint(world_find(w, before.id, next, &after), ==, -ENOENT);
+				g_assert_cmpint(world_find(w, before.id, next, &after), ==,
+						-ENOENT);
 				changed++;
 			}
 		}
@@ -87,7 +91,9 @@ static void test_churn(void)
 static void test_script(void)
 {
 	struct world *w = open_world((struct simulated_conf){
-		.instances = 5, .seed = 1, .script = "+1h restart 2; +2h..+3h gone 1; +4h..+5h stop 0" });
+		.instances = 5,
+		.seed = 1,
+		.script = "+1h restart 2; +2h..+3h gone 1; +4h..+5h stop 0" });
 	struct actor before, after;
 
 	g_assert_cmpint(world_next_change(w, START), ==, START + 3600 * NS_PER_S);

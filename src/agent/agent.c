@@ -78,7 +78,8 @@ static void task_due(void *data)
 		return;
 	}
 	task_status(at->task, &status);
-	if (at->agent->options.cycles == 0 || status.cycles + at->under_way < at->agent->options.cycles) {
+	if (at->agent->options.cycles == 0 ||
+	    status.cycles + at->under_way < at->agent->options.cycles) {
 		if (task_trigger(at->task)) {
 			at->under_way++;
 		}
@@ -135,7 +136,9 @@ static void leave_step(void *data)
 	if (!a->flushing && (late || tasks_quiet(a))) {
 		a->flushing = true;
 		for (guint i = 0; i < a->outlets->len; i++) {
-			outlet_leave(((struct agent_outlet *)g_ptr_array_index(a->outlets, i))->outlet, a->leave_ns);
+			outlet_leave(
+				((struct agent_outlet *)g_ptr_array_index(a->outlets, i))->outlet,
+				a->leave_ns);
 		}
 	}
 	if (a->flushing && (outlets_done(a) || clock_monotonic() >= a->leave_ns + NS_PER_S)) {
@@ -185,7 +188,9 @@ int agent_run(struct agent *a)
 	loop_run(a->loop);
 	lost = given_up(a);
 	if (lost > 0) {
-		log_error("leaving: %" G_GUINT64_FORMAT " samples could not be delivered and are dropped", lost);
+		log_error("leaving: %" G_GUINT64_FORMAT
+			  " samples could not be delivered and are dropped",
+			  lost);
 	}
 	return lost > 0 ? 1 : 0;
 }

@@ -28,7 +28,8 @@ struct agent_options {
 };
 
 /* 0, or -errno with the reason; every further problem of the configuration was logged. */
-int agent_new(const struct agent_options *options, struct agent **ret_agent, struct vmt_error *error);
+int agent_new(const struct agent_options *options, struct agent **ret_agent,
+	      struct vmt_error *error);
 /* Exit status of the program: 0, or 1 when samples had to be given up at the end. */
 int agent_run(struct agent *agent);
 /* Whether every thread came to its end in agent_run; if not, agent_free would wait for it, and the process

@@ -67,14 +67,15 @@ static int open_publisher(struct build *b, const struct polling_text *text, stru
 	}
 	plugin = registry_find(b->agent->registry, VMT_PUBLISHER, url_get(url)->scheme);
 	if (!plugin) {
-		ret = vmt_error_set(error, -ENOENT, "%s: no publisher of that scheme in this virtmeter",
+		ret = vmt_error_set(error, -ENOENT,
+				    "%s: no publisher of that scheme in this virtmeter",
 				    url_get(url)->text);
 		url_free(url);
 		return ret;
 	}
 	url_free(url);
-	ret = plugin_object_open(plugin, b->plan->ini, text->text, &text->at, false, &ao->object, b->problems,
-				 error);
+	ret = plugin_object_open(plugin, b->plan->ini, text->text, &text->at, false, &ao->object,
+				 b->problems, error);
 	if (ret < 0) {
 		return ret;
 	}
@@ -118,7 +119,8 @@ static struct agent_outlet *want_outlet(struct build *b, const struct polling_te
 		if (open_publisher(b, text, ao, &error) < 0) {
 			char *safe = safe_text(text->text);
 
-			problems_add_failed(b->problems, &text->at, "%s; its sink goes on without", error.text);
+			problems_add_failed(b->problems, &text->at, "%s; its sink goes on without",
+					    error.text);
 			ao->outlet = outlet_new_failed(safe, error.text);
 			g_free(safe);
 		}
@@ -157,7 +159,8 @@ static int make_pipelines(struct build *b, struct vmt_error *error)
 		if (bits == 0) {
 			problems_add(b->problems, PROBLEM_ERROR, &pair->sink->at,
 				     "sink %s is left with no publisher", pair->sink->name);
-			return vmt_error_set(error, -EINVAL, "%s", problems_first_error(b->problems));
+			return vmt_error_set(error, -EINVAL, "%s",
+					     problems_first_error(b->problems));
 		}
 		g_ptr_array_add(b->pipelines, pipeline_new(pair->name, pair->source->match, bits,
 							   plan_ref(b->plan), release_plan));
@@ -255,7 +258,8 @@ static struct agent_task *find_task(GPtrArray *tasks, int64_t interval_ns)
 }
 
 /* A task with its own inspector; its timer is not running yet. */
-static int open_task(struct build *b, int64_t interval_ns, struct agent_task **ret_task, struct vmt_error *error)
+static int open_task(struct build *b, int64_t interval_ns, struct agent_task **ret_task,
+		     struct vmt_error *error)
 {
 	struct agent *a = b->agent;
 	struct agent_task *at = g_new0(struct agent_task, 1);
@@ -267,8 +271,9 @@ static int open_task(struct build *b, int64_t interval_ns, struct agent_task **r
 	at->schedule = (struct schedule){ .interval_ns = interval_ns,
 					  .jitter_ns = b->plan->settings.jitter_ns,
 					  .align = b->plan->settings.align };
-	ret = plugin_object_open(registry_find(a->registry, VMT_INSPECTOR, b->plan->inspector), b->plan->ini,
-				 NULL, NULL, false, &at->inspector, b->problems, error);
+	ret = plugin_object_open(registry_find(a->registry, VMT_INSPECTOR, b->plan->inspector),
+				 b->plan->ini, NULL, NULL, false, &at->inspector, b->problems,
+				 error);
 	if (ret < 0) {
 		g_free(at);
 		return ret;
@@ -427,7 +432,8 @@ static void build_undo(struct build *b)
 	}
 }
 
-int agent_build(struct agent *a, struct plan *plan, struct problems *problems, struct vmt_error *error)
+int agent_build(struct agent *a, struct plan *plan, struct problems *problems,
+		struct vmt_error *error)
 {
 	struct build b = { .agent = a, .plan = plan, .problems = problems };
 	int ret;

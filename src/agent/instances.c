@@ -91,7 +91,8 @@ static void ask(struct instances *in, const struct vmt_call *call)
 	wait_lock(&in->wait);
 }
 
-struct snapshot *instances_get(struct instances *in, const struct vmt_call *call, struct vmt_error *error)
+struct snapshot *instances_get(struct instances *in, const struct vmt_call *call,
+			       struct vmt_error *error)
 {
 	struct snapshot *now = NULL;
 

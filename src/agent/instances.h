@@ -22,6 +22,7 @@ struct snapshot *instances_get(struct instances *instances, const struct vmt_cal
 			       struct vmt_error *error);
 /* Nanoseconds since discovery last confirmed the list, -1 if never; `error` gets the reason of the last
  * failure, "" after a good answer. */
-int64_t instances_age(struct instances *instances, char error[sizeof(((struct vmt_error *)0)->text)]);
+int64_t instances_age(struct instances *instances,
+		      char error[sizeof(((struct vmt_error *)0)->text)]);
 
 #endif

@@ -101,10 +101,11 @@ static void check_patterns(struct agent *a, const struct plan *plan, struct prob
 			}
 			if (!found && !strchr(pattern, ':')) {
 				near = conf_nearest(pattern, names);
-				problems_add(problems, PROBLEM_WARNING, &meters->item[m].at,
-					     "no meter of this agent matches %s%s%s%s; `virtmeter list meters` has them",
-					     pattern, near ? " (did you mean " : "", near ? near : "",
-					     near ? "?)" : "");
+				problems_add(
+					problems, PROBLEM_WARNING, &meters->item[m].at,
+					"no meter of this agent matches %s%s%s%s; `virtmeter list meters` has them",
+					pattern, near ? " (did you mean " : "", near ? near : "",
+					near ? "?)" : "");
 			}
 		}
 	}
@@ -127,9 +128,11 @@ static int open_pollsters(struct agent *a, struct problems *problems)
 		if (!use) {
 			continue;
 		}
-		if (plugin_object_open(registry_find(a->registry, VMT_POLLSTER, names[i]), a->plan->ini, NULL, NULL,
-				       false, &object, problems, &error) < 0) {
-			problems_add_failed(problems, NULL, "pollster %s: %s; its meters are left out", names[i],
+		if (plugin_object_open(registry_find(a->registry, VMT_POLLSTER, names[i]),
+				       a->plan->ini, NULL, NULL, false, &object, problems,
+				       &error) < 0) {
+			problems_add_failed(problems, NULL,
+					    "pollster %s: %s; its meters are left out", names[i],
 					    error.text);
 			continue;
 		}
@@ -142,24 +145,30 @@ static int open_pollsters(struct agent *a, struct problems *problems)
 
 static int open_discovery(struct agent *a, struct problems *problems, struct vmt_error *error)
 {
-	const struct vmt_plugin *plugin = registry_find(a->registry, VMT_DISCOVERY, a->plan->discovery);
+	const struct vmt_plugin *plugin =
+		registry_find(a->registry, VMT_DISCOVERY, a->plan->discovery);
 	int ret;
 
 	if (!plugin) {
-		return vmt_error_set(error, -ENOENT, "discovery %s: no such plugin", a->plan->discovery);
+		return vmt_error_set(error, -ENOENT, "discovery %s: no such plugin",
+				     a->plan->discovery);
 	}
 	if (!registry_find(a->registry, VMT_INSPECTOR, a->plan->inspector)) {
-		return vmt_error_set(error, -ENOENT, "inspector %s: no such plugin", a->plan->inspector);
+		return vmt_error_set(error, -ENOENT, "inspector %s: no such plugin",
+				     a->plan->inspector);
 	}
-	ret = plugin_object_open(plugin, a->plan->ini, NULL, NULL, false, &a->discovery, problems, error);
+	ret = plugin_object_open(plugin, a->plan->ini, NULL, NULL, false, &a->discovery, problems,
+				 error);
 	if (ret == 0) {
-		a->instances = instances_new(plugin->name, plugin->ops.discovery, a->discovery->self);
+		a->instances =
+			instances_new(plugin->name, plugin->ops.discovery, a->discovery->self);
 	}
 	return ret;
 }
 
 /* Reads the configuration; the plan, and everything noticed in `problems`. */
-static int read_plan(struct agent *a, struct problems *problems, struct plan **ret_plan, struct vmt_error *error)
+static int read_plan(struct agent *a, struct problems *problems, struct plan **ret_plan,
+		     struct vmt_error *error)
 {
 	const struct vmt_option **tables;
 	const char **inspectors;
@@ -231,7 +240,8 @@ static int open_all(struct agent *a, struct problems *problems, struct vmt_error
 	return ret;
 }
 
-int agent_new(const struct agent_options *options, struct agent **ret_agent, struct vmt_error *error)
+int agent_new(const struct agent_options *options, struct agent **ret_agent,
+	      struct vmt_error *error)
 {
 	struct agent *a = g_new0(struct agent, 1);
 	struct problems *problems = problems_new();
@@ -270,15 +280,19 @@ static void warn_of_restart(const struct plan *old, const struct plan *now)
 		{ "hypervisor_inspector", strcmp(old->inspector, now->inspector) != 0 },
 		{ "discovery", strcmp(old->discovery, now->discovery) != 0 },
 		{ "host", strcmp(old->settings.host, now->settings.host) != 0 },
-		{ "sample_source", strcmp(old->settings.sample_source, now->settings.sample_source) != 0 },
-		{ "report_stopped_instance_metrics", old->settings.report_stopped_instance_metrics !=
-							     now->settings.report_stopped_instance_metrics },
-		{ "plugin_dir", g_strcmp0(old->settings.plugin_dir, now->settings.plugin_dir) != 0 },
+		{ "sample_source",
+		  strcmp(old->settings.sample_source, now->settings.sample_source) != 0 },
+		{ "report_stopped_instance_metrics",
+		  old->settings.report_stopped_instance_metrics !=
+			  now->settings.report_stopped_instance_metrics },
+		{ "plugin_dir",
+		  g_strcmp0(old->settings.plugin_dir, now->settings.plugin_dir) != 0 },
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(fixed); i++) {
 		if (fixed[i].differs) {
-			log_warn("reload: %s was changed; the new value counts after a restart", fixed[i].name);
+			log_warn("reload: %s was changed; the new value counts after a restart",
+				 fixed[i].name);
 		}
 	}
 }

@@ -56,7 +56,8 @@ struct agent {
 
 /* build.c: makes tasks, pipelines and outlets what the plan says; keeps what it finds the same.
  * -errno with the reason, and nothing changed. */
-int agent_build(struct agent *agent, struct plan *plan, struct problems *problems, struct vmt_error *error);
+int agent_build(struct agent *agent, struct plan *plan, struct problems *problems,
+		struct vmt_error *error);
 /* Free what a reload took out, as far as it has ended; all of it with `wait`. */
 void agent_reap_tasks(struct agent *agent, bool wait);
 void agent_reap_outlets(struct agent *agent, bool wait);

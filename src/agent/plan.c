@@ -33,10 +33,13 @@ static int polling_of_options(const struct plan_options *o, struct problems *pro
 	struct buf yaml = BUF_INIT;
 	int ret;
 
-	buf_printf(&yaml, "sources:\n  - name: command_line\n    interval: %" G_GINT64_FORMAT "\n    meters:\n",
+	buf_printf(&yaml,
+		   "sources:\n  - name: command_line\n    interval: %" G_GINT64_FORMAT
+		   "\n    meters:\n",
 		   o->interval_ns / 1000000000);
 	add_list(&yaml, "      ", o->meters ? o->meters : all);
-	ret = polling_read_text(COMMAND_LINE, yaml.data, yaml.len, POLLING_FILE, ret_polling, problems);
+	ret = polling_read_text(COMMAND_LINE, yaml.data, yaml.len, POLLING_FILE, ret_polling,
+				problems);
 	buf_fini(&yaml);
 	return ret;
 }
@@ -51,9 +54,11 @@ static int pipeline_of_options(const struct plan_options *o, struct problems *pr
 
 	buf_puts(&yaml, "sources:\n  - name: command_line\n    meters:\n");
 	add_list(&yaml, "      ", all);
-	buf_puts(&yaml, "    sinks: [command_line]\nsinks:\n  - name: command_line\n    publishers:\n");
+	buf_puts(&yaml,
+		 "    sinks: [command_line]\nsinks:\n  - name: command_line\n    publishers:\n");
 	add_list(&yaml, "      ", o->publishers);
-	ret = polling_read_text(COMMAND_LINE, yaml.data, yaml.len, PIPELINE_FILE, ret_pipeline, problems);
+	ret = polling_read_text(COMMAND_LINE, yaml.data, yaml.len, PIPELINE_FILE, ret_pipeline,
+				problems);
 	buf_fini(&yaml);
 	return ret;
 }
@@ -64,9 +69,10 @@ static int read_file(struct plan *p, const char *name, const char *option, enum 
 	const char *path = ini_find_file(p->ini, name, p->arena);
 
 	if (!path) {
-		problems_add(problems, PROBLEM_ERROR, NULL,
-			     "%s: no such file, neither here nor beside the configuration; write one or set %s",
-			     name, option);
+		problems_add(
+			problems, PROBLEM_ERROR, NULL,
+			"%s: no such file, neither here nor beside the configuration; write one or set %s",
+			name, option);
 		return -ENOENT;
 	}
 	return polling_read_file(path, role, ret_polling, problems);
@@ -79,8 +85,8 @@ static int read_pipelines(struct plan *p, const struct plan_options *o, struct p
 	if (o->publishers) {
 		ret = pipeline_of_options(o, problems, &p->pipeline);
 	} else {
-		ret = read_file(p, p->settings.pipeline_cfg_file, "pipeline_cfg_file", PIPELINE_FILE, problems,
-				&p->pipeline);
+		ret = read_file(p, p->settings.pipeline_cfg_file, "pipeline_cfg_file",
+				PIPELINE_FILE, problems, &p->pipeline);
 	}
 	if (ret < 0) {
 		return ret;
@@ -92,12 +98,15 @@ static int read_pipelines(struct plan *p, const struct plan_options *o, struct p
 		p->polling = p->pipeline;
 		return 0;
 	}
-	return read_file(p, p->settings.cfg_file, "cfg_file in [polling]", POLLING_FILE, problems, &p->polling);
+	return read_file(p, p->settings.cfg_file, "cfg_file in [polling]", POLLING_FILE, problems,
+			 &p->polling);
 }
 
 static void choose_plugins(struct plan *p, const struct plan_options *o)
 {
-	p->inspector = o->inspector ? o->inspector : o->demo ? SIMULATED : p->settings.hypervisor_inspector;
+	p->inspector = o->inspector ? o->inspector
+		       : o->demo    ? SIMULATED
+				    : p->settings.hypervisor_inspector;
 	if (o->discovery) {
 		p->discovery = o->discovery;
 	} else {
@@ -118,7 +127,8 @@ int plan_load(const struct plan_options *options, struct problems *problems, str
 	p->ini = ini_new();
 	ret = ini_search(p->ini, &options->search, problems);
 	if (ret == 0 && options->ini_text) {
-		ret = ini_read_text(p->ini, COMMAND_LINE, options->ini_text, strlen(options->ini_text), problems);
+		ret = ini_read_text(p->ini, COMMAND_LINE, options->ini_text,
+				    strlen(options->ini_text), problems);
 	}
 	if (settings_read(&p->settings, p->ini, problems) < 0 && ret == 0) {
 		ret = -EINVAL;

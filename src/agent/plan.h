@@ -23,8 +23,10 @@ struct plan_options {
 	const char *ini_text; /* read after the files; NULL: none */
 	bool demo; /* inspector and discovery `simulated` */
 	int64_t interval_ns; /* > 0: one source of its own, instead of polling.yaml */
-	const char *const *meters; /* patterns of that source, NULL-terminated; NULL: all, ours too */
-	const char *const *publishers; /* URLs, NULL-terminated, instead of pipeline.yaml; NULL: the file */
+	const char *const
+		*meters; /* patterns of that source, NULL-terminated; NULL: all, ours too */
+	const char *const
+		*publishers; /* URLs, NULL-terminated, instead of pipeline.yaml; NULL: the file */
 	const char *inspector, *discovery; /* NULL: as configured */
 };
 
@@ -39,7 +41,8 @@ struct plan {
 };
 
 /* Reads it all.  0, or -errno when it cannot be used; all that was noticed is in `problems`. */
-int plan_load(const struct plan_options *options, struct problems *problems, struct plan **ret_plan);
+int plan_load(const struct plan_options *options, struct problems *problems,
+	      struct plan **ret_plan);
 struct plan *plan_ref(struct plan *plan);
 void plan_unref(struct plan *plan);
 

@@ -52,8 +52,8 @@ void poll_cycle_free(struct poll_cycle *cycle)
 }
 
 /* Asks the hypervisor.  What it says nothing of is unreachable. */
-static void inspect(struct poll_cycle *c, const struct meter_selection *selection, const struct vmt_call *call,
-		    struct poll_cycle_result *result)
+static void inspect(struct poll_cycle *c, const struct meter_selection *selection,
+		    const struct vmt_call *call, struct poll_cycle_result *result)
 {
 	struct vmt_inspect_request request = { .groups = selection->groups,
 					       .stopped = c->parts.settings->report_stopped,
@@ -65,12 +65,12 @@ static void inspect(struct poll_cycle *c, const struct meter_selection *selectio
 	if (c->snapshot->list.count == 0) {
 		return;
 	}
-	ret = ops->inspect(c->parts.inspector->self, &c->snapshot->list, &request, c->inspection, call,
-			   &result->error);
+	ret = ops->inspect(c->parts.inspector->self, &c->snapshot->list, &request, c->inspection,
+			   call, &result->error);
 	if (ret < 0) {
 		if (result->error.text[0] == '\0') {
-			vmt_error_set(&result->error, ret, "%s: %s", c->parts.inspector->plugin->name,
-				      g_strerror(-ret));
+			vmt_error_set(&result->error, ret, "%s: %s",
+				      c->parts.inspector->plugin->name, g_strerror(-ret));
 		}
 		log_warn("%s; no readings in this cycle", result->error.text);
 	}
@@ -86,8 +86,8 @@ static void inspect(struct poll_cycle *c, const struct meter_selection *selectio
 }
 
 /* Meters that plugins add. */
-static void run_pollsters(struct poll_cycle *c, const struct poll_cycle_work *work, const struct vmt_call *call,
-			  struct poll_cycle_result *result)
+static void run_pollsters(struct poll_cycle *c, const struct poll_cycle_work *work,
+			  const struct vmt_call *call, struct poll_cycle_result *result)
 {
 	for (size_t i = 0; work->pollster && c->parts.pollsters[i]; i++) {
 		const struct plugin_object *object = c->parts.pollsters[i];
@@ -98,18 +98,22 @@ static void run_pollsters(struct poll_cycle *c, const struct poll_cycle_work *wo
 		if (!work->pollster[i]) {
 			continue;
 		}
-		samples_begin(c->samples, c->state, ops->meters, ops->count, &c->snapshot->list, c->inspection);
-		ret = ops->poll(object->self, &c->snapshot->list, c->inspection, c->samples, call, &error);
+		samples_begin(c->samples, c->state, ops->meters, ops->count, &c->snapshot->list,
+			      c->inspection);
+		ret = ops->poll(object->self, &c->snapshot->list, c->inspection, c->samples, call,
+				&error);
 		if (ret < 0) {
 			log_warn("Continue after error from %s: %s", object->plugin->name,
 				 error.text[0] ? error.text : g_strerror(-ret));
 		}
-		result->samples += (uint64_t)samples_finish(c->samples, work->pollster[i], &c->builder);
+		result->samples +=
+			(uint64_t)samples_finish(c->samples, work->pollster[i], &c->builder);
 	}
 }
 
-static int run(struct poll_cycle *c, const struct poll_cycle_work *work, const struct vmt_call *call,
-	       struct frame **ret_frame, struct poll_cycle_result *result)
+static int run(struct poll_cycle *c, const struct poll_cycle_work *work,
+	       const struct vmt_call *call, struct frame **ret_frame,
+	       struct poll_cycle_result *result)
 {
 	struct snapshot *fresh = instances_get(c->parts.instances, call, &result->error);
 	int64_t samples;
@@ -120,9 +124,11 @@ static int run(struct poll_cycle *c, const struct poll_cycle_work *work, const s
 	}
 	snapshot_unref(c->snapshot);
 	c->snapshot = fresh;
-	frame_begin(&c->builder, c->parts.settings->metadata.profile, clock_real(), clock_monotonic());
+	frame_begin(&c->builder, c->parts.settings->metadata.profile, clock_real(),
+		    clock_monotonic());
 	inspect(c, work->selection, call, result);
-	samples = meters_run(c->state, work->selection, &c->snapshot->list, c->inspection, &c->builder);
+	samples = meters_run(c->state, work->selection, &c->snapshot->list, c->inspection,
+			     &c->builder);
 	if (samples < 0) {
 		frame_abort(&c->builder);
 		return (int)samples;
@@ -133,8 +139,9 @@ static int run(struct poll_cycle *c, const struct poll_cycle_work *work, const s
 	return 0;
 }
 
-int poll_cycle_run(struct poll_cycle *cycle, const struct poll_cycle_work *work, const struct vmt_call *call,
-	      struct frame **ret_frame, struct poll_cycle_result *ret_result)
+int poll_cycle_run(struct poll_cycle *cycle, const struct poll_cycle_work *work,
+		   const struct vmt_call *call, struct frame **ret_frame,
+		   struct poll_cycle_result *ret_result)
 {
 	int64_t wall = clock_monotonic(), cpu = clock_cpu_process();
 	int ret;

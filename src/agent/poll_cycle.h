@@ -52,8 +52,9 @@ void poll_cycle_free(struct poll_cycle *cycle);
 /* Runs it, until call->deadline_ns at the latest.  `work` may be another one in each cycle.
  * 0 and a frame (NULL when there is no sample), the caller's to unref; -errno when there is no list of
  * instances yet.  *ret_result is filled in any case. */
-int poll_cycle_run(struct poll_cycle *cycle, const struct poll_cycle_work *work, const struct vmt_call *call,
-	      struct frame **ret_frame, struct poll_cycle_result *ret_result);
+int poll_cycle_run(struct poll_cycle *cycle, const struct poll_cycle_work *work,
+		   const struct vmt_call *call, struct frame **ret_frame,
+		   struct poll_cycle_result *ret_result);
 
 /* The list and the readings of the last cycle, until the next one; NULL before the first. */
 const struct vmt_snapshot *poll_cycle_snapshot(const struct poll_cycle *cycle);

@@ -23,7 +23,8 @@ void schedule_start(struct schedule *schedule, const char *host, int64_t mono_ns
 	schedule->offset_ns = real_ns - mono_ns;
 }
 
-int64_t schedule_next(struct schedule *schedule, int64_t mono_ns, int64_t real_ns, uint64_t *ret_missed)
+int64_t schedule_next(struct schedule *schedule, int64_t mono_ns, int64_t real_ns,
+		      uint64_t *ret_missed)
 {
 	int64_t interval = schedule->interval_ns;
 	int64_t offset = schedule->align ? real_ns - mono_ns : schedule->offset_ns;
@@ -37,7 +38,8 @@ int64_t schedule_next(struct schedule *schedule, int64_t mono_ns, int64_t real_n
 		after = schedule->slot_ns + interval / 2;
 	}
 	slot = after + interval - modulo(after + offset - phase, interval);
-	if (schedule->slot_ns != schedule->start_ns && slot - schedule->slot_ns > interval + interval / 2) {
+	if (schedule->slot_ns != schedule->start_ns &&
+	    slot - schedule->slot_ns > interval + interval / 2) {
 		*ret_missed += (uint64_t)((slot - schedule->slot_ns + interval / 2) / interval - 1);
 	}
 	schedule->slot_ns = slot;

@@ -27,6 +27,7 @@ void schedule_start(struct schedule *schedule, const char *host, int64_t mono_ns
 
 /* Monotonic time of the next run after `mono_ns`; the slots passed over since the last one, beside the
  * one answered, are added to *ret_missed. */
-int64_t schedule_next(struct schedule *schedule, int64_t mono_ns, int64_t real_ns, uint64_t *ret_missed);
+int64_t schedule_next(struct schedule *schedule, int64_t mono_ns, int64_t real_ns,
+		      uint64_t *ret_missed);
 
 #endif

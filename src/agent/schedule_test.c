@@ -38,7 +38,8 @@ static void test_phase(void)
 			int64_t mono = start ? 77 * S : 12345 * S, real = WALL + start * 130 * S;
 
 			schedule_start(&s, host ? "compute-1" : "compute-2", mono, real);
-			phase[host][start] = (schedule_next(&s, mono, real, &missed) - mono + real) % (600 * S);
+			phase[host][start] =
+				(schedule_next(&s, mono, real, &missed) - mono + real) % (600 * S);
 		}
 	}
 	/* a restart keeps the host's phase; another host has another */

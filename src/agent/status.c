@@ -10,8 +10,8 @@
 #include "pipeline/pipeline.h"
 
 static const char *const outcome_keys[VMT_OUTCOMES] = {
-	[VMT_OK] = "ok",	   [VMT_STOPPED] = "stopped", [VMT_GONE] = "gone",
-	[VMT_STUCK] = "stuck",	   [VMT_PARTIAL] = "partial", [VMT_UNREACHABLE] = "unreachable",
+	[VMT_OK] = "ok",       [VMT_STOPPED] = "stopped", [VMT_GONE] = "gone",
+	[VMT_STUCK] = "stuck", [VMT_PARTIAL] = "partial", [VMT_UNREACHABLE] = "unreachable",
 };
 
 static const char *const state_words[] = {

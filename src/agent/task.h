@@ -26,8 +26,8 @@ void task_work_clear(struct task_work *work);
 
 /* Called on the task's thread after each cycle; all of it may be looked at until it returns.  `frame` is
  * NULL when there was no sample. */
-typedef void (*task_look_fn)(void *context, const struct poll_cycle *cycle, const struct frame *frame,
-			     const struct poll_cycle_result *result);
+typedef void (*task_look_fn)(void *context, const struct poll_cycle *cycle,
+			     const struct frame *frame, const struct poll_cycle_result *result);
 
 struct task_parts {
 	struct poll_cycle_parts cycle;

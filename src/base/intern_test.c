@@ -37,7 +37,7 @@ static void *intern_all(void *data)
 
 static void test_threads(void)
 {
-	const char **got = g_new(const char *, WORDS * THREADS);
+	const char **got = g_new(const char *, WORDS *THREADS);
 	size_t before = intern_count();
 	pthread_t t[THREADS];
 	char word[32];

@@ -47,9 +47,9 @@ static const struct {
 	const char *name;
 	enum vmt_log_level level;
 } level_names[] = {
-	{ "critical", VMT_LOG_ERROR }, { "fatal", VMT_LOG_ERROR }, { "error", VMT_LOG_ERROR },
+	{ "critical", VMT_LOG_ERROR },  { "fatal", VMT_LOG_ERROR },  { "error", VMT_LOG_ERROR },
 	{ "warning", VMT_LOG_WARNING }, { "warn", VMT_LOG_WARNING }, { "audit", VMT_LOG_INFO },
-	{ "info", VMT_LOG_INFO }, { "debug", VMT_LOG_DEBUG }, { "trace", VMT_LOG_DEBUG },
+	{ "info", VMT_LOG_INFO },       { "debug", VMT_LOG_DEBUG },  { "trace", VMT_LOG_DEBUG },
 };
 
 int log_level_parse(const char *text, enum vmt_log_level *ret_level)
@@ -134,12 +134,15 @@ static void emit(const struct log_line *line)
 static void tell_repeats(void)
 {
 	char text[64];
-	struct log_line line = { .level = state.last_level, .logger = state.last_logger, .text = text };
+	struct log_line line = { .level = state.last_level,
+				 .logger = state.last_logger,
+				 .text = text };
 
 	if (!state.repeats) {
 		return;
 	}
-	snprintf(text, sizeof(text), "last message repeated %" G_GUINT64_FORMAT " times", state.repeats);
+	snprintf(text, sizeof(text), "last message repeated %" G_GUINT64_FORMAT " times",
+		 state.repeats);
 	line.time_ns = clock_real();
 	state.repeats = 0;
 	emit(&line);
@@ -151,7 +154,8 @@ static bool folded(const struct log_line *line, int64_t now)
 	int64_t window = state.set.fold_ns ? state.set.fold_ns : FOLD_DEFAULT;
 
 	if (window < 0 || !state.last_logger || state.last_level != line->level ||
-	    strcmp(state.last_logger, line->logger) != 0 || strcmp(state.last.data, line->text) != 0) {
+	    strcmp(state.last_logger, line->logger) != 0 ||
+	    strcmp(state.last.data, line->text) != 0) {
 		return false;
 	}
 	state.repeats++;

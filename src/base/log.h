@@ -78,11 +78,11 @@ int log_level_parse(const char *text, enum vmt_log_level *ret_level);
 #define log_error(...) log_write(VMT_LOG_ERROR, LOG_NAME, __VA_ARGS__)
 #define log_warn(...) log_write(VMT_LOG_WARNING, LOG_NAME, __VA_ARGS__)
 #define log_info(...) log_write(VMT_LOG_INFO, LOG_NAME, __VA_ARGS__)
-#define log_debug(...)                                                                                 \
-	do {                                                                                           \
-		if (log_enabled(VMT_LOG_DEBUG, LOG_NAME)) {                                            \
-			log_write(VMT_LOG_DEBUG, LOG_NAME, __VA_ARGS__);                               \
-		}                                                                                      \
+#define log_debug(...)                                                                             \
+	do {                                                                                       \
+		if (log_enabled(VMT_LOG_DEBUG, LOG_NAME)) {                                        \
+			log_write(VMT_LOG_DEBUG, LOG_NAME, __VA_ARGS__);                           \
+		}                                                                                  \
 	} while (0)
 
 #endif

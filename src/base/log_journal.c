@@ -17,6 +17,7 @@ void log_journal_write(const char *program, const struct log_line *line)
 {
 	static const int priority[] = { LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
-	sd_journal_send("MESSAGE=%s: %s", line->logger, line->text, "PRIORITY=%d", priority[line->level],
-			"SYSLOG_IDENTIFIER=%s", program, "LOGGER=%s", line->logger, NULL);
+	sd_journal_send("MESSAGE=%s: %s", line->logger, line->text, "PRIORITY=%d",
+			priority[line->level], "SYSLOG_IDENTIFIER=%s", program, "LOGGER=%s",
+			line->logger, NULL);
 }

@@ -90,7 +90,8 @@ void log_file_watch(struct log_file *f)
 {
 	struct stat st;
 
-	if (stat(f->path, &st) < 0 || (uint64_t)st.st_dev != f->dev || (uint64_t)st.st_ino != f->ino) {
+	if (stat(f->path, &st) < 0 || (uint64_t)st.st_dev != f->dev ||
+	    (uint64_t)st.st_ino != f->ino) {
 		log_file_reopen(f);
 	}
 }
@@ -101,7 +102,8 @@ void log_file_write(struct log_file *f, const char *p, size_t n)
 	int len;
 
 	if (f->lost) {
-		len = snprintf(told, sizeof(told), "(%" G_GUINT64_FORMAT " lines lost here)\n", f->lost);
+		len = snprintf(told, sizeof(told), "(%" G_GUINT64_FORMAT " lines lost here)\n",
+			       f->lost);
 		if (write_all(f->fd, told, (size_t)len) < 0) {
 			f->lost++;
 			return;
@@ -121,7 +123,8 @@ void log_stderr_write(const char *p, size_t n)
 void log_syslog_open(const char *program, int facility)
 {
 	/* syslog keeps the pointer. */
-	openlog(g_intern_string(program ? program : "virtmeter"), LOG_PID, facility ? facility : LOG_USER);
+	openlog(g_intern_string(program ? program : "virtmeter"), LOG_PID,
+		facility ? facility : LOG_USER);
 }
 
 void log_syslog_close(void)

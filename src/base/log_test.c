@@ -59,10 +59,11 @@ static void test_plain(void)
 
 static void test_oslo(void)
 {
-	char *want = g_strdup_printf("2026-07-21 13:56:12.123 %d INFO ceilometer.polling.manager [-] "
-				     "Polling pollster cpu in the context of all\n"
-				     "2026-07-21 13:56:12.123 %d WARNING spool [-] full\n",
-				     (int)getpid(), (int)getpid());
+	char *want =
+		g_strdup_printf("2026-07-21 13:56:12.123 %d INFO ceilometer.polling.manager [-] "
+				"Polling pollster cpu in the context of all\n"
+				"2026-07-21 13:56:12.123 %d WARNING spool [-] full\n",
+				(int)getpid(), (int)getpid());
 
 	begin((struct log_settings){ .level = VMT_LOG_INFO, .form = LOG_FORM_OSLO });
 	log_info("Polling pollster %s in the context of %s", "cpu", "all");
@@ -73,9 +74,10 @@ static void test_oslo(void)
 
 static void test_json(void)
 {
-	char *want = g_strdup_printf("{\"time\":\"2026-07-21T11:56:12.123Z\",\"level\":\"ERROR\","
-				     "\"logger\":\"agent\",\"pid\":%d,\"message\":\"say \\\"x\\\" \\\\ y\"}\n",
-				     (int)getpid());
+	char *want = g_strdup_printf(
+		"{\"time\":\"2026-07-21T11:56:12.123Z\",\"level\":\"ERROR\","
+		"\"logger\":\"agent\",\"pid\":%d,\"message\":\"say \\\"x\\\" \\\\ y\"}\n",
+		(int)getpid());
 
 	begin((struct log_settings){ .level = VMT_LOG_INFO, .form = LOG_FORM_JSON });
 	log_error("say \"x\" \\ y");
@@ -158,7 +160,8 @@ static void test_fold(void)
 
 static void test_watch(void)
 {
-	begin((struct log_settings){ .level = VMT_LOG_INFO, .watch_file = true, .date_format = "T" });
+	begin((struct log_settings){
+		.level = VMT_LOG_INFO, .watch_file = true, .date_format = "T" });
 	log_info("one");
 	g_assert_cmpint(g_rename(path, moved), ==, 0);
 	log_info("two");

@@ -16,14 +16,24 @@ static const struct {
 } cases[] = {
 	{ "", "", 0 },
 	{ "instance-0000002a", "instance-0000002a", 0 },
-	{ "h\xc3\xa9ros \xe2\x82\xac \xf0\x9f\x98\x80 done", "h\xc3\xa9ros \xe2\x82\xac \xf0\x9f\x98\x80 done", 0 },
-	{ "\xf4\x8f\xbf\xbf\xed\x9f\xbf\xee\x80\x80", "\xf4\x8f\xbf\xbf\xed\x9f\xbf\xee\x80\x80", 0 },
-	{ "a\xff" "b", "a" BAD "b", 1 },
+	{ "h\xc3\xa9ros \xe2\x82\xac \xf0\x9f\x98\x80 done",
+	  "h\xc3\xa9ros \xe2\x82\xac \xf0\x9f\x98\x80 done", 0 },
+	{ "\xf4\x8f\xbf\xbf\xed\x9f\xbf\xee\x80\x80", "\xf4\x8f\xbf\xbf\xed\x9f\xbf\xee\x80\x80",
+	  0 },
+	{ "a\xff"
+	  "b",
+	  "a" BAD "b", 1 },
 	{ "0123456789\xc3", "0123456789" BAD, 1 },
 	{ "\xe2\x82", BAD, 1 },
-	{ "\xc0\xaf\xe0\x80\xbf\xf0\x81\x82" "A", BAD BAD BAD BAD BAD BAD BAD BAD "A", 8 },
-	{ "\xed\xa0\x80\xed\xbf\xbf\xed\xaf" "A", BAD BAD BAD BAD BAD BAD BAD BAD "A", 8 },
-	{ "\xe1\x80\xe2\xf0\x91\x92\xf1\xbf" "A", BAD BAD BAD BAD "A", 4 },
+	{ "\xc0\xaf\xe0\x80\xbf\xf0\x81\x82"
+	  "A",
+	  BAD BAD BAD BAD BAD BAD BAD BAD "A", 8 },
+	{ "\xed\xa0\x80\xed\xbf\xbf\xed\xaf"
+	  "A",
+	  BAD BAD BAD BAD BAD BAD BAD BAD "A", 8 },
+	{ "\xe1\x80\xe2\xf0\x91\x92\xf1\xbf"
+	  "A",
+	  BAD BAD BAD BAD "A", 4 },
 };
 
 static void test_cases(void)
@@ -43,7 +53,8 @@ static void test_cases(void)
 /* Against GLib's own judgement, on noise that is nearly UTF-8. */
 static void test_noise(void)
 {
-	static const unsigned char some[] = { 'a', 0x80, 0xbf, 0xc2, 0xe0, 0xa0, 0xed, 0x9f, 0xf0, 0x90, 0xf4, 0x8f };
+	static const unsigned char some[] = { 'a',  0x80, 0xbf, 0xc2, 0xe0, 0xa0,
+					      0xed, 0x9f, 0xf0, 0x90, 0xf4, 0x8f };
 	GRand *r = g_rand_new_with_seed(7);
 
 	for (int i = 0; i < 200000; i++) {
@@ -60,7 +71,8 @@ static void test_noise(void)
 
 static void test_cut(void)
 {
-	static const char text[] = "a\xe2\x82\xac" "b\xf0\x9f\x98\x80";
+	static const char text[] = "a\xe2\x82\xac"
+				   "b\xf0\x9f\x98\x80";
 
 	for (size_t n = 0; n <= sizeof(text) - 1; n++) {
 		size_t cut = utf8_cut(text, n);

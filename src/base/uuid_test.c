@@ -34,7 +34,9 @@ static void test_text(void)
 
 static void test_refuse(void)
 {
-	static const char *const bad[] = { "", "c232ab00", "c232ab00-9414-11ec-b3c8-9f6bdeced84",
+	static const char *const bad[] = { "",
+					   "c232ab00",
+					   "c232ab00-9414-11ec-b3c8-9f6bdeced84",
 					   "c232ab00x9414-11ec-b3c8-9f6bdeced846",
 					   "c232ab00-9414-11ec-b3c8-9f6bdeced84g",
 					   "c232ab009414-11ec-b3c8-9f6bdeced84612" };
@@ -93,7 +95,8 @@ static void test_blocks(void)
 	uuid_clock_block(&clock, 1, c);
 	g_assert_cmpuint(time_of(c), ==, time_of(b) + 5);
 	g_assert_cmpmem(c + 8, 8, a + 8, 8);
-	clock_simulate_step(-3600 * NS_PER_S); /* far back: another sequence, time follows the clock */
+	clock_simulate_step(-3600 *
+			    NS_PER_S); /* far back: another sequence, time follows the clock */
 	uuid_clock_block(&clock, 1, c);
 	g_assert_cmpuint(time_of(c), <, time_of(a));
 	g_assert_cmpint(memcmp(c + 8, a + 8, 2), !=, 0);

@@ -49,7 +49,8 @@ static void *tick(void *data)
 static void test_days(void)
 {
 	int64_t start = clock_monotonic(), real = clock_real();
-	struct ticker t[3] = { { .period = 300 * NS_PER_S }, { .period = 60 * NS_PER_S },
+	struct ticker t[3] = { { .period = 300 * NS_PER_S },
+			       { .period = 60 * NS_PER_S },
 			       { .period = 3600 * NS_PER_S } };
 	pthread_t thread[3];
 
@@ -74,7 +75,9 @@ static void test_order(void)
 
 	for (int round = 0; round < 20; round++) {
 		int64_t start = clock_monotonic();
-		struct ticker t[3] = { { "a", 2 * NS_PER_S }, { "b", 3 * NS_PER_S }, { "c", NS_PER_S } };
+		struct ticker t[3] = { { "a", 2 * NS_PER_S },
+				       { "b", 3 * NS_PER_S },
+				       { "c", NS_PER_S } };
 		GString *relative = g_string_new(NULL);
 		pthread_t thread[3];
 
@@ -89,7 +92,8 @@ static void test_order(void)
 		for (const char *p = told->str; *p; p++) {
 			if (g_ascii_isalpha(*p)) {
 				g_string_append_printf(relative, "%c%d ", *p,
-						       (int)g_ascii_strtoll(p + 2, NULL, 10) - (int)(start / NS_PER_S));
+						       (int)g_ascii_strtoll(p + 2, NULL, 10) -
+							       (int)(start / NS_PER_S));
 			}
 		}
 		if (!first) {

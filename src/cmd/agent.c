@@ -91,7 +91,8 @@ static void on_cycle(void *context, const struct poll_cycle *cycle, const struct
 	struct running *r = context;
 
 	if (poll_cycle_snapshot(cycle)) {
-		watch_print(r->watch, poll_cycle_snapshot(cycle), poll_cycle_inspection(cycle), result->samples);
+		watch_print(r->watch, poll_cycle_snapshot(cycle), poll_cycle_inspection(cycle),
+			    result->samples);
 	}
 }
 
@@ -142,29 +143,35 @@ static int parse(int argc, char **argv, struct arguments *args)
 		  "folder whose *.conf are read, by name", "DIR" },
 		{ "cycles", 'n', 0, G_OPTION_ARG_INT64, &args->cycles,
 		  "stop after so many polling cycles of every task, queues flushed", "N" },
-		{ "demo", 0, 0, G_OPTION_ARG_NONE, &args->demo, "simulated instances instead of a hypervisor's",
-		  NULL },
+		{ "demo", 0, 0, G_OPTION_ARG_NONE, &args->demo,
+		  "simulated instances instead of a hypervisor's", NULL },
 		{ "interval", 'i', 0, G_OPTION_ARG_DOUBLE, &args->interval_s,
 		  "poll every S seconds, instead of what polling.yaml says", "S" },
 		{ "meter", 'm', 0, G_OPTION_ARG_STRING_ARRAY, &args->meters,
 		  "meters for --interval, a pattern, may be repeated (all)", "PATTERN" },
 		{ "publish", 'p', 0, G_OPTION_ARG_STRING_ARRAY, &args->publishers,
 		  "publish there, instead of what pipeline.yaml says; may be repeated", "URL" },
-		{ "inspector", 0, 0, G_OPTION_ARG_STRING, &args->inspector, "inspector to use", "NAME" },
-		{ "table", 't', 0, G_OPTION_ARG_NONE, &args->table, "print a table of the instances after each cycle",
-		  NULL },
-		{ "socket", 0, 0, G_OPTION_ARG_FILENAME, &args->control, "path of the control socket", "PATH" },
+		{ "inspector", 0, 0, G_OPTION_ARG_STRING, &args->inspector, "inspector to use",
+		  "NAME" },
+		{ "table", 't', 0, G_OPTION_ARG_NONE, &args->table,
+		  "print a table of the instances after each cycle", NULL },
+		{ "socket", 0, 0, G_OPTION_ARG_FILENAME, &args->control,
+		  "path of the control socket", "PATH" },
 		{ "debug", 'd', 0, G_OPTION_ARG_NONE, &args->debug, "log at level DEBUG", NULL },
-		{ "verbose", 'v', 0, G_OPTION_ARG_NONE, &args->verbose, "accepted, without effect", NULL },
-		{ "log-file", 0, 0, G_OPTION_ARG_FILENAME, &args->log_file, "log to this file", "FILE" },
-		{ "log-dir", 0, 0, G_OPTION_ARG_FILENAME, &args->log_dir, "log to a file in this folder", "DIR" },
+		{ "verbose", 'v', 0, G_OPTION_ARG_NONE, &args->verbose, "accepted, without effect",
+		  NULL },
+		{ "log-file", 0, 0, G_OPTION_ARG_FILENAME, &args->log_file, "log to this file",
+		  "FILE" },
+		{ "log-dir", 0, 0, G_OPTION_ARG_FILENAME, &args->log_dir,
+		  "log to a file in this folder", "DIR" },
 		{ "polling-namespaces", 0, 0, G_OPTION_ARG_STRING_ARRAY, &args->namespaces,
 		  "accepted for ceilometer-polling's sake; only `compute` is there", "NAME" },
 		{ NULL, 0, 0, 0, NULL, NULL, NULL },
 	};
-	int ret = cmd_parse(&argc, &argv, entries, NULL,
-			    "The polling agent, in the foreground: discovers the instances of this host, polls "
-			    "their meters and publishes the samples.");
+	int ret = cmd_parse(
+		&argc, &argv, entries, NULL,
+		"The polling agent, in the foreground: discovers the instances of this host, polls "
+		"their meters and publishes the samples.");
 
 	if (ret >= 0) {
 		return ret;
@@ -174,7 +181,8 @@ static int parse(int argc, char **argv, struct arguments *args)
 	}
 	for (size_t i = 0; args->namespaces && args->namespaces[i]; i++) {
 		if (strcmp(args->namespaces[i], "compute") != 0) {
-			return cmd_usage("agent", "--polling-namespaces %s: only `compute` is there",
+			return cmd_usage("agent",
+					 "--polling-namespaces %s: only `compute` is there",
 					 args->namespaces[i]);
 		}
 	}

@@ -47,7 +47,8 @@ static const struct table_column columns[] = {
 #define PLAIN_COLUMNS (G_N_ELEMENTS(columns) - 2)
 
 /* Whether the row's resource is of one of the instances asked for: by id, name or display name. */
-static bool wanted(const struct poll *p, const struct vmt_snapshot *all, const struct vmt_resource *resource)
+static bool wanted(const struct poll *p, const struct vmt_snapshot *all,
+		   const struct vmt_resource *resource)
 {
 	if (!p->instances) {
 		return true;
@@ -81,7 +82,7 @@ static const char *source_of(const struct vmt_inspection *in, int64_t mono_ns)
 static void add_volume(struct table *table, union vmt_num value, enum vmt_kind kind)
 {
 	char text[PYNUM_MAX + 1];
-	size_t n = kind == VMT_DOUBLE ? pynum_double(text, value.d)
+	size_t n = kind == VMT_DOUBLE  ? pynum_double(text, value.d)
 		   : kind == VMT_INT64 ? pynum_int(text, value.i)
 				       : pynum_uint(text, value.u);
 
@@ -89,7 +90,8 @@ static void add_volume(struct table *table, union vmt_num value, enum vmt_kind k
 	table_raw(table, text, NULL);
 }
 
-static void print_table(const struct poll *p, const struct poll_cycle *cycle, const struct vmt_frame *frame)
+static void print_table(const struct poll *p, const struct poll_cycle *cycle,
+			const struct vmt_frame *frame)
 {
 	size_t count = p->explain ? G_N_ELEMENTS(columns) : PLAIN_COLUMNS;
 	struct table *table = table_new(stdout, TABLE_TEXT, columns, count, 0);
@@ -110,7 +112,8 @@ static void print_table(const struct poll *p, const struct poll_cycle *cycle, co
 			table_text(table, b->unit);
 			table_text(table, meter_type_name(b->type));
 			if (p->explain) {
-				table_printf(table, "%.3f", (double)(vmt_clock_monotonic() - mono) / 1e9);
+				table_printf(table, "%.3f",
+					     (double)(vmt_clock_monotonic() - mono) / 1e9);
 				table_text(table, source_of(in, mono));
 			}
 			table_row(table);
@@ -123,11 +126,12 @@ static void print_table(const struct poll *p, const struct poll_cycle *cycle, co
 static void add_explanation(struct buf *line, const struct vmt_inspection *in, int64_t mono)
 {
 	line->len--;
-	buf_printf(line, ", \"age_s\": %.3f, \"read_from\": \"%s\"}", (double)(vmt_clock_monotonic() - mono) / 1e9,
-		   source_of(in, mono));
+	buf_printf(line, ", \"age_s\": %.3f, \"read_from\": \"%s\"}",
+		   (double)(vmt_clock_monotonic() - mono) / 1e9, source_of(in, mono));
 }
 
-static void print_json(const struct poll *p, const struct poll_cycle *cycle, const struct vmt_frame *frame)
+static void print_json(const struct poll *p, const struct poll_cycle *cycle,
+		       const struct vmt_frame *frame)
 {
 	struct sample_encoder encoder;
 	struct buf line = BUF_INIT;
@@ -144,7 +148,8 @@ static void print_json(const struct poll *p, const struct poll_cycle *cycle, con
 			buf_reset(&line);
 			sample_encoder_row(&encoder, r, &line);
 			if (p->explain) {
-				add_explanation(&line, poll_cycle_inspection(cycle), b->monos ? b->monos[r] : b->mono_ns);
+				add_explanation(&line, poll_cycle_inspection(cycle),
+						b->monos ? b->monos[r] : b->mono_ns);
 			}
 			buf_putc(&line, '\n');
 			fwrite(line.data, 1, line.len, stdout);
@@ -176,26 +181,34 @@ static void on_cycle(void *context, const struct poll_cycle *cycle, const struct
 static int parse(int argc, char **argv, struct poll *p)
 {
 	const GOptionEntry entries[] = {
-		{ "uri", 'u', 0, G_OPTION_ARG_STRING, &p->uri, "URI of the hypervisor (as configured)", "URI" },
-		{ "inspector", 0, 0, G_OPTION_ARG_STRING, &p->inspector, "inspector to use (as configured)", "NAME" },
+		{ "uri", 'u', 0, G_OPTION_ARG_STRING, &p->uri,
+		  "URI of the hypervisor (as configured)", "URI" },
+		{ "inspector", 0, 0, G_OPTION_ARG_STRING, &p->inspector,
+		  "inspector to use (as configured)", "NAME" },
 		{ "meter", 'm', 0, G_OPTION_ARG_STRING_ARRAY, &p->meters,
 		  "only meters that match, may be repeated (all)", "PATTERN" },
 		{ "instance", 'I', 0, G_OPTION_ARG_STRING_ARRAY, &p->instances,
 		  "only this instance, may be repeated (all)", "ID|NAME" },
 		{ "cycles", 'n', 0, G_OPTION_ARG_INT64, &p->cycles, "polling cycles (1)", "N" },
-		{ "interval", 'i', 0, G_OPTION_ARG_DOUBLE, &p->interval_s, "seconds between them (10)", "S" },
-		{ "format", 'f', 0, G_OPTION_ARG_STRING, &p->format_name, "table or json", "FORMAT" },
-		{ "explain", 'e', 0, G_OPTION_ARG_NONE, &p->explain, "tell source and age of each value", NULL },
-		{ "demo", 0, 0, G_OPTION_ARG_NONE, &p->demo, "simulated instances instead of a hypervisor's", NULL },
+		{ "interval", 'i', 0, G_OPTION_ARG_DOUBLE, &p->interval_s,
+		  "seconds between them (10)", "S" },
+		{ "format", 'f', 0, G_OPTION_ARG_STRING, &p->format_name, "table or json",
+		  "FORMAT" },
+		{ "explain", 'e', 0, G_OPTION_ARG_NONE, &p->explain,
+		  "tell source and age of each value", NULL },
+		{ "demo", 0, 0, G_OPTION_ARG_NONE, &p->demo,
+		  "simulated instances instead of a hypervisor's", NULL },
 		{ "config-file", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &p->config_files,
 		  "configuration file, may be repeated, the last wins", "FILE" },
 		{ "config-dir", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &p->config_dirs,
 		  "folder whose *.conf are read, by name", "DIR" },
-		{ "debug", 'd', 0, G_OPTION_ARG_NONE, &p->debug, "log to stderr, at level DEBUG", NULL },
+		{ "debug", 'd', 0, G_OPTION_ARG_NONE, &p->debug, "log to stderr, at level DEBUG",
+		  NULL },
 		{ NULL, 0, 0, 0, NULL, NULL, NULL },
 	};
-	int ret = cmd_parse(&argc, &argv, entries, NULL,
-			    "One polling cycle without publishing, printed: what the agent would meter here.");
+	int ret = cmd_parse(
+		&argc, &argv, entries, NULL,
+		"One polling cycle without publishing, printed: what the agent would meter here.");
 
 	if (ret >= 0) {
 		return ret;

@@ -108,16 +108,19 @@ static void judge(struct walk *w, const struct part *part, const struct cell *c)
 		bool prefix = g_str_has_suffix(health[i].key, ".");
 
 		if (g_strcmp0(health[i].part, part->title) == 0 &&
-		    (prefix ? g_str_has_prefix(c->key, health[i].key) : strcmp(c->key, health[i].key) == 0) &&
+		    (prefix ? g_str_has_prefix(c->key, health[i].key)
+			    : strcmp(c->key, health[i].key) == 0) &&
 		    strcmp(c->value, health[i].good) != 0) {
-			g_string_append_printf(w->unhealthy, "%s%s%s%s is %s", w->unhealthy->len ? "; " : "",
-					       part->title ? part->title : "", part->title ? ": " : "", c->key,
-					       c->value);
+			g_string_append_printf(w->unhealthy, "%s%s%s%s is %s",
+					       w->unhealthy->len ? "; " : "",
+					       part->title ? part->title : "",
+					       part->title ? ": " : "", c->key, c->value);
 		}
 	}
 }
 
-static void add_cell(struct walk *w, struct part *part, GPtrArray *row, const char *key, char *value)
+static void add_cell(struct walk *w, struct part *part, GPtrArray *row, const char *key,
+		     char *value)
 {
 	struct cell *c = g_new(struct cell, 1);
 
@@ -145,7 +148,8 @@ static int list(struct walk *w, const char *title)
 			continue;
 		}
 		add_cell(w, part, row_new(part), "reason", token_text(&w->reader, e));
-		g_string_append_printf(w->unhealthy, "%s%s is not empty", w->unhealthy->len ? "; " : "", title);
+		g_string_append_printf(w->unhealthy, "%s%s is not empty",
+				       w->unhealthy->len ? "; " : "", title);
 	}
 	return 0;
 }
@@ -187,7 +191,8 @@ static int walk_init(struct walk *w, const struct buf *document)
 {
 	struct part *top;
 
-	*w = (struct walk){ .parts = g_ptr_array_new_with_free_func(part_free), .unhealthy = g_string_new(NULL) };
+	*w = (struct walk){ .parts = g_ptr_array_new_with_free_func(part_free),
+			    .unhealthy = g_string_new(NULL) };
 	json_reader_init(&w->reader, document->data, document->len);
 	top = part_new(w, NULL);
 	if (json_next(&w->reader) != JSON_OBJECT) {
@@ -266,7 +271,8 @@ static int show(const struct buf *answer, enum table_format format, bool check)
 	int status = CMD_OK;
 
 	if (walk_init(&w, answer) < 0) {
-		fprintf(stderr, "virtmeter status: the answer is not a status document: %.200s\n", answer->data);
+		fprintf(stderr, "virtmeter status: the answer is not a status document: %.200s\n",
+			answer->data);
 		status = CMD_FAILED;
 	} else if (format == TABLE_JSON) {
 		printf("%s\n", answer->data);
@@ -300,7 +306,8 @@ int cmd_status(int argc, char **argv)
 	char *path = NULL, *format_name = NULL;
 	gboolean check = FALSE;
 	const GOptionEntry entries[] = {
-		{ "socket", 's', 0, G_OPTION_ARG_FILENAME, &path, "control socket of the agent", "PATH" },
+		{ "socket", 's', 0, G_OPTION_ARG_FILENAME, &path, "control socket of the agent",
+		  "PATH" },
 		{ "check", 'c', 0, G_OPTION_ARG_NONE, &check,
 		  "exit 1 if anything was dropped or is unhealthy", NULL },
 		{ "format", 'f', 0, G_OPTION_ARG_STRING, &format_name, "table or json", "FORMAT" },
@@ -314,7 +321,9 @@ int cmd_status(int argc, char **argv)
 		status = cmd_usage("status", "%s: unexpected word", argv[1]);
 	}
 	if (status < 0) {
-		status = cmd_format(format_name, &format) < 0 ? CMD_USAGE : ask("status", path, CONTROL_STATUS, &answer);
+		status = cmd_format(format_name, &format) < 0
+				 ? CMD_USAGE
+				 : ask("status", path, CONTROL_STATUS, &answer);
 		if (status == CMD_OK) {
 			status = show(&answer, format, check);
 		}
@@ -350,12 +359,14 @@ int cmd_reload(int argc, char **argv)
 {
 	char *path = NULL;
 	const GOptionEntry entries[] = {
-		{ "socket", 's', 0, G_OPTION_ARG_FILENAME, &path, "control socket of the agent", "PATH" },
+		{ "socket", 's', 0, G_OPTION_ARG_FILENAME, &path, "control socket of the agent",
+		  "PATH" },
 		{ NULL, 0, 0, 0, NULL, NULL, NULL },
 	};
 	struct buf answer = BUF_INIT;
-	int status = cmd_parse(&argc, &argv, entries, NULL,
-			       "The running agent reads its configuration anew, and says whether it took it.");
+	int status = cmd_parse(
+		&argc, &argv, entries, NULL,
+		"The running agent reads its configuration anew, and says whether it took it.");
 
 	if (status < 0 && argc > 1) {
 		status = cmd_usage("reload", "%s: unexpected word", argv[1]);

@@ -26,8 +26,12 @@ struct watch {
 };
 
 static const char *const outcome_words[VMT_OUTCOMES] = {
-	[VMT_UNREAD] = "unread", [VMT_OK] = "ok",	[VMT_STOPPED] = "stopped",
-	[VMT_GONE] = "gone",	 [VMT_STUCK] = "stuck", [VMT_PARTIAL] = "partial",
+	[VMT_UNREAD] = "unread",
+	[VMT_OK] = "ok",
+	[VMT_STOPPED] = "stopped",
+	[VMT_GONE] = "gone",
+	[VMT_STUCK] = "stuck",
+	[VMT_PARTIAL] = "partial",
 	[VMT_UNREACHABLE] = "unreachable",
 };
 
@@ -106,7 +110,8 @@ static double rate(double now, double before, double seconds)
 	return seconds > 0 && now >= before ? (now - before) / seconds : NAN;
 }
 
-static void print_row(struct watch *w, const struct vmt_instance *in, const struct vmt_inspection *all, size_t i)
+static void print_row(struct watch *w, const struct vmt_instance *in,
+		      const struct vmt_inspection *all, size_t i)
 {
 	const struct vmt_reading *r = &all->reading[i];
 	struct watch_values *now = g_new(struct watch_values, 1), *before, none = { .cpu_ns = NAN };
@@ -129,9 +134,9 @@ static void print_row(struct watch *w, const struct vmt_instance *in, const stru
 	}
 	fprintf(w->out, "%-*.*s %-11s %4s %6s %7s %8s %8s %8s %8s\n", (int)w->name_width,
 		(int)w->name_width, name,
-		r->outcome == VMT_OK && in->state ? in->state : outcome_words[r->outcome],
-		vcpus, isnan(cpu) ? "-" : t[0],
-		amount(t[1], used * 1024), amount(t[2], rate(now->read, before->read, s)),
+		r->outcome == VMT_OK && in->state ? in->state : outcome_words[r->outcome], vcpus,
+		isnan(cpu) ? "-" : t[0], amount(t[1], used * 1024),
+		amount(t[2], rate(now->read, before->read, s)),
 		amount(t[3], rate(now->written, before->written, s)),
 		amount(t[4], rate(now->received, before->received, s)),
 		amount(t[5], rate(now->sent, before->sent, s)));
@@ -148,9 +153,10 @@ void watch_print(struct watch *w, const struct vmt_snapshot *instances,
 
 	localtime_r(&now, &tm);
 	strftime(when, sizeof(when), "%H:%M:%S", &tm);
-	fprintf(w->out, "\n%s  %zu instances, %" G_GUINT64_FORMAT " samples\n", when, instances->count, samples);
-	fprintf(w->out, "%-*s %-11s %4s %6s %7s %8s %8s %8s %8s\n", (int)w->name_width, "INSTANCE", "STATE",
-		"VCPU", "CPU%", "MEMORY", "READ/s", "WRITE/s", "RECV/s", "SENT/s");
+	fprintf(w->out, "\n%s  %zu instances, %" G_GUINT64_FORMAT " samples\n", when,
+		instances->count, samples);
+	fprintf(w->out, "%-*s %-11s %4s %6s %7s %8s %8s %8s %8s\n", (int)w->name_width, "INSTANCE",
+		"STATE", "VCPU", "CPU%", "MEMORY", "READ/s", "WRITE/s", "RECV/s", "SENT/s");
 	for (size_t i = 0; i < instances->count && i < readings->count; i++) {
 		print_row(w, &instances->instances[i], readings, i);
 	}

@@ -2,8 +2,8 @@
 /* Meter patterns.  Immutable once made: any thread may match; blocks on nothing. */
 #include "conf/pattern.h"
 
-#include <stdint.h>
 #include <glib.h>
+#include <stdint.h>
 #include <string.h>
 
 #define OWN "vm."
@@ -70,8 +70,8 @@ static GStrv pick(const char *const *list, size_t count, bool own, bool excluded
 	return (GStrv)g_ptr_array_free(some, FALSE);
 }
 
-struct pattern *pattern_new(const char *const *patterns, size_t count, unsigned flags, const char **ret_reason,
-			    size_t *ret_at)
+struct pattern *pattern_new(const char *const *patterns, size_t count, unsigned flags,
+			    const char **ret_reason, size_t *ret_at)
 {
 	size_t at;
 	const char *reason = objection(patterns, count, &at);

@@ -5,8 +5,8 @@
 #include <glib.h>
 #include <string.h>
 
-static const char *const names[] = { "cpu", "disk.read.bytes", "network.incoming.bytes", "instance:m1.tiny",
-				     "memory.usage" };
+static const char *const names[] = { "cpu", "disk.read.bytes", "network.incoming.bytes",
+				     "instance:m1.tiny", "memory.usage" };
 
 static size_t length(const char *const *list)
 {
@@ -81,10 +81,13 @@ static void refuse(const char *const *list, const char *want, size_t want_at)
 
 static void test_errors(void)
 {
-	refuse((const char *[]){ "cpu", "!memory.usage", NULL }, "Both included and excluded meters specified", 0);
-	refuse((const char *[]){ "disk.*", "!disk.read.*", NULL }, "Both included and excluded meters specified", 0);
+	refuse((const char *[]){ "cpu", "!memory.usage", NULL },
+	       "Both included and excluded meters specified", 0);
+	refuse((const char *[]){ "disk.*", "!disk.read.*", NULL },
+	       "Both included and excluded meters specified", 0);
 	refuse((const char *[]){ "*", "cpu", NULL }, "Included meters specified with wildcard", 1);
-	refuse((const char *[]){ "*", "disk.*", NULL }, "Included meters specified with wildcard", 1);
+	refuse((const char *[]){ "*", "disk.*", NULL }, "Included meters specified with wildcard",
+	       1);
 	refuse((const char *[]){ NULL }, "No meters specified", 0);
 	refuse((const char *[]){ "cpu", "", NULL }, "Empty meter pattern", 1);
 	refuse((const char *[]){ "!", NULL }, "Empty meter pattern", 0);
@@ -97,11 +100,16 @@ static void test_own(void)
 		const char *list[4], *name;
 		bool want;
 	} own[] = {
-		{ { "*" }, "vm.cpu.wait", false },	{ { "!cpu" }, "vm.cpu.wait", false },
-		{ { "v*" }, "vm.cpu.wait", false },	{ { "vm.*" }, "vm.cpu.wait", true },
-		{ { "vm.*" }, "cpu", false },		{ { "*", "vm.cpu.*" }, "vm.cpu.wait", true },
-		{ { "*", "vm.cpu.*" }, "cpu", true },	{ { "*", "vm.cpu.*" }, "vm.outcome", false },
-		{ { "!cpu", "vm.*" }, "memory", true }, { { "!cpu", "vm.*" }, "cpu", false },
+		{ { "*" }, "vm.cpu.wait", false },
+		{ { "!cpu" }, "vm.cpu.wait", false },
+		{ { "v*" }, "vm.cpu.wait", false },
+		{ { "vm.*" }, "vm.cpu.wait", true },
+		{ { "vm.*" }, "cpu", false },
+		{ { "*", "vm.cpu.*" }, "vm.cpu.wait", true },
+		{ { "*", "vm.cpu.*" }, "cpu", true },
+		{ { "*", "vm.cpu.*" }, "vm.outcome", false },
+		{ { "!cpu", "vm.*" }, "memory", true },
+		{ { "!cpu", "vm.*" }, "cpu", false },
 		{ { "vm.*", "!vm.outcome" }, "vm.outcome", false },
 		{ { "vm.*", "!vm.outcome" }, "vm.cpu.wait", true },
 		{ { "cpu", "vm.*", "!vm.outcome" }, "cpu", true },
@@ -122,7 +130,13 @@ static void test_own(void)
 /* Answers of Python 3.11's fnmatch.fnmatchcase() for the same patterns and texts. */
 static void test_glob(void)
 {
-	static const char *const texts[] = { "", "a", "b", "ab", "abc", "aaab", "ax", "dx", "-", "]", "[", "[a", "!", "^", "\\", "\\a", "*", "?", "a.b", "axb", "disk.read.bytes", "é", "aé", "e", "A", "aab", "z9", "c", "[!", "[]" };
+	static const char *const texts[] = {
+		"",   "a",   "b", "ab", "abc", "aaab", "ax",
+		"dx", "-",   "]", "[",  "[a",  "!",    "^",
+		"\\", "\\a", "*", "?",  "a.b", "axb",  "disk.read.bytes",
+		"é",  "aé",  "e", "A",  "aab", "z9",   "c",
+		"[!", "[]"
+	};
 	static const struct {
 		const char *glob, *match; /* for each of `texts` */
 	} rows[] = {
@@ -175,7 +189,8 @@ static void test_glob(void)
 	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
 		for (size_t t = 0; t < G_N_ELEMENTS(texts); t++) {
 			g_test_message("%s %s", rows[i].glob, texts[t]);
-			g_assert_cmpint(pattern_glob(rows[i].glob, texts[t]), ==, rows[i].match[t] == 'Y');
+			g_assert_cmpint(pattern_glob(rows[i].glob, texts[t]), ==,
+					rows[i].match[t] == 'Y');
 		}
 	}
 }

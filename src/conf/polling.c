@@ -18,8 +18,9 @@
 #define INTERVAL_MAX_S INT64_C(1000000000)
 
 /* Transformers of Ceilometer, Havana to Rocky. */
-static const char *const transformers[] = { "accumulator",    "aggregator",	"arithmetic", "delta",
-					    "rate_of_change", "unit_conversion", NULL };
+static const char *const transformers[] = { "accumulator", "aggregator",     "arithmetic",
+					    "delta",       "rate_of_change", "unit_conversion",
+					    NULL };
 
 struct reading {
 	struct polling public; /* first */
@@ -62,7 +63,8 @@ static bool has(const struct yaml_node *map, const char *key)
 }
 
 /* A list of texts; what else stands there is an error.  NULL is an empty list. */
-static struct polling_list read_list(struct reading *r, const struct yaml_node *n, const char *complaint)
+static struct polling_list read_list(struct reading *r, const struct yaml_node *n,
+				     const char *complaint)
 {
 	struct polling_list list = { .count = 0 };
 	struct polling_text *items;
@@ -79,7 +81,8 @@ static struct polling_list read_list(struct reading *r, const struct yaml_node *
 		const struct yaml_node *item = n->value[i];
 
 		if (item->kind == YAML_SCALAR) {
-			items[list.count++] = (struct polling_text){ .text = item->text, .at = item->at };
+			items[list.count++] =
+				(struct polling_text){ .text = item->text, .at = item->at };
 		} else {
 			fail(r, item, "a text is needed here");
 		}
@@ -93,7 +96,8 @@ static const char *read_name(struct reading *r, const struct yaml_node *n)
 	const struct yaml_node *name = yaml_get(n, "name");
 
 	if (!name || name->kind != YAML_SCALAR || name->text[0] == '\0') {
-		fail(r, name && name->kind != YAML_NULL ? name : n, "Required field name not specified");
+		fail(r, name && name->kind != YAML_NULL ? name : n,
+		     "Required field name not specified");
 		return "";
 	}
 	return name->text;
@@ -105,7 +109,9 @@ static int64_t read_interval(struct reading *r, const struct yaml_node *n)
 	int64_t seconds;
 
 	if (!interval || interval->kind == YAML_NULL) {
-		fail(r, n, is_juno(r) ? "Required field interval not specified" : "Missing interval value");
+		fail(r, n,
+		     is_juno(r) ? "Required field interval not specified"
+				: "Missing interval value");
 		return 0;
 	}
 	if (!yaml_int(interval, &seconds) || seconds > INTERVAL_MAX_S) {
@@ -147,7 +153,8 @@ static void read_meters(struct reading *r, const struct yaml_node *n, struct pol
 	if (source->meters.count == 0) {
 		return;
 	}
-	match = pattern_new(words, source->meters.count, is_juno(r) ? PATTERN_JUNO : 0, &reason, &at);
+	match = pattern_new(words, source->meters.count, is_juno(r) ? PATTERN_JUNO : 0, &reason,
+			    &at);
 	if (!match) {
 		problems_add(r->problems, PROBLEM_ERROR, &source->meters.item[at].at, "%s", reason);
 		r->failed = true;
@@ -175,7 +182,8 @@ static void read_source(struct reading *r, const struct yaml_node *n, struct pol
 	source->resources = read_list(r, yaml_get(n, "resources"), "Resources should be a list");
 	source->discovery = read_list(r, yaml_get(n, "discovery"), "Discovery should be a list");
 	group = yaml_get(n, "group_id_coordination_expression");
-	source->group_id_coordination_expression = group && group->kind == YAML_SCALAR ? group->text : NULL;
+	source->group_id_coordination_expression = group && group->kind == YAML_SCALAR ? group->text
+										       : NULL;
 	if (r->public.shape == PIPELINE_FLAT) {
 		struct polling_text *own = ARENA_NEW(r->arena, struct polling_text);
 
@@ -193,16 +201,18 @@ static void read_source(struct reading *r, const struct yaml_node *n, struct pol
 	}
 }
 
-static void read_transformers(struct reading *r, const struct yaml_node *n, struct pipeline_sink *sink)
+static void read_transformers(struct reading *r, const struct yaml_node *n,
+			      struct pipeline_sink *sink)
 {
 	const struct yaml_node *list = yaml_get(n, "transformers");
 	struct pipeline_transformer *items;
 
 	if (r->public.shape == PIPELINE_TODAY) {
 		if (list && list->kind != YAML_NULL) {
-			problems_add(r->problems, PROBLEM_WARNING, &list->at,
-				     "transformers of sink %s are not run; they count in pipelines with intervals",
-				     sink->name);
+			problems_add(
+				r->problems, PROBLEM_WARNING, &list->at,
+				"transformers of sink %s are not run; they count in pipelines with intervals",
+				sink->name);
 		}
 		return;
 	}
@@ -230,7 +240,9 @@ static void read_transformers(struct reading *r, const struct yaml_node *n, stru
 			fail(r, item, "Required field parameters not specified");
 		} else {
 			items[sink->transformer_count++] = (struct pipeline_transformer){
-				.name = name->text, .at = item->at, .parameters = yaml_get(item, "parameters")
+				.name = name->text,
+				.at = item->at,
+				.parameters = yaml_get(item, "parameters")
 			};
 		}
 	}
@@ -264,7 +276,8 @@ static void read_sink(struct reading *r, const struct yaml_node *n, struct pipel
 static const struct yaml_node no_entries = { .kind = YAML_LIST };
 
 /* A list of the document, by key or (flat) the document itself. */
-static const struct yaml_node *section(struct reading *r, const struct yaml_node *root, const char *key)
+static const struct yaml_node *section(struct reading *r, const struct yaml_node *root,
+				       const char *key)
 {
 	const struct yaml_node *n = r->public.shape == PIPELINE_FLAT ? root : yaml_get(root, key);
 
@@ -295,8 +308,9 @@ static bool find_shape(struct reading *r, const struct yaml_node *root)
 
 	if (root->kind == YAML_LIST) {
 		r->public.shape = PIPELINE_FLAT;
-		problems_add(r->problems, PROBLEM_WARNING, &root->at,
-			     "a list of pipelines is the form that Juno deprecated; sources and sinks say the same");
+		problems_add(
+			r->problems, PROBLEM_WARNING, &root->at,
+			"a list of pipelines is the form that Juno deprecated; sources and sinks say the same");
 	} else if (has(root, "sources") && has(root, "sinks")) {
 		r->public.shape = any_interval(sources) ? PIPELINE_JUNO : PIPELINE_TODAY;
 	} else if (r->role == PIPELINE_FILE) {
@@ -334,15 +348,16 @@ static void check_names(struct reading *r)
 	for (size_t i = 0; i < p->sink_count; i++) {
 		for (size_t j = 0; j < i; j++) {
 			if (strcmp(p->sinks[i].name, p->sinks[j].name) == 0) {
-				problems_add(r->problems, PROBLEM_ERROR, &p->sinks[i].at, "Duplicated sink names: %s",
-					     p->sinks[i].name);
+				problems_add(r->problems, PROBLEM_ERROR, &p->sinks[i].at,
+					     "Duplicated sink names: %s", p->sinks[i].name);
 				r->failed = true;
 			}
 		}
 	}
 }
 
-static const struct pipeline_sink *find_sink(const struct reading *r, size_t source, const char *name)
+static const struct pipeline_sink *find_sink(const struct reading *r, size_t source,
+					     const char *name)
 {
 	if (r->public.shape == PIPELINE_FLAT) {
 		return &r->public.sinks[source];
@@ -379,12 +394,14 @@ static void join(struct reading *r)
 			struct pipeline_pair *pair = &pairs[r->public.pair_count];
 
 			if (!sink) {
-				problems_add(r->problems, PROBLEM_ERROR, &name->at, "Dangling sink %s from source %s",
-					     name->text, source->name);
+				problems_add(r->problems, PROBLEM_ERROR, &name->at,
+					     "Dangling sink %s from source %s", name->text,
+					     source->name);
 				r->failed = true;
 				continue;
 			}
-			*pair = (struct pipeline_pair){ .name = pair_name(r, source->name, sink->name),
+			*pair = (struct pipeline_pair){ .name = pair_name(r, source->name,
+									  sink->name),
 							.source = source,
 							.sink = sink };
 			for (size_t p = 0; p < r->public.pair_count && !is_juno(r); p++) {
@@ -413,7 +430,9 @@ static void read_document(struct reading *r, const struct yaml_node *root)
 		sinks = section(r, root, "sinks");
 	}
 	if (sources->count == 0) {
-		fail(r, root, r->public.shape == POLLING_TODAY ? "sources required" : "Both sources & sinks are required");
+		fail(r, root,
+		     r->public.shape == POLLING_TODAY ? "sources required"
+						      : "Both sources & sinks are required");
 	}
 	source = ARENA_ARRAY(r->arena, struct polling_source, sources->count + 1);
 	sink = ARENA_ARRAY(r->arena, struct pipeline_sink, sinks->count + 1);
@@ -468,8 +487,8 @@ int polling_read_file(const char *path, enum polling_role role, struct polling *
 	int ret = conf_read(path, POLLING_FILE_MAX, &text);
 
 	if (ret < 0) {
-		problems_add(problems, PROBLEM_ERROR, &(struct position){ .file = intern(path) }, "%s",
-			     conf_read_error(ret));
+		problems_add(problems, PROBLEM_ERROR, &(struct position){ .file = intern(path) },
+			     "%s", conf_read_error(ret));
 	} else {
 		ret = polling_read_text(path, text.data, text.len, role, ret_polling, problems);
 	}

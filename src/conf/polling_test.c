@@ -48,9 +48,10 @@ static void test_today(void)
 	g_assert_cmpuint(p->sources[0].meters.item[1].at.column, ==, 11);
 	polling_free(p);
 
-	p = accept("sources:\n  - {name: meter_source, meters: ['*'], sinks: [meter_sink]}\n"
-		   "sinks:\n  - name: meter_sink\n    publishers: ['gnocchi://', 'file:///x?json']\n",
-		   PIPELINE_FILE);
+	p = accept(
+		"sources:\n  - {name: meter_source, meters: ['*'], sinks: [meter_sink]}\n"
+		"sinks:\n  - name: meter_sink\n    publishers: ['gnocchi://', 'file:///x?json']\n",
+		PIPELINE_FILE);
 	g_assert_cmpint(p->shape, ==, PIPELINE_TODAY);
 	g_assert_false(polling_has_intervals(p));
 	g_assert_cmpuint(p->pair_count, ==, 1);
@@ -91,8 +92,9 @@ static void test_juno(void)
 	g_assert_true(pattern_match(p->sources[2].match, "instance:m1.tiny"));
 	polling_free(p);
 
-	p = accept("- name: flat\n  interval: 60\n  meters: [cpu]\n  transformers:\n  publishers: ['file:///x']\n",
-		   PIPELINE_FILE);
+	p = accept(
+		"- name: flat\n  interval: 60\n  meters: [cpu]\n  transformers:\n  publishers: ['file:///x']\n",
+		PIPELINE_FILE);
 	g_assert_cmpint(p->shape, ==, PIPELINE_FLAT);
 	g_assert_cmpuint(p->pair_count, ==, 1);
 	g_assert_cmpstr(p->pairs[0].name, ==, "flat");
@@ -111,17 +113,22 @@ static const struct {
 	{ "sinks: []\n", POLLING_FILE, "f.yaml:1:1: sources required" },
 	{ "", POLLING_FILE, "sources required" },
 	{ "sources: []\n", POLLING_FILE, "f.yaml:1:1: sources required" },
-	{ "sources:\n- interval: 1\n  meters: [a]\n", POLLING_FILE, "f.yaml:2:3: Required field name not specified" },
-	{ "sources:\n- name: a\n  interval: 1\n", POLLING_FILE, "f.yaml:2:3: Missing meters value" },
-	{ "sources:\n- name: a\n  meters: [a]\n", POLLING_FILE, "f.yaml:2:3: Missing interval value" },
+	{ "sources:\n- interval: 1\n  meters: [a]\n", POLLING_FILE,
+	  "f.yaml:2:3: Required field name not specified" },
+	{ "sources:\n- name: a\n  interval: 1\n", POLLING_FILE,
+	  "f.yaml:2:3: Missing meters value" },
+	{ "sources:\n- name: a\n  meters: [a]\n", POLLING_FILE,
+	  "f.yaml:2:3: Missing interval value" },
 	{ "sources:\n- name: a\n  meters: [a]\n  interval: soon\n", POLLING_FILE,
 	  "f.yaml:4:13: Invalid interval value" },
 	{ "sources:\n- name: a\n  meters: [a]\n  interval: 0\n", POLLING_FILE,
 	  "f.yaml:4:13: Interval value should > 0" },
 	{ "sources:\n- name: a\n  meters: [a]\n  interval: -5\n", POLLING_FILE,
 	  "f.yaml:4:13: Interval value should > 0" },
-	{ "sources:\n- name: a\n  interval: 1\n  meters: []\n", POLLING_FILE, "f.yaml:4:11: No meters specified" },
-	{ "sources:\n- name: a\n  interval: 1\n  meters:\n", POLLING_FILE, "f.yaml:4:10: No meters specified" },
+	{ "sources:\n- name: a\n  interval: 1\n  meters: []\n", POLLING_FILE,
+	  "f.yaml:4:11: No meters specified" },
+	{ "sources:\n- name: a\n  interval: 1\n  meters:\n", POLLING_FILE,
+	  "f.yaml:4:10: No meters specified" },
 	{ "sources:\n- name: a\n  interval: 1\n  meters: cpu\n", POLLING_FILE,
 	  "f.yaml:4:11: Meters should be a list" },
 	{ "sources:\n- name: a\n  interval: 1\n  meters: [cpu, '!b']\n", POLLING_FILE,
@@ -132,8 +139,8 @@ static const struct {
 	  "f.yaml:5:14: Resources should be a list" },
 	{ "sources:\n- name: a\n  interval: 1\n  meters: [c]\n  discovery: x\n", POLLING_FILE,
 	  "f.yaml:5:14: Discovery should be a list" },
-	{ "sources:\n- {name: a, interval: 1, meters: [c]}\n- {name: a, interval: 2, meters: [c]}\n", POLLING_FILE,
-	  "f.yaml:3:3: Duplicated source names: a" },
+	{ "sources:\n- {name: a, interval: 1, meters: [c]}\n- {name: a, interval: 2, meters: [c]}\n",
+	  POLLING_FILE, "f.yaml:3:3: Duplicated source names: a" },
 	{ SRC SINK, POLLING_FILE, "f.yaml:2:1: Missing interval value" },
 	{ "sources: [}\n", POLLING_FILE, "f.yaml:1:11: " },
 	{ "sources:\n\t- a\n", POLLING_FILE, "f.yaml:2:1: " },
@@ -144,7 +151,8 @@ static const struct {
 	{ SRC "sinks:\n- name: t\n  publishers: ['x://']\n", PIPELINE_FILE,
 	  "f.yaml:4:11: Dangling sink s from source a" },
 	{ SRC "sinks:\n- name: s\n", PIPELINE_FILE, "f.yaml:6:3: No publisher specified" },
-	{ SRC SINK "- name: s\n  publishers: ['x://']\n", PIPELINE_FILE, "f.yaml:8:3: Duplicated sink names: s" },
+	{ SRC SINK "- name: s\n  publishers: ['x://']\n", PIPELINE_FILE,
+	  "f.yaml:8:3: Duplicated sink names: s" },
 	{ "sources:\n- name: a\n  meters: ['*']\n" SINK, PIPELINE_FILE,
 	  "f.yaml:2:3: Required field sinks not specified" },
 	{ "sources:\n- name: a\n  meters: ['*']\n  sinks: []\n" SINK, PIPELINE_FILE,
@@ -152,10 +160,11 @@ static const struct {
 	{ "sources:\n- name: a\n  meters: ['*']\n  sinks: [s, s]\n" SINK, PIPELINE_FILE,
 	  "f.yaml:4:14: Duplicate pipeline name: a:s" },
 	{ JSRC SINK, PIPELINE_FILE, "f.yaml:7:3: Required field transformers not specified" },
-	{ JSRC "sinks:\n- name: s\n  transformers:\n    - name: magic\n      parameters:\n  publishers: [x]\n",
+	{ JSRC
+	  "sinks:\n- name: s\n  transformers:\n    - name: magic\n      parameters:\n  publishers: [x]\n",
 	  PIPELINE_FILE, "f.yaml:9:13: No transformer named magic loaded" },
-	{ JSRC "sinks:\n- name: s\n  transformers:\n    - name: delta\n  publishers: [x]\n", PIPELINE_FILE,
-	  "f.yaml:9:7: Required field parameters not specified" },
+	{ JSRC "sinks:\n- name: s\n  transformers:\n    - name: delta\n  publishers: [x]\n",
+	  PIPELINE_FILE, "f.yaml:9:7: Required field parameters not specified" },
 	{ "sources:\n- {name: a, interval: 1, meters: [], sinks: [s]}\nsinks:\n- {name: s, transformers: , publishers: "
 	  "[x]}\n",
 	  PIPELINE_FILE, "f.yaml:2:34: No meter specified" },
@@ -172,7 +181,8 @@ static void test_errors(void)
 		struct polling *p = NULL;
 
 		g_test_message("%s", bad[i].text);
-		g_assert_cmpint(polling_read_text("f.yaml", bad[i].text, strlen(bad[i].text), bad[i].role, &p, problems),
+		g_assert_cmpint(polling_read_text("f.yaml", bad[i].text, strlen(bad[i].text),
+						  bad[i].role, &p, problems),
 				==, -EINVAL);
 		g_assert_null(p);
 		if (!g_str_has_prefix(problems_first_error(problems), bad[i].error)) {
@@ -190,9 +200,12 @@ static void test_laughs(void)
 	struct polling *p = NULL;
 
 	for (int i = 1; i < 30; i++) {
-		g_string_append_printf(text, "a%d: &a%d [*a%d, *a%d, *a%d, *a%d]\n", i, i, i - 1, i - 1, i - 1, i - 1);
+		g_string_append_printf(text, "a%d: &a%d [*a%d, *a%d, *a%d, *a%d]\n", i, i, i - 1,
+				       i - 1, i - 1, i - 1);
 	}
-	g_assert_cmpint(polling_read_text("f.yaml", text->str, text->len, POLLING_FILE, &p, problems), ==, -EINVAL);
+	g_assert_cmpint(polling_read_text("f.yaml", text->str, text->len, POLLING_FILE, &p,
+					  problems),
+			==, -EINVAL);
 	g_assert_nonnull(strstr(problems_first_error(problems), "too many entries"));
 	problems_free(problems);
 	g_string_free(text, TRUE);

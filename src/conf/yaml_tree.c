@@ -27,7 +27,9 @@ struct reading {
 
 static struct position position_of(const struct reading *r, yaml_mark_t mark)
 {
-	return (struct position){ .file = r->file, .line = (unsigned)mark.line + 1, .column = (unsigned)mark.column + 1 };
+	return (struct position){ .file = r->file,
+				  .line = (unsigned)mark.line + 1,
+				  .column = (unsigned)mark.column + 1 };
 }
 
 static void fail(struct reading *r, yaml_mark_t mark, const char *reason)
@@ -108,7 +110,8 @@ static const struct yaml_node *alias(struct reading *r)
 static const struct yaml_node *node(struct reading *r, unsigned depth);
 
 /* Entries up to the end event; a map's are key and value in turn. */
-static struct yaml_node *collection(struct reading *r, struct yaml_node *n, yaml_event_type_t end, unsigned depth)
+static struct yaml_node *collection(struct reading *r, struct yaml_node *n, yaml_event_type_t end,
+				    unsigned depth)
 {
 	GPtrArray *items = g_ptr_array_new();
 	size_t step = end == YAML_MAPPING_END_EVENT ? 2 : 1;
@@ -218,8 +221,8 @@ int yaml_tree_parse(const char *file, const char *text, size_t size, struct yaml
 	const struct yaml_node *root = NULL;
 
 	if (size > YAML_SIZE_MAX) {
-		problems_add(problems, PROBLEM_ERROR, &(struct position){ .file = r.file }, "larger than %d bytes",
-			     YAML_SIZE_MAX);
+		problems_add(problems, PROBLEM_ERROR, &(struct position){ .file = r.file },
+			     "larger than %d bytes", YAML_SIZE_MAX);
 		return -EINVAL;
 	}
 	r.arena = arena_new(4096);

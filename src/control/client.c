@@ -53,7 +53,8 @@ static int connect_to(const char *path, int64_t deadline, struct vmt_error *erro
 		err = errno == EAGAIN && clock_monotonic() >= deadline ? -ETIMEDOUT : -errno;
 		if (err != -EAGAIN) {
 			close(fd);
-			return vmt_error_set(error, err, "control socket %s: %s", path, g_strerror(-err));
+			return vmt_error_set(error, err, "control socket %s: %s", path,
+					     g_strerror(-err));
 		}
 		wait_sleep(RETRY_NS); /* many are before us */
 	}
@@ -137,7 +138,8 @@ int control_ask(const char *path, const char *role, enum control_verb verb, int6
 {
 	int64_t deadline = clock_monotonic() + timeout_ns;
 	char *line = g_strconcat(control_verb_name(verb), "\n", NULL);
-	int fd = path ? connect_to(path, deadline, error) : connect_somewhere(role, deadline, error);
+	int fd = path ? connect_to(path, deadline, error)
+		      : connect_somewhere(role, deadline, error);
 	int err = fd;
 
 	if (fd >= 0) {
@@ -147,7 +149,8 @@ int control_ask(const char *path, const char *role, enum control_verb verb, int6
 		}
 		close(fd);
 		if (err < 0) {
-			vmt_error_set(error, err, "the %s did not answer: %s", role, g_strerror(-err));
+			vmt_error_set(error, err, "the %s did not answer: %s", role,
+				      g_strerror(-err));
 		}
 	}
 	g_free(line);

@@ -43,7 +43,8 @@ struct control;
 
 /* Listens.  A socket that nobody answers on any more is replaced.  -EADDRINUSE: another one answers there;
  * -EEXIST: the path is no socket; -ENOENT: no place for it; else as bind(2).  Not for the simulated clock. */
-int control_open(const struct control_settings *settings, struct control **ret, struct vmt_error *error);
+int control_open(const struct control_settings *settings, struct control **ret,
+		 struct vmt_error *error);
 const char *control_socket_path(const struct control *control);
 void control_close(struct control *control); /* removes the socket; NULL is fine */
 

@@ -48,7 +48,10 @@ static const struct control_ops ops = { status, reload };
 
 static int open_control(struct control **ret, struct vmt_error *error)
 {
-	struct control_settings s = { .path = path, .role = "agent", .ops = &ops, .context = (void *)"agent",
+	struct control_settings s = { .path = path,
+				      .role = "agent",
+				      .ops = &ops,
+				      .context = (void *)"agent",
 				      .client_timeout_ns = NS_PER_S };
 
 	return control_open(&s, ret, error);
@@ -98,7 +101,8 @@ static void ask_verbs(void)
 	expect(CONTROL_PING, pong);
 	expect(CONTROL_RELOAD, "{\"reloaded\":true,\"message\":\"\"}");
 	reload_ret = -EINVAL;
-	expect(CONTROL_RELOAD, "{\"reloaded\":false,\"message\":\"virtmeter.conf:3:1: unknown \\\"option\\\"\"}");
+	expect(CONTROL_RELOAD,
+	       "{\"reloaded\":false,\"message\":\"virtmeter.conf:3:1: unknown \\\"option\\\"\"}");
 	reload_ret = 0;
 	g_free(pong);
 }
@@ -141,7 +145,8 @@ static void raw_expect(const char *request, const char *want)
 	char got[256];
 	int fd = raw_connect();
 
-	g_assert_cmpint((int)send(fd, request, strlen(request), MSG_NOSIGNAL), ==, (int)strlen(request));
+	g_assert_cmpint((int)send(fd, request, strlen(request), MSG_NOSIGNAL), ==,
+			(int)strlen(request));
 	raw_read(fd, got, sizeof(got));
 	g_assert_cmpstr(got, ==, want);
 }
@@ -173,8 +178,10 @@ static void ask_among_slow(void)
 
 	g_assert_cmpint((int)send(deaf, "status\n", 7, 0), ==, 7);
 	g_assert_cmpint((int)send(mute, "sta", 3, 0), ==, 3);
-	g_assert_cmpint(control_ask(path, "agent", CONTROL_STATUS, 5 * NS_PER_S, &answer, NULL), ==, 0);
-	g_assert_cmpint((int)recv(mute, got, 1, MSG_DONTWAIT), ==, -1); /* still there while others are served */
+	g_assert_cmpint(control_ask(path, "agent", CONTROL_STATUS, 5 * NS_PER_S, &answer, NULL), ==,
+			0);
+	g_assert_cmpint((int)recv(mute, got, 1, MSG_DONTWAIT), ==,
+			-1); /* still there while others are served */
 	g_assert_cmpint(errno, ==, EAGAIN);
 	g_assert_cmpuint(answer.len, ==, filler + sizeof("{\"role\":\"agent\",\"x\":\"\"}") - 1);
 	g_assert_cmpuint(raw_read(mute, got, sizeof(got)), ==, 0);
@@ -200,7 +207,8 @@ static void ask_crowd(void)
 		fd[i] = raw_connect();
 	}
 	for (size_t i = 0; i < G_N_ELEMENTS(fd); i++) {
-		g_assert_cmpuint(raw_read(fd[i], got, sizeof(got)), ==, 0); /* turned away, or dropped */
+		g_assert_cmpuint(raw_read(fd[i], got, sizeof(got)), ==,
+				 0); /* turned away, or dropped */
 	}
 	expect(CONTROL_STATUS, "{\"role\":\"agent\",\"x\":\"\"}");
 }
@@ -292,7 +300,9 @@ static void test_default_path(void)
 	g_unsetenv("RUNTIME_DIRECTORY");
 	g_setenv("XDG_RUNTIME_DIR", "/run/user/7", TRUE);
 	got = control_path("agent");
-	g_assert_cmpstr(got, ==, geteuid() ? "/run/user/7/virtmeter/agent.sock" : "/run/virtmeter/agent.sock");
+	g_assert_cmpstr(got, ==,
+			geteuid() ? "/run/user/7/virtmeter/agent.sock"
+				  : "/run/virtmeter/agent.sock");
 	g_unsetenv("XDG_RUNTIME_DIR");
 	*strrchr(want, '/') = '\0';
 	g_rmdir(want);
@@ -309,20 +319,26 @@ static void test_nobody_there(void)
 	int64_t start;
 	int fd;
 
-	g_assert_cmpint(control_ask(path, "agent", CONTROL_PING, NS_PER_S, &answer, &e), ==, -ENOENT);
+	g_assert_cmpint(control_ask(path, "agent", CONTROL_PING, NS_PER_S, &answer, &e), ==,
+			-ENOENT);
 	g_setenv("RUNTIME_DIRECTORY", folder, TRUE);
-	g_assert_cmpint(control_ask(NULL, "nosuchrole", CONTROL_PING, NS_PER_S, &answer, &e), ==, -ENOENT);
+	g_assert_cmpint(control_ask(NULL, "nosuchrole", CONTROL_PING, NS_PER_S, &answer, &e), ==,
+			-ENOENT);
 	g_assert_nonnull(strstr(e.text, "no nosuchrole answers at "));
-	g_assert_nonnull(strstr(e.text, "/nosuchrole.sock or /run/virtmeter/nosuchrole.sock; is it running?"));
+	g_assert_nonnull(strstr(
+		e.text, "/nosuchrole.sock or /run/virtmeter/nosuchrole.sock; is it running?"));
 	g_unsetenv("RUNTIME_DIRECTORY");
 	leave_dead_socket();
-	g_assert_cmpint(control_ask(path, "agent", CONTROL_PING, NS_PER_S, &answer, &e), ==, -ECONNREFUSED);
+	g_assert_cmpint(control_ask(path, "agent", CONTROL_PING, NS_PER_S, &answer, &e), ==,
+			-ECONNREFUSED);
 	g_unlink(path);
-	g_assert_cmpint(control_ask(longer, "agent", CONTROL_PING, NS_PER_S, &answer, &e), ==, -ENAMETOOLONG);
+	g_assert_cmpint(control_ask(longer, "agent", CONTROL_PING, NS_PER_S, &answer, &e), ==,
+			-ENAMETOOLONG);
 	/* There, but its loop does not turn. */
 	g_assert_cmpint(open_control(&control, NULL), ==, 0);
 	start = clock_monotonic();
-	g_assert_cmpint(control_ask(path, "agent", CONTROL_PING, 100 * NS_PER_MS, &answer, &e), ==, -ETIMEDOUT);
+	g_assert_cmpint(control_ask(path, "agent", CONTROL_PING, 100 * NS_PER_MS, &answer, &e), ==,
+			-ETIMEDOUT);
 	g_assert_cmpint(clock_monotonic() - start, >=, 100 * NS_PER_MS);
 	g_assert_cmpuint(answer.len, ==, 0);
 	fd = raw_connect();

@@ -72,7 +72,8 @@ static int take(int fd, const struct sockaddr_un *address, unsigned mode)
 		return -errno;
 	}
 	/* Linux makes the file with the socket's mode; what umask then took is put back. */
-	if (fchmod(fd, (mode_t)mode) < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
+	if (fchmod(fd, (mode_t)mode) < 0 ||
+	    bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
 	    chmod(address->sun_path, (mode_t)mode) < 0 || listen(fd, BACKLOG) < 0) {
 		return -errno;
 	}
@@ -82,16 +83,18 @@ static int take(int fd, const struct sockaddr_un *address, unsigned mode)
 static int reason(struct vmt_error *error, int err, const char *path)
 {
 	if (err == -EADDRINUSE) {
-		return vmt_error_set(error, err,
-				     "control socket %s: a running virtmeter answers there; stop it, or name "
-				     "another with --socket",
-				     path);
+		return vmt_error_set(
+			error, err,
+			"control socket %s: a running virtmeter answers there; stop it, or name "
+			"another with --socket",
+			path);
 	}
 	if (err == -EEXIST) {
-		return vmt_error_set(error, err,
-				     "control socket %s: is there and no socket; remove it, or name another with "
-				     "--socket",
-				     path);
+		return vmt_error_set(
+			error, err,
+			"control socket %s: is there and no socket; remove it, or name another with "
+			"--socket",
+			path);
 	}
 	return vmt_error_set(error, err, "control socket %s: %s; name another with --socket", path,
 			     g_strerror(-err));
@@ -100,7 +103,7 @@ static int reason(struct vmt_error *error, int err, const char *path)
 static int open_at(struct listen_socket *s, const struct sockaddr_un *address, unsigned mode)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct stat st;
+	struct stat st = { 0 };
 	int err;
 
 	if (fd < 0) {
@@ -149,7 +152,8 @@ void listen_close(struct listen_socket *s)
 {
 	struct stat st;
 
-	if (lstat(s->path, &st) == 0 && (uint64_t)st.st_dev == s->dev && (uint64_t)st.st_ino == s->ino) {
+	if (lstat(s->path, &st) == 0 && (uint64_t)st.st_dev == s->dev &&
+	    (uint64_t)st.st_ino == s->ino) {
 		unlink(s->path);
 	}
 	close(s->fd);

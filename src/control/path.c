@@ -64,9 +64,10 @@ size_t control_paths(const char *role, char *ret[CONTROL_PLACES])
 int control_address(const char *path, struct sockaddr_un *ret, struct vmt_error *error)
 {
 	if (strlen(path) >= CONTROL_PATH_MAX) {
-		return vmt_error_set(error, -ENAMETOOLONG,
-				     "control socket %s: the name is longer than %d bytes; give a shorter one",
-				     path, CONTROL_PATH_MAX - 1);
+		return vmt_error_set(
+			error, -ENAMETOOLONG,
+			"control socket %s: the name is longer than %d bytes; give a shorter one",
+			path, CONTROL_PATH_MAX - 1);
 	}
 	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	memcpy(ret->sun_path, path, strlen(path) + 1);

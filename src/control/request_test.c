@@ -13,16 +13,11 @@ static const struct {
 	int ret;
 	enum control_verb verb;
 } cases[] = {
-	{ "status\n", 0, CONTROL_STATUS },
-	{ "reload\r\n", 0, CONTROL_RELOAD },
-	{ "ping  \nmore", 0, CONTROL_PING },
-	{ "", -EAGAIN, CONTROL_VERBS },
-	{ "stat", -EAGAIN, CONTROL_VERBS },
-	{ "\n", -ENOENT, CONTROL_VERBS },
-	{ "stat\n", -ENOENT, CONTROL_VERBS },
-	{ "statuses\n", -ENOENT, CONTROL_VERBS },
-	{ "STATUS\n", -ENOENT, CONTROL_VERBS },
-	{ "sta\x01tus\n", -EBADMSG, CONTROL_VERBS },
+	{ "status\n", 0, CONTROL_STATUS },      { "reload\r\n", 0, CONTROL_RELOAD },
+	{ "ping  \nmore", 0, CONTROL_PING },    { "", -EAGAIN, CONTROL_VERBS },
+	{ "stat", -EAGAIN, CONTROL_VERBS },     { "\n", -ENOENT, CONTROL_VERBS },
+	{ "stat\n", -ENOENT, CONTROL_VERBS },   { "statuses\n", -ENOENT, CONTROL_VERBS },
+	{ "STATUS\n", -ENOENT, CONTROL_VERBS }, { "sta\x01tus\n", -EBADMSG, CONTROL_VERBS },
 };
 
 static void test_cases(void)
@@ -30,7 +25,8 @@ static void test_cases(void)
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		enum control_verb verb = CONTROL_VERBS;
 
-		g_assert_cmpint(control_request_parse(cases[i].text, strlen(cases[i].text), &verb), ==, cases[i].ret);
+		g_assert_cmpint(control_request_parse(cases[i].text, strlen(cases[i].text), &verb),
+				==, cases[i].ret);
 		g_assert_cmpint(verb, ==, cases[i].verb);
 	}
 }

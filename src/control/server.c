@@ -237,7 +237,8 @@ static gboolean accept_some(gint fd, GIOCondition condition, gpointer data)
 		close(new);
 	} else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
 		/* Who waits makes the socket readable again at once: no turning round on it. */
-		log_warn("%s: accept: %s; again in %d s", c->socket.path, g_strerror(errno), PAUSE_S);
+		log_warn("%s: accept: %s; again in %d s", c->socket.path, g_strerror(errno),
+			 PAUSE_S);
 		c->watch = 0;
 		c->pause = g_timeout_add_seconds(PAUSE_S, pause_over, c);
 		return G_SOURCE_REMOVE;
@@ -245,16 +246,18 @@ static gboolean accept_some(gint fd, GIOCondition condition, gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
-int control_open(const struct control_settings *settings, struct control **ret, struct vmt_error *error)
+int control_open(const struct control_settings *settings, struct control **ret,
+		 struct vmt_error *error)
 {
 	char *path = settings->path ? g_strdup(settings->path) : control_path(settings->role);
 	struct control *c;
 	int err;
 
 	if (!path) {
-		return vmt_error_set(error, -ENOENT,
-				     "control socket: neither RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR says where; "
-				     "name it with --socket");
+		return vmt_error_set(
+			error, -ENOENT,
+			"control socket: neither RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR says where; "
+			"name it with --socket");
 	}
 	if (clock_is_simulated()) {
 		g_free(path);
@@ -269,8 +272,8 @@ int control_open(const struct control_settings *settings, struct control **ret, 
 	}
 	c->ops = settings->ops;
 	c->context = settings->context;
-	c->client_timeout_ns =
-		settings->client_timeout_ns ? settings->client_timeout_ns : TIMEOUT_DEFAULT_NS;
+	c->client_timeout_ns = settings->client_timeout_ns ? settings->client_timeout_ns
+							   : TIMEOUT_DEFAULT_NS;
 	c->watch = g_unix_fd_add(c->socket.fd, G_IO_IN, accept_some, c);
 	*ret = c;
 	return 0;

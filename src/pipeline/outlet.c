@@ -90,7 +90,8 @@ static int64_t jitter(const struct outlet *o, int64_t backoff_ns)
 /* One attempt.  0: settled, else the errno to retry for. */
 static int attempt(struct outlet *o, const struct frame *frame)
 {
-	struct vmt_call call = { .deadline_ns = MIN(clock_monotonic() + o->timeout_ns, leave_time(o)),
+	struct vmt_call call = { .deadline_ns =
+					 MIN(clock_monotonic() + o->timeout_ns, leave_time(o)),
 				 .cancel = &o->cancel };
 	struct vmt_error error = { .text = "" };
 	int ret = o->ops->publish(o->self, &frame->public, o->bit, &call, &error);
@@ -150,8 +151,8 @@ static struct outlet *outlet_alloc(const char *url)
 	return o;
 }
 
-int outlet_new(struct spool *spool, const char *url, const struct vmt_publisher_ops *ops, void *self,
-	       int64_t timeout_ns, struct outlet **ret_outlet)
+int outlet_new(struct spool *spool, const char *url, const struct vmt_publisher_ops *ops,
+	       void *self, int64_t timeout_ns, struct outlet **ret_outlet)
 {
 	struct outlet *o;
 	int cursor = spool_cursor_add(spool), ret;

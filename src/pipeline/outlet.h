@@ -24,8 +24,8 @@ struct outlet_status {
 
 /* Starts the thread.  `url` (without secrets) is copied; `ops`, `self` stay the caller's and must
  * outlive the outlet.  `timeout_ns` bounds one attempt.  -ENOSPC: too many publishers. */
-int outlet_new(struct spool *spool, const char *url, const struct vmt_publisher_ops *ops, void *self,
-	       int64_t timeout_ns, struct outlet **ret_outlet);
+int outlet_new(struct spool *spool, const char *url, const struct vmt_publisher_ops *ops,
+	       void *self, int64_t timeout_ns, struct outlet **ret_outlet);
 /* The publisher could not be opened: it takes nothing, but status tells of it. */
 struct outlet *outlet_new_failed(const char *url, const char *reason);
 

@@ -24,8 +24,8 @@ struct far_side {
 	int64_t at[100]; /* when it was called */
 };
 
-static int far_publish(void *self, const struct vmt_frame *frame, uint64_t bit, const struct vmt_call *call,
-		       struct vmt_error *error)
+static int far_publish(void *self, const struct vmt_frame *frame, uint64_t bit,
+		       const struct vmt_call *call, struct vmt_error *error)
 {
 	struct far_side *far = self;
 
@@ -53,7 +53,9 @@ static const struct vmt_publisher_ops far_ops = { .publish = far_publish };
 static struct frame *make_frame(unsigned rows)
 {
 	struct frame_builder builder;
-	struct batch_spec spec = { .name = "cpu", .unit = "ns", .kind = VMT_UINT64, .publishers = 1 };
+	struct batch_spec spec = {
+		.name = "cpu", .unit = "ns", .kind = VMT_UINT64, .publishers = 1
+	};
 	struct frame *frame;
 
 	frame_builder_init(&builder, pool);

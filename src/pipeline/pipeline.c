@@ -52,8 +52,8 @@ struct pipeline_runner {
 	bool busy, ending;
 };
 
-struct pipeline *pipeline_new(const char *name, const struct pattern *match, uint64_t publishers, void *owner,
-			      void (*release)(void *owner))
+struct pipeline *pipeline_new(const char *name, const struct pattern *match, uint64_t publishers,
+			      void *owner, void (*release)(void *owner))
 {
 	struct pipeline *p = g_new0(struct pipeline, 1);
 
@@ -94,7 +94,8 @@ void pipeline_ledger(struct pipeline *pipeline, struct pipeline_ledger *ret_ledg
 	uint64_t out = atomic_load(&pipeline->out), filtered = atomic_load(&pipeline->filtered);
 
 	/* `in` is counted as the sum, so that the equation holds at any moment it is looked at. */
-	*ret_ledger = (struct pipeline_ledger){ .in = out + filtered, .out = out, .filtered = filtered };
+	*ret_ledger =
+		(struct pipeline_ledger){ .in = out + filtered, .out = out, .filtered = filtered };
 }
 
 struct pipeline_set *pipeline_set_new(struct pipeline *const *pipelines, size_t count)
@@ -218,7 +219,8 @@ struct pipeline_runner *pipeline_runner_new(struct spool *spool)
 	return r;
 }
 
-int pipeline_runner_submit(struct pipeline_runner *runner, struct frame *frame, struct pipeline_set *set)
+int pipeline_runner_submit(struct pipeline_runner *runner, struct frame *frame,
+			   struct pipeline_set *set)
 {
 	int ret = -EAGAIN;
 

@@ -27,8 +27,8 @@ struct pipeline_ledger {
 
 /* `name` is copied.  `match` belongs to `owner`, which the pipeline gives back with `release` at its
  * end.  `publishers`: the bits of the sink's outlets. */
-struct pipeline *pipeline_new(const char *name, const struct pattern *match, uint64_t publishers, void *owner,
-			      void (*release)(void *owner));
+struct pipeline *pipeline_new(const char *name, const struct pattern *match, uint64_t publishers,
+			      void *owner, void (*release)(void *owner));
 struct pipeline *pipeline_ref(struct pipeline *pipeline);
 void pipeline_unref(struct pipeline *pipeline);
 const char *pipeline_name(const struct pipeline *pipeline);
@@ -44,7 +44,8 @@ bool pipeline_set_takes(const struct pipeline_set *set, const char *meter);
 /* The pipeline thread: routes frames and appends them to the log, one after the other. */
 struct pipeline_runner *pipeline_runner_new(struct spool *spool);
 /* Takes over the reference to the frame.  -EAGAIN when too many are waiting: nothing was taken. */
-int pipeline_runner_submit(struct pipeline_runner *runner, struct frame *frame, struct pipeline_set *set);
+int pipeline_runner_submit(struct pipeline_runner *runner, struct frame *frame,
+			   struct pipeline_set *set);
 /* Whether nothing is waiting or under way. */
 bool pipeline_runner_idle(struct pipeline_runner *runner);
 /* Finishes what is waiting, then ends the thread. */

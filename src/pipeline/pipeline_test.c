@@ -60,7 +60,8 @@ static struct frame *make_frame(void)
 
 static void test_route(void)
 {
-	struct pipeline *pipelines[] = { make_pipeline("all", "*", 1), make_pipeline("cpu", "cpu", 6),
+	struct pipeline *pipelines[] = { make_pipeline("all", "*", 1),
+					 make_pipeline("cpu", "cpu", 6),
 					 make_pipeline("own", "vm.*", 8) };
 	struct pipeline_set *set = pipeline_set_new(pipelines, 3);
 	struct pipeline_ledger l;

@@ -15,8 +15,9 @@
 #include "spool/twin.h"
 
 static const char *const reason_names[SPOOL_REASONS] = {
-	[SPOOL_OVERFLOW] = "overflow", [SPOOL_REFUSED] = "refused", [SPOOL_SHUTDOWN] = "shutdown",
-	[SPOOL_REMOVED] = "removed",   [SPOOL_DISCARDED] = "discarded",
+	[SPOOL_OVERFLOW] = "overflow",   [SPOOL_REFUSED] = "refused",
+	[SPOOL_SHUTDOWN] = "shutdown",   [SPOOL_REMOVED] = "removed",
+	[SPOOL_DISCARDED] = "discarded",
 };
 
 const char *spool_reason_name(enum spool_reason reason)
@@ -173,7 +174,8 @@ const struct frame *spool_next(struct spool *spool, unsigned cursor, int64_t dea
 			spool->cursor[cursor].taken = frame;
 			break;
 		}
-		if (spool->cursor[cursor].finished || wait_until(&spool->wait, deadline_ns) == -ETIMEDOUT) {
+		if (spool->cursor[cursor].finished ||
+		    wait_until(&spool->wait, deadline_ns) == -ETIMEDOUT) {
 			break;
 		}
 	}

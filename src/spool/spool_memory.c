@@ -60,8 +60,8 @@ static bool drop_entry(struct spool *s, struct spool_entry *e)
  * bound may be passed by one frame per publisher. */
 static void make_room(struct spool *s, uint64_t bytes)
 {
-	for (uint32_t i = 0;
-	     i < s->length && (s->length >= s->limits.frames || s->bytes + bytes > s->limits.bytes);) {
+	for (uint32_t i = 0; i < s->length && (s->length >= s->limits.frames ||
+					       s->bytes + bytes > s->limits.bytes);) {
 		if (drop_entry(s, entry_at(s, i))) {
 			remove_entry(s, i);
 		} else {

@@ -23,7 +23,8 @@ static const struct frame *null_oldest(struct spool *spool, unsigned cursor)
 	return NULL;
 }
 
-static void null_release(struct spool *spool, unsigned cursor, const struct frame *frame, int reason)
+static void null_release(struct spool *spool, unsigned cursor, const struct frame *frame,
+			 int reason)
 {
 }
 

@@ -2,8 +2,8 @@
 /* Tests of the log of frames: order, cursors, bounds and the ledger, on the memory and null twins. */
 #include "spool/spool.h"
 
-#include <glib.h>
 #include <errno.h>
+#include <glib.h>
 #include <pthread.h>
 
 #include "base/clock.h"
@@ -37,7 +37,8 @@ static struct frame *make_frame(unsigned a, unsigned b)
 	return frame;
 }
 
-static void check(struct spool *s, unsigned cursor, uint64_t produced, uint64_t confirmed, uint64_t dropped)
+static void check(struct spool *s, unsigned cursor, uint64_t produced, uint64_t confirmed,
+		  uint64_t dropped)
 {
 	struct spool_ledger l;
 	uint64_t sum = 0;

@@ -17,7 +17,8 @@ struct spool_twin {
 	/* Oldest frame with something for the cursor, or NULL. */
 	const struct frame *(*oldest)(struct spool *spool, unsigned cursor);
 	/* The cursor is done with the frame; reason -1: confirmed. */
-	void (*release)(struct spool *spool, unsigned cursor, const struct frame *frame, int reason);
+	void (*release)(struct spool *spool, unsigned cursor, const struct frame *frame,
+			int reason);
 	/* All that is queued for the cursor is dropped. */
 	void (*forget)(struct spool *spool, unsigned cursor, enum spool_reason reason);
 	/* Gives back every frame. */

@@ -33,7 +33,8 @@ static const struct subject subjects[] = {
 	  .discovery = &vmt_plugin_discovery_local_instances,
 	  .inspector = &vmt_plugin_inspector_libvirt,
 	  .conf = "[DEFAULT]\nlibvirt_uri = test:///default\n[virtmeter]\ndiscovery = plain\n",
-	  .absent = "[DEFAULT]\nlibvirt_uri = qemu+unix:///system?socket=/nonexistent/libvirt-sock\n" },
+	  .absent =
+		  "[DEFAULT]\nlibvirt_uri = qemu+unix:///system?socket=/nonexistent/libvirt-sock\n" },
 };
 
 struct host {
@@ -49,7 +50,8 @@ static struct plugin_object *open_object(const struct vmt_plugin *plugin, const 
 	struct ini *ini = ini_new();
 
 	g_assert_cmpint(ini_read_text(ini, "test", conf, strlen(conf), NULL), ==, 0);
-	g_assert_cmpint(plugin_object_open(plugin, ini, NULL, NULL, false, &object, NULL, &error), ==, 0);
+	g_assert_cmpint(plugin_object_open(plugin, ini, NULL, NULL, false, &object, NULL, &error),
+			==, 0);
 	ini_free(ini);
 	return object;
 }
@@ -71,7 +73,8 @@ static void host_fini(struct host *h)
 
 static struct vmt_call call_of(struct host *h, int64_t seconds)
 {
-	return (struct vmt_call){ .deadline_ns = clock_monotonic() + seconds * NS_PER_S, .cancel = &h->cancel };
+	return (struct vmt_call){ .deadline_ns = clock_monotonic() + seconds * NS_PER_S,
+				  .cancel = &h->cancel };
 }
 
 /* A reason for a person: one line. */
@@ -86,7 +89,8 @@ static int discover(struct host *h, int64_t seconds, struct snapshot **ret, stru
 {
 	struct vmt_snapshot_builder *builder = snapshot_builder_new(0);
 	struct vmt_call call = call_of(h, seconds);
-	int code = h->discovery->plugin->ops.discovery->discover(h->discovery->self, "", builder, &call, error);
+	int code = h->discovery->plugin->ops.discovery->discover(h->discovery->self, "", builder,
+								 &call, error);
 
 	if (code == 1) {
 		*ret = snapshot_builder_finish(builder, NULL, clock_real());
@@ -107,15 +111,15 @@ static struct snapshot *must_discover(struct host *h)
 	return list;
 }
 
-static int inspect(struct host *h, const struct vmt_snapshot *list, unsigned groups, int64_t seconds,
-		   struct vmt_error *error)
+static int inspect(struct host *h, const struct vmt_snapshot *list, unsigned groups,
+		   int64_t seconds, struct vmt_error *error)
 {
 	struct vmt_inspect_request request = { .groups = groups, .interval_ns = 10 * NS_PER_S };
 	struct vmt_call call = call_of(h, seconds);
 
 	inspection_reset(h->readings, list->count);
-	return h->inspector->plugin->ops.inspector->inspect(h->inspector->self, list, &request, h->readings, &call,
-							     error);
+	return h->inspector->plugin->ops.inspector->inspect(h->inspector->self, list, &request,
+							    h->readings, &call, error);
 }
 
 /* Every instance can be named, and an unchanged world says so. */
@@ -145,7 +149,8 @@ static void test_discovery(const void *data)
 	host_fini(&h);
 }
 
-static void check_device(const struct vmt_inspection *in, const struct vmt_device_reading *r, unsigned fields)
+static void check_device(const struct vmt_inspection *in, const struct vmt_device_reading *r,
+			 unsigned fields)
 {
 	g_assert_nonnull(r->device);
 	g_assert_cmpuint(r->device->version, !=, 0);
@@ -185,8 +190,8 @@ static void check_reading(const struct vmt_inspection *in, const struct vmt_read
 static void test_inspector(const void *data)
 {
 	const struct subject *s = data;
-	static const unsigned groups[] = { VMT_GROUP_ALL, VMT_GROUP_STATE, VMT_GROUP_CPU, VMT_GROUP_DISK | VMT_GROUP_NIC,
-					   VMT_GROUP_ALL };
+	static const unsigned groups[] = { VMT_GROUP_ALL, VMT_GROUP_STATE, VMT_GROUP_CPU,
+					   VMT_GROUP_DISK | VMT_GROUP_NIC, VMT_GROUP_ALL };
 	struct vmt_error error = { .text = "" };
 	struct snapshot *list;
 	struct host h;
@@ -219,8 +224,10 @@ static void test_gone(const void *data)
 
 	host_init(&h, s, s->conf);
 	list = must_discover(&h);
-	g_assert_cmpint(vmt_snapshot_add(builder, &(struct vmt_instance){ .id = "00000000-dead-4000-8000-000000000001",
-									  .name = "instance-0000dead" }),
+	g_assert_cmpint(vmt_snapshot_add(builder,
+					 &(struct vmt_instance){
+						 .id = "00000000-dead-4000-8000-000000000001",
+						 .name = "instance-0000dead" }),
 			==, 0);
 	g_assert_cmpint(vmt_snapshot_add(builder, &list->list.instances[0]), ==, 0);
 	more = snapshot_builder_finish(builder, NULL, clock_real());
@@ -303,14 +310,16 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*fn)(const void *data);
 	} tests[] = {
-		{ "discovery", test_discovery }, { "inspector", test_inspector }, { "gone", test_gone },
-		{ "absent", test_absent },	 { "cancelled", test_cancelled }, { "close-null", test_close_null },
+		{ "discovery", test_discovery }, { "inspector", test_inspector },
+		{ "gone", test_gone },           { "absent", test_absent },
+		{ "cancelled", test_cancelled }, { "close-null", test_close_null },
 	};
 
 	g_test_init(&argc, &argv, NULL);
 	for (size_t s = 0; s < G_N_ELEMENTS(subjects); s++) {
 		for (size_t t = 0; t < G_N_ELEMENTS(tests); t++) {
-			char *path = g_strdup_printf("/conformance/%s/%s", subjects[s].name, tests[t].name);
+			char *path = g_strdup_printf("/conformance/%s/%s", subjects[s].name,
+						     tests[t].name);
 
 			g_test_add_data_func(path, &subjects[s], tests[t].fn);
 			g_free(path);

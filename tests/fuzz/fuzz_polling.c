@@ -13,7 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct problems *problems = problems_new();
 		struct polling *polling = NULL;
 
-		if (polling_read_text("fuzz", (const char *)data, size, (enum polling_role)role, &polling, problems) == 0) {
+		if (polling_read_text("fuzz", (const char *)data, size, (enum polling_role)role,
+				      &polling, problems) == 0) {
 			polling_free(polling);
 		}
 		problems_free(problems);

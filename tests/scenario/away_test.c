@@ -37,7 +37,8 @@ static void test_away(void)
 	}
 	g_assert_cmpint(stage_run(&stage, 6 * HOUR), ==, 0);
 	for (unsigned i = 1; i < 4; i++) {
-		g_assert_cmpuint(healthy_at[i] - healthy_at[i - 1], ==, healthy_at[1] - healthy_at[0]);
+		g_assert_cmpuint(healthy_at[i] - healthy_at[i - 1], ==,
+				 healthy_at[1] - healthy_at[0]);
 	}
 	good = stage_outlet(&stage, 0);
 	bad = stage_outlet(&stage, 1);
@@ -48,9 +49,11 @@ static void test_away(void)
 	g_assert_cmpuint(test_publisher_failed(late), ==, 120);
 	g_assert_cmpuint(test_publisher_count(late), ==, test_publisher_count(steady));
 	for (size_t i = 0; i < test_publisher_count(late); i++) {
-		const struct test_sample *a = test_publisher_at(late, i), *b = test_publisher_at(steady, i);
+		const struct test_sample *a = test_publisher_at(late, i),
+					 *b = test_publisher_at(steady, i);
 
-		g_assert_cmpmem(a->id, 16, b->id, 16); /* the same samples, the same ids, the same order */
+		g_assert_cmpmem(a->id, 16, b->id,
+				16); /* the same samples, the same ids, the same order */
 		g_assert_cmpuint(a->value.u, ==, b->value.u);
 	}
 	stage_close(&stage);

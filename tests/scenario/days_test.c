@@ -44,7 +44,8 @@ static void test_days(void)
 	const void *store;
 	int64_t phase = -1, time = 0;
 
-	stage_open(&stage, "[simulated]\ninstances = 3\nstopped = 1\n", INTERVAL, "'test://?keep=1000000'");
+	stage_open(&stage, "[simulated]\ninstances = 3\nstopped = 1\n", INTERVAL,
+		   "'test://?keep=1000000'");
 	g_assert_cmpint(stage_run(&stage, 3 * DAY), ==, 0);
 	task = stage_task(&stage, 0);
 	/* one at once, the others at the phase: one more or less by where the phase lies */

@@ -35,8 +35,9 @@ static void break_it(struct stage *stage)
 {
 	struct buf answer = BUF_INIT;
 
-	stage_write(stage, "pipeline.yaml",
-		    "sources:\n  - name: all\n    meters: ['*']\n    sinks: [nowhere]\nsinks: []\n");
+	stage_write(
+		stage, "pipeline.yaml",
+		"sources:\n  - name: all\n    meters: ['*']\n    sinks: [nowhere]\nsinks: []\n");
 	g_assert_cmpint(agent_reload(stage->agent, &answer), <, 0);
 	g_assert_nonnull(strstr(answer.data, "pipeline.yaml:"));
 	g_assert_nonnull(strstr(answer.data, "the old configuration stays in force"));
@@ -48,7 +49,8 @@ static void remove_things(struct stage *stage)
 {
 	struct buf answer = BUF_INIT;
 
-	stage_write(stage, "polling.yaml", "sources:\n  - name: b\n    interval: 10\n    meters: [cpu]\n");
+	stage_write(stage, "polling.yaml",
+		    "sources:\n  - name: b\n    interval: 10\n    meters: [cpu]\n");
 	stage_write(stage, "pipeline.yaml",
 		    "sources:\n  - name: all\n    meters: ['*']\n    sinks: [one]\n"
 		    "sinks:\n  - name: one\n    publishers: ['test://?keep=1000000']\n");

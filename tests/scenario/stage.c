@@ -13,7 +13,8 @@
 extern const struct vmt_plugin vmt_plugin_discovery_simulated, vmt_plugin_inspector_simulated,
 	vmt_plugin_publisher_test;
 
-static const struct vmt_plugin *const plugins[] = { &vmt_plugin_discovery_simulated, &vmt_plugin_inspector_simulated,
+static const struct vmt_plugin *const plugins[] = { &vmt_plugin_discovery_simulated,
+						    &vmt_plugin_inspector_simulated,
 						    &vmt_plugin_publisher_test, NULL };
 
 struct cue {
@@ -45,8 +46,10 @@ void stage_open(struct stage *stage, const char *conf, unsigned interval_s, cons
 	clock_simulate(BEGIN_REAL, BEGIN_MONO);
 	stage->dir = g_dir_make_tmp("virtmeter-scenario-XXXXXX", NULL);
 	g_assert_nonnull(stage->dir);
-	stage_write(stage, "virtmeter.conf", "[DEFAULT]\nhost = compute-0\nhypervisor_inspector = simulated\n%s", conf);
-	stage_write(stage, "polling.yaml", "sources:\n  - name: all\n    interval: %u\n    meters: ['*', 'vm.*']\n",
+	stage_write(stage, "virtmeter.conf",
+		    "[DEFAULT]\nhost = compute-0\nhypervisor_inspector = simulated\n%s", conf);
+	stage_write(stage, "polling.yaml",
+		    "sources:\n  - name: all\n    interval: %u\n    meters: ['*', 'vm.*']\n",
 		    interval_s);
 	stage_write(stage, "pipeline.yaml",
 		    "sources:\n  - name: all\n    meters: ['*', 'vm.*']\n    sinks: [sink]\n"

@@ -11,10 +11,11 @@
 #define INTERVAL 60
 #define INSTANCES 6
 
-static const char conf[] = "[simulated]\ninstances = 6\nstopped = 0\n"
-			   "script = +1h restart 0; +2h..+3h stuck 1; +4h..+5h gone 2; +6h..+8h blind; "
-			   "+9h..+10h down; +11h..+12h slow 150s; +13h..+14h partial 3; +15h..+16h vanish 4; "
-			   "+17h..+18h shuffle; +19h..+20h stop 5; +30h restart\n";
+static const char conf[] =
+	"[simulated]\ninstances = 6\nstopped = 0\n"
+	"script = +1h restart 0; +2h..+3h stuck 1; +4h..+5h gone 2; +6h..+8h blind; "
+	"+9h..+10h down; +11h..+12h slow 150s; +13h..+14h partial 3; +15h..+16h vanish 4; "
+	"+17h..+18h shuffle; +19h..+20h stop 5; +30h restart\n";
 
 static size_t outcome_at[48][VMT_OUTCOMES];
 static unsigned hour;
@@ -107,8 +108,10 @@ static void test_trouble(void)
 	store = stage_test(&stage, 0);
 	check_deltas(store);
 	/* an instance that nothing happened to but the hour without hypervisor */
-	g_assert_cmpint(largest_gap(store, test_publisher_at(store, 0)->resource), >=, HOUR - 2 * INTERVAL * NS_PER_S);
-	g_assert_cmpint(largest_gap(store, test_publisher_at(store, 0)->resource), <=, HOUR + 2 * INTERVAL * NS_PER_S);
+	g_assert_cmpint(largest_gap(store, test_publisher_at(store, 0)->resource), >=,
+			HOUR - 2 * INTERVAL * NS_PER_S);
+	g_assert_cmpint(largest_gap(store, test_publisher_at(store, 0)->resource), <=,
+			HOUR + 2 * INTERVAL * NS_PER_S);
 	stage_close(&stage);
 }
 

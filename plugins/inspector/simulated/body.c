@@ -23,7 +23,8 @@ enum { KEY_CPU = 1, KEY_MEMORY, KEY_CACHE, KEY_DISK = 1000, KEY_NIC = 2000 };
 /* A number from the key, evenly in [from, to). */
 static double between(uint64_t key, uint64_t which, double from, double to)
 {
-	return from + (to - from) * (double)(activity_mix(key, which) >> 11) / (double)(UINT64_C(1) << 53);
+	return from +
+	       (to - from) * (double)(activity_mix(key, which) >> 11) / (double)(UINT64_C(1) << 53);
 }
 
 static struct pulse pulse_make(const struct actor *a, uint64_t which, double calm, double bursty)
@@ -45,7 +46,9 @@ static double pulse_rate(const struct pulse *p, int64_t now)
 {
 	int64_t before = MAX(now - RATE_WINDOW_NS, p->since_ns);
 
-	return now <= before ? 0 : (double)(pulse_at(p, now) - pulse_at(p, before)) / (double)(now - before);
+	return now <= before
+		       ? 0
+		       : (double)(pulse_at(p, now) - pulse_at(p, before)) / (double)(now - before);
 }
 
 static void device_make(struct vmt_device *d, const struct actor *a, uint64_t which)
@@ -83,12 +86,16 @@ static void port_make(struct port *p, const struct actor *a, uint32_t n, struct 
 	if (n % 2) { /* every other one behind a filter, as nova-network had them */
 		p->device.filter = arena_printf(arena, "nova-instance-%08x-fa163e%06x", a->slot + 1,
 						(unsigned)(key & 0xffffff));
-		parameters[0] = (struct vmt_pair){ "ip", arena_printf(arena, "10.%u.%u.%u", n, a->slot >> 8 & 0xff,
-								      a->slot & 0xff), false };
+		parameters[0] = (struct vmt_pair){
+			"ip",
+			arena_printf(arena, "10.%u.%u.%u", n, a->slot >> 8 & 0xff, a->slot & 0xff),
+			false
+		};
 		p->device.parameters = parameters;
 	} else {
-		p->device.interface_id = arena_printf(arena, "%08x-%02x00-4000-8000-%012" G_GINT64_MODIFIER "x",
-						      id, more, (uint64_t)(key & 0xffffffffffff));
+		p->device.interface_id =
+			arena_printf(arena, "%08x-%02x00-4000-8000-%012" G_GINT64_MODIFIER "x", id,
+				     more, (uint64_t)(key & 0xffffffffffff));
 	}
 	p->rx = pulse_make(a, KEY_NIC + n, 0.1, 0.3);
 	p->tx = pulse_make(a, KEY_NIC + n + 100, 0.1, 0.3);
@@ -146,13 +153,15 @@ static void read_cpu(const struct body *b, const struct look *look, struct vmt_r
 		vmt_set(r, VMT_F_PERF_CACHE_REFERENCES, (uint64_t)(guest * 0.041), s);
 		vmt_set(r, VMT_F_PERF_CACHE_MISSES, (uint64_t)(guest * 0.0052), s);
 		vmt_set(r, VMT_F_PERF_CMT,
-			(uint64_t)(activity_level(b->actor.key + KEY_CACHE, look->now_ns) * 64) * 65536, s);
+			(uint64_t)(activity_level(b->actor.key + KEY_CACHE, look->now_ns) * 64) *
+				65536,
+			s);
 		vmt_set(r, VMT_F_PERF_MBMT, (uint64_t)(guest * 0.33), s);
 		vmt_set(r, VMT_F_PERF_MBML, (uint64_t)(guest * 0.29), s);
 	}
 	if (look->rates) {
-		r->value[VMT_F_CPU_UTIL].d =
-			pulse_rate(&b->cpu, look->now_ns) * b->cpu_rate * 104 / (double)b->actor.flavor->vcpus;
+		r->value[VMT_F_CPU_UTIL].d = pulse_rate(&b->cpu, look->now_ns) * b->cpu_rate * 104 /
+					     (double)b->actor.flavor->vcpus;
 		r->stamp[VMT_F_CPU_UTIL] = s;
 		r->present |= UINT32_C(1) << VMT_F_CPU_UTIL;
 	}
@@ -183,7 +192,8 @@ static void read_memory(const struct body *b, const struct look *look, struct vm
 	}
 }
 
-static void drive_sizes(const struct drive *d, const struct look *look, struct vmt_device_reading *r)
+static void drive_sizes(const struct drive *d, const struct look *look,
+			struct vmt_device_reading *r)
 {
 	double written = (double)pulse_at(&d->write, look->now_ns) * d->write_rate;
 	double grown = (double)d->capacity * 0.15 + written * 0.02;
@@ -198,7 +208,8 @@ static void drive_sizes(const struct drive *d, const struct look *look, struct v
 	}
 }
 
-static void drive_rates(const struct drive *d, const struct look *look, struct vmt_device_reading *r)
+static void drive_rates(const struct drive *d, const struct look *look,
+			struct vmt_device_reading *r)
 {
 	double in = pulse_rate(&d->read, look->now_ns) * d->read_rate * NS_PER_S;
 	double out = pulse_rate(&d->write, look->now_ns) * d->write_rate * NS_PER_S;
@@ -214,8 +225,10 @@ static void drive_rates(const struct drive *d, const struct look *look, struct v
 
 static void drive_read(const struct drive *d, const struct look *look, struct vmt_device_reading *r)
 {
-	uint64_t reads = events((double)pulse_at(&d->read, look->now_ns) * d->read_rate, d->read_size);
-	uint64_t writes = events((double)pulse_at(&d->write, look->now_ns) * d->write_rate, d->write_size);
+	uint64_t reads =
+		events((double)pulse_at(&d->read, look->now_ns) * d->read_rate, d->read_size);
+	uint64_t writes =
+		events((double)pulse_at(&d->write, look->now_ns) * d->write_rate, d->write_size);
 	uint8_t s = look->stamp;
 
 	drive_sizes(d, look, r);
@@ -291,7 +304,8 @@ void body_read(const struct body *b, const struct look *look, struct vmt_inspect
 	}
 }
 
-void body_read_stopped(const struct body *b, const struct look *look, struct vmt_inspection *out, size_t i)
+void body_read_stopped(const struct body *b, const struct look *look, struct vmt_inspection *out,
+		       size_t i)
 {
 	struct vmt_reading *r = &out->reading[i];
 	uint64_t ram = (uint64_t)b->actor.flavor->ram_mib * 1024;

@@ -55,7 +55,8 @@ void body_make(struct body *ret, const struct actor *actor, const struct simulat
 	       struct arena *arena);
 
 /* The readings of a running instance. */
-void body_read(const struct body *body, const struct look *look, struct vmt_inspection *out, size_t i);
+void body_read(const struct body *body, const struct look *look, struct vmt_inspection *out,
+	       size_t i);
 /* The sizes of one that is shut off. */
 void body_read_stopped(const struct body *body, const struct look *look, struct vmt_inspection *out,
 		       size_t i);

@@ -15,7 +15,8 @@
 
 struct inspector {
 	struct world *world;
-	struct arena *arena, *before; /* devices of the last readings stay until the next have been made */
+	struct arena *arena,
+		*before; /* devices of the last readings stay until the next have been made */
 	struct body *body;
 	size_t count;
 	uint64_t generation;
@@ -86,7 +87,8 @@ static int be_slow(int64_t ns, const struct vmt_call *call)
 	return 0;
 }
 
-static int all_unreachable(struct vmt_inspection *out, int err, const char *why, struct vmt_error *error)
+static int all_unreachable(struct vmt_inspection *out, int err, const char *why,
+			   struct vmt_error *error)
 {
 	for (size_t i = 0; i < out->count; i++) {
 		out->reading[i].outcome = VMT_UNREACHABLE;
@@ -101,8 +103,10 @@ static enum vmt_outcome outcome_of(const struct body *body, unsigned faults)
 		enum script_verb verb;
 		enum vmt_outcome outcome;
 	} table[] = {
-		{ SCRIPT_UNREACHABLE, VMT_UNREACHABLE }, { SCRIPT_VANISH, VMT_GONE },
-		{ SCRIPT_STUCK, VMT_STUCK },		 { SCRIPT_PARTIAL, VMT_PARTIAL },
+		{ SCRIPT_UNREACHABLE, VMT_UNREACHABLE },
+		{ SCRIPT_VANISH, VMT_GONE },
+		{ SCRIPT_STUCK, VMT_STUCK },
+		{ SCRIPT_PARTIAL, VMT_PARTIAL },
 	};
 
 	if (!body->known) {
@@ -157,12 +161,14 @@ static int inspector_inspect(void *self, const struct vmt_snapshot *instances,
 		make_bodies(in, instances, now);
 	}
 	look.now_ns = now;
-	look.stamp = vmt_inspection_stamp(
-		out, (struct vmt_stamp){ .time_ns = now, .mono_ns = clock_monotonic(), .source = "simulated" });
+	look.stamp = vmt_inspection_stamp(out, (struct vmt_stamp){ .time_ns = now,
+								   .mono_ns = clock_monotonic(),
+								   .source = "simulated" });
 	for (size_t i = 0; i < in->count; i++) {
 		const struct body *body = &in->body[i];
 
-		read_one(body, script_state(script, body->actor.slot, now), look, request->stopped, out, i);
+		read_one(body, script_state(script, body->actor.slot, now), look, request->stopped,
+			 out, i);
 	}
 	return 0;
 }

@@ -110,8 +110,8 @@ static int inspect(struct lab *lab)
 	struct vmt_error error;
 
 	inspection_reset(lab->in, lab->snapshot->list.count);
-	return lab->inspector->inspect(lab->reader, &lab->snapshot->list, &lab->request, lab->in, &call,
-				       &error);
+	return lab->inspector->inspect(lab->reader, &lab->snapshot->list, &lab->request, lab->in,
+				       &call, &error);
 }
 
 static const struct vmt_reading *reading(const struct lab *lab, size_t i)
@@ -124,7 +124,8 @@ static void test_describe(void)
 	struct lab lab;
 	const struct vmt_instance *it;
 
-	lab_open(&lab, (struct simulated_conf){ .instances = 5, .disks = 2, .nics = 2, .seed = 1, .stopped = 20 });
+	lab_open(&lab, (struct simulated_conf){
+			       .instances = 5, .disks = 2, .nics = 2, .seed = 1, .stopped = 20 });
 	g_assert_cmpint(discover(&lab), ==, 1);
 	g_assert_cmpint(discover(&lab), ==, 0);
 	g_assert_cmpuint(lab.snapshot->list.count, ==, 5);
@@ -149,10 +150,13 @@ static uint64_t value(const struct vmt_reading *r, enum vmt_field f)
 /* What is cumulative never falls, and no more CPU is used than there is. */
 static void check_growth(const struct vmt_reading *old, const struct vmt_reading *new, int64_t dt)
 {
-	static const enum vmt_field growing[] = { VMT_F_CPU_TIME, VMT_F_VCPU_TIME, VMT_F_VCPU_WAIT, VMT_F_VCPU_DELAY,
-						  VMT_F_CPU_USER, VMT_F_CPU_SYSTEM, VMT_F_SWAP_IN, VMT_F_SWAP_OUT,
-						  VMT_F_MAJOR_FAULTS, VMT_F_MINOR_FAULTS, VMT_F_PERF_CPU_CYCLES,
-						  VMT_F_PERF_INSTRUCTIONS, VMT_F_PERF_CACHE_MISSES };
+	static const enum vmt_field growing[] = { VMT_F_CPU_TIME,         VMT_F_VCPU_TIME,
+						  VMT_F_VCPU_WAIT,        VMT_F_VCPU_DELAY,
+						  VMT_F_CPU_USER,         VMT_F_CPU_SYSTEM,
+						  VMT_F_SWAP_IN,          VMT_F_SWAP_OUT,
+						  VMT_F_MAJOR_FAULTS,     VMT_F_MINOR_FAULTS,
+						  VMT_F_PERF_CPU_CYCLES,  VMT_F_PERF_INSTRUCTIONS,
+						  VMT_F_PERF_CACHE_MISSES };
 
 	for (size_t k = 0; k < G_N_ELEMENTS(growing); k++) {
 		g_assert_cmpuint(value(new, growing[k]), >=, value(old, growing[k]));
@@ -165,8 +169,8 @@ static void check_growth(const struct vmt_reading *old, const struct vmt_reading
 	g_assert_cmpuint(value(new, VMT_F_MEM_AVAILABLE), <=, value(new, VMT_F_MEM_ACTUAL));
 }
 
-static void check_devices(const struct vmt_device_reading *old, const struct vmt_device_reading *new, size_t n,
-			  unsigned cumulative)
+static void check_devices(const struct vmt_device_reading *old,
+			  const struct vmt_device_reading *new, size_t n, unsigned cumulative)
 {
 	for (size_t d = 0; d < n; d++) {
 		for (unsigned f = 0; f < cumulative; f++) {
@@ -185,7 +189,8 @@ static void test_growth(void)
 	struct lab lab;
 	bool moved = false;
 
-	lab_open(&lab, (struct simulated_conf){ .instances = 20, .disks = 3, .nics = 2, .seed = 1, .perf = true });
+	lab_open(&lab, (struct simulated_conf){
+			       .instances = 20, .disks = 3, .nics = 2, .seed = 1, .perf = true });
 	discover(&lab);
 	g_assert_cmpint(inspect(&lab), ==, 0);
 	for (int i = 0; i < 600; i++) {
@@ -224,8 +229,10 @@ static void test_continues(void)
 	discover(&b);
 	inspect(&b);
 	for (size_t i = 0; i < 3; i++) {
-		g_assert_cmpuint(value(reading(&a, i), VMT_F_CPU_TIME), ==, value(reading(&b, i), VMT_F_CPU_TIME));
-		g_assert_cmpuint(a.in->disk[i].value[VMT_D_WRITE_BYTES].u, ==, b.in->disk[i].value[VMT_D_WRITE_BYTES].u);
+		g_assert_cmpuint(value(reading(&a, i), VMT_F_CPU_TIME), ==,
+				 value(reading(&b, i), VMT_F_CPU_TIME));
+		g_assert_cmpuint(a.in->disk[i].value[VMT_D_WRITE_BYTES].u, ==,
+				 b.in->disk[i].value[VMT_D_WRITE_BYTES].u);
 		g_assert_cmpuint(a.in->disk[i].device->epoch, ==, b.in->disk[i].device->epoch);
 	}
 	lab_close(&a);
@@ -236,7 +243,8 @@ static void test_stopped(void)
 {
 	struct lab lab;
 
-	lab_open(&lab, (struct simulated_conf){ .instances = 1, .disks = 1, .nics = 1, .seed = 1, .stopped = 100 });
+	lab_open(&lab, (struct simulated_conf){
+			       .instances = 1, .disks = 1, .nics = 1, .seed = 1, .stopped = 100 });
 	discover(&lab);
 	inspect(&lab);
 	g_assert_cmpint(reading(&lab, 0)->outcome, ==, VMT_STOPPED);
@@ -269,12 +277,18 @@ static void test_script(void)
 	struct lab lab;
 	uint64_t before, epoch;
 
-	lab_open(&lab, (struct simulated_conf){
-			       .instances = 6, .disks = 2, .nics = 1, .seed = 1,
-			       .script = "+10s..+20s stuck 0; +10s..+20s partial 1; +10s..+20s unreachable 2;"
-					 "+10s..+20s vanish 3; +10s..+20s stop 4; +30s restart 5; +40s..+50s down;"
-					 "+40s..+50s blind; +60s..+70s slow 3s; +70s..+80s slow 9s; +90s shuffle 0;"
-					 "+100s gone 1" });
+	lab_open(
+		&lab,
+		(struct simulated_conf){
+			.instances = 6,
+			.disks = 2,
+			.nics = 1,
+			.seed = 1,
+			.script =
+				"+10s..+20s stuck 0; +10s..+20s partial 1; +10s..+20s unreachable 2;"
+				"+10s..+20s vanish 3; +10s..+20s stop 4; +30s restart 5; +40s..+50s down;"
+				"+40s..+50s blind; +60s..+70s slow 3s; +70s..+80s slow 9s; +90s shuffle 0;"
+				"+100s gone 1" });
 	discover(&lab);
 	inspect(&lab);
 	expect_outcomes(&lab, "oooooo");
@@ -329,8 +343,12 @@ static void test_thousand(void)
 	int64_t cpu;
 	size_t before;
 
-	lab_open(&lab, (struct simulated_conf){
-			       .instances = 1000, .disks = 2, .nics = 1, .seed = 1, .perf = true, .rates = true });
+	lab_open(&lab, (struct simulated_conf){ .instances = 1000,
+						.disks = 2,
+						.nics = 1,
+						.seed = 1,
+						.perf = true,
+						.rates = true });
 	discover(&lab);
 	inspect(&lab);
 	wait_sleep(10 * NS_PER_S);
@@ -354,7 +372,8 @@ static void test_bad_script(void)
 	struct vmt_error e;
 	void *self = NULL;
 
-	g_assert_cmpint(vmt_plugin_inspector_simulated.ops.inspector->open(&conf, &self, &e), ==, -EINVAL);
+	g_assert_cmpint(vmt_plugin_inspector_simulated.ops.inspector->open(&conf, &self, &e), ==,
+			-EINVAL);
 	g_assert_true(g_str_has_prefix(e.text, "simulated: script: \"+1h dance\": no such verb"));
 	g_assert_null(self);
 	vmt_plugin_inspector_simulated.ops.inspector->close(NULL);
