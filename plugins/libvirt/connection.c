@@ -508,54 +508,56 @@ void job_unref(struct job *j)
 	}
 }
 
-/* A seat to work on: the one there is, unless it was written off. */
-static int caller_sit(struct caller *c, struct vmt_error *error)
+/* A seat to work on: the one there is, unless it was written off.  NULL with the reason. */
+static struct seat *caller_sit(struct caller *c, struct vmt_error *error)
 {
 	unsigned left = hub_left(c->hub);
 
 	if (c->seat && !c->seat->left) {
-		return 0;
+		return c->seat;
 	}
 	if (c->seat) {
 		seat_unref(c->seat);
 		c->seat = NULL;
 	}
 	if (left >= HUB_LEFT_MAX) {
-		return vmt_error_set(
-			error, -EBUSY,
-			"libvirt %s: %u calls hang; not asking more before one returns",
-			c->hub->uri, left);
+		vmt_error_set(error, -EBUSY,
+			      "libvirt %s: %u calls hang; not asking more before one returns",
+			      c->hub->uri, left);
+		return NULL;
 	}
 	c->seat = seat_new(c->hub, c->name);
-	return c->seat ? 0
-		       : vmt_error_set(error, -EBUSY, "libvirt %s: no thread: %s", c->hub->uri,
-				       g_strerror(EAGAIN));
+	if (!c->seat) {
+		vmt_error_set(error, -EBUSY, "libvirt %s: no thread: %s", c->hub->uri,
+			      g_strerror(EAGAIN));
+	}
+	return c->seat;
 }
 
 int caller_submit(struct caller *c, job_fn fn, void *arg, void (*free_arg)(void *),
 		  struct job **ret_job, struct vmt_error *error)
 {
+	struct seat *seat = caller_sit(c, error);
 	struct job *j;
-	int err = caller_sit(c, error);
 
-	if (err < 0) {
+	if (!seat) {
 		if (free_arg) {
 			free_arg(arg);
 		}
-		return err;
+		return -EBUSY;
 	}
 	j = g_new0(struct job, 1);
 	atomic_init(&j->refs, 2);
-	j->seat = c->seat;
-	atomic_fetch_add(&c->seat->refs, 1);
+	atomic_fetch_add(&seat->refs, 1);
+	j->seat = seat;
 	j->fn = fn;
 	j->arg = arg;
 	j->free_arg = free_arg;
-	wait_lock(&c->seat->wait);
-	g_assert(!c->seat->job);
-	c->seat->job = j;
-	wait_wake(&c->seat->wait);
-	wait_unlock(&c->seat->wait);
+	wait_lock(&seat->wait);
+	g_assert(!seat->job);
+	seat->job = j;
+	wait_wake(&seat->wait);
+	wait_unlock(&seat->wait);
 	*ret_job = j;
 	return 0;
 }

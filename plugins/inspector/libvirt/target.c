@@ -65,13 +65,13 @@ static void take_disks(struct target *target)
 
 void target_find(struct target *target, struct domains *domains)
 {
+	struct domain found = { 0 };
+
 	domain_desc_unref(target->domain.desc);
-	target->domain.desc = NULL;
-	if (!domains_find(domains, target->uuid, &target->domain)) {
-		return;
-	}
-	if (target->version != target->domain.desc->version) {
-		target->version = target->domain.desc->version;
+	domains_find(domains, target->uuid, &found);
+	target->domain = found;
+	if (found.desc && target->version != found.desc->version) {
+		target->version = found.desc->version;
 		target->disks_digest = target->nics_digest = 0;
 		target->suspected = false;
 		take_disks(target);
