@@ -22,7 +22,9 @@
 static char *folder, *path;
 static struct loop *loop;
 static struct control *control;
-static size_t filler; /* bytes of the status answer */
+static size_t filler;
+static int64_t patience_ns = NS_PER_S;
+	/* how long a client may take */ /* bytes of the status answer */
 static int reload_ret;
 static int reloads;
 
@@ -52,7 +54,7 @@ static int open_control(struct control **ret, struct vmt_error *error)
 				      .role = "agent",
 				      .ops = &ops,
 				      .context = (void *)"agent",
-				      .client_timeout_ns = NS_PER_S };
+				      .client_timeout_ns = patience_ns };
 
 	return control_open(&s, ret, error);
 }
@@ -178,14 +180,14 @@ static void ask_among_slow(void)
 
 	g_assert_cmpint((int)send(deaf, "status\n", 7, 0), ==, 7);
 	g_assert_cmpint((int)send(mute, "sta", 3, 0), ==, 3);
-	g_assert_cmpint(control_ask(path, "agent", CONTROL_STATUS, 5 * NS_PER_S, &answer, NULL), ==,
+	g_assert_cmpint(control_ask(path, "agent", CONTROL_STATUS, patience_ns, &answer, NULL), ==,
 			0);
 	g_assert_cmpint((int)recv(mute, got, 1, MSG_DONTWAIT), ==,
 			-1); /* still there while others are served */
 	g_assert_cmpint(errno, ==, EAGAIN);
 	g_assert_cmpuint(answer.len, ==, filler + sizeof("{\"role\":\"agent\",\"x\":\"\"}") - 1);
 	g_assert_cmpuint(raw_read(mute, got, sizeof(got)), ==, 0);
-	g_assert_cmpint(clock_monotonic() - start, >=, 990 * NS_PER_MS);
+	g_assert_cmpint(clock_monotonic() - start, >=, patience_ns - 10 * NS_PER_MS);
 	wait_sleep(100 * NS_PER_MS);
 	g_assert_cmpuint(raw_read(deaf, got, sizeof(got)), <, filler); /* cut off */
 	buf_fini(&answer);
@@ -194,7 +196,9 @@ static void ask_among_slow(void)
 static void test_slow_clients(void)
 {
 	filler = 3 << 20;
+	patience_ns = 8 * NS_PER_S; /* longer than the answer takes on a busy machine */
 	serve(ask_among_slow);
+	patience_ns = NS_PER_S;
 	filler = 0;
 }
 

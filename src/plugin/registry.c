@@ -170,6 +170,7 @@ static const struct vmt_plugin *add(struct registry *r, const struct vmt_plugin 
 	}
 	e.file = g_strdup(file);
 	g_array_append_val(r->entries, e);
+	/* cppcheck-suppress memleak ; the array has it */
 	return plugin;
 }
 
