@@ -387,6 +387,56 @@ static void test_few_of_many(void)
 	place_fini(&p);
 }
 
+/* A statement has ended: one that reads points must not have walked through the whole table. */
+static int on_profile(unsigned what, void *context, void *statement, void *ns)
+{
+	const char *sql = sqlite3_sql(statement);
+
+	(void)what;
+	(void)ns;
+	if (strstr(sql, "FROM point")) {
+		++*(unsigned *)context;
+		g_assert_cmpint(sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_FULLSCAN_STEP, 0),
+				==, 0);
+		g_assert_cmpint(sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_SORT, 0), ==, 0);
+	}
+	return 0;
+}
+
+static void test_no_full_scan(void)
+{
+	const char *const meters[] = { "meter.3", NULL };
+	const struct vmt_query cases[] = {
+		{ .resource = "00000000-0000-4000-8000-000000000003",
+		  .start_ns = FIXTURE_TIME + NS_PER_S },
+		{ .project = "project-1", .meters = meters, .limit = 20 },
+		{ .start_ns = FIXTURE_TIME + NS_PER_S, .end_ns = FIXTURE_TIME + 60 * NS_PER_S },
+		{ .limit = 5 },
+		{ 0 },
+	};
+	unsigned looked = 0, rows = 0;
+	struct place p;
+	struct fixture f;
+	void *self;
+
+	place_init(&p);
+	fixture_init(&f, 50, 10);
+	self = open_store(&p, false);
+	for (uint32_t cycle = 0; cycle < 5; cycle++) {
+		fixture_cycle(&f, cycle, FIXTURE_TIME + cycle * 20 * NS_PER_S);
+		must_publish(&p, self, &f);
+	}
+	sqlite3_trace_v2(((struct store *)self)->db, SQLITE_TRACE_PROFILE, on_profile, &looked);
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		rows += count(&p, self, &cases[i]);
+	}
+	g_assert_cmpuint(rows, >, 2500);
+	g_assert_cmpuint(looked, >, 10);
+	OPS->close(self);
+	fixture_fini(&f);
+	place_fini(&p);
+}
+
 static int stop_at_two(void *context, const struct vmt_store_row *row)
 {
 	(void)row;
@@ -885,6 +935,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/sqlite/bits", test_bits);
 	g_test_add_func("/sqlite/queries", test_queries);
 	g_test_add_func("/sqlite/few-of-many", test_few_of_many);
+	g_test_add_func("/sqlite/no-full-scan", test_no_full_scan);
 	g_test_add_func("/sqlite/stop", test_stop);
 	g_test_add_func("/sqlite/versions", test_versions);
 	g_test_add_func("/sqlite/units", test_units);
