@@ -20,9 +20,10 @@ extern const struct vmt_plugin vmt_plugin_publisher_file;
 
 enum { RESOURCES = 300, METERS = 6, FRAMES = 4, DIED = 7, PASSED = 8 };
 
-/* ------------------------------------------------------------------ the calls */
+/* ------------------------------------------------------------------ the calls
+ * (meson compiles with 64-bit file offsets: two of them have that in their names) */
 
-enum fault { NONE, FAIL, SHORT, DIE };
+enum fault { NONE, FAIL, FAIL_TWICE, SHORT, DIE };
 
 static struct {
 	bool on;
@@ -33,16 +34,20 @@ static struct {
 
 ssize_t __real_write(int fd, const void *p, size_t n);
 ssize_t __wrap_write(int fd, const void *p, size_t n);
-int __real_ftruncate(int fd, off_t length);
-int __wrap_ftruncate(int fd, off_t length);
+int __real_ftruncate64(int fd, off_t length);
+int __wrap_ftruncate64(int fd, off_t length);
 int __real_rename(const char *from, const char *to);
 int __wrap_rename(const char *from, const char *to);
-int __real_open(const char *path, int flags, ...);
-int __wrap_open(const char *path, int flags, ...);
+int __real_open64(const char *path, int flags, ...);
+int __wrap_open64(const char *path, int flags, ...);
 
 static bool strike(void)
 {
-	if (!disk.on || ++disk.count != disk.at) {
+	if (!disk.on) {
+		return false;
+	}
+	disk.count++;
+	if (disk.count != disk.at && (disk.fault != FAIL_TWICE || disk.count != disk.at + 1)) {
 		return false;
 	}
 	if (disk.fault == DIE) {
@@ -73,9 +78,9 @@ ssize_t __wrap_write(int fd, const void *p, size_t n)
 	return strike() ? -1 : __real_write(fd, p, n);
 }
 
-int __wrap_ftruncate(int fd, off_t length)
+int __wrap_ftruncate64(int fd, off_t length)
 {
-	return disk.fault != SHORT && strike() ? -1 : __real_ftruncate(fd, length);
+	return disk.fault != SHORT && strike() ? -1 : __real_ftruncate64(fd, length);
 }
 
 int __wrap_rename(const char *from, const char *to)
@@ -83,7 +88,7 @@ int __wrap_rename(const char *from, const char *to)
 	return disk.fault != SHORT && strike() ? -1 : __real_rename(from, to);
 }
 
-int __wrap_open(const char *path, int flags, ...)
+int __wrap_open64(const char *path, int flags, ...)
 {
 	mode_t mode = 0;
 	va_list args;
@@ -93,7 +98,7 @@ int __wrap_open(const char *path, int flags, ...)
 		mode = va_arg(args, mode_t);
 		va_end(args);
 	}
-	return disk.fault != SHORT && strike() ? -1 : __real_open(path, flags, mode);
+	return disk.fault != SHORT && strike() ? -1 : __real_open64(path, flags, mode);
 }
 
 /* ------------------------------------------------------------------ a run */
@@ -206,6 +211,12 @@ static void test_fail(void)
 	fail_everywhere(FAIL, 15);
 }
 
+/* The way back fails as well. */
+static void test_fail_twice(void)
+{
+	fail_everywhere(FAIL_TWICE, 15);
+}
+
 static void test_short(void)
 {
 	fail_everywhere(SHORT, 8);
@@ -266,6 +277,7 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/fault/file/fail", test_fail);
+	g_test_add_func("/fault/file/fail-twice", test_fail_twice);
 	g_test_add_func("/fault/file/short", test_short);
 	g_test_add_func("/fault/file/die", test_die);
 	return g_test_run();
