@@ -546,6 +546,7 @@ int caller_submit(struct caller *c, job_fn fn, void *arg, void (*free_arg)(void 
 		}
 		return -EBUSY;
 	}
+	g_assert(c->seat);
 	j = g_new0(struct job, 1);
 	atomic_init(&j->refs, 2);
 	atomic_fetch_add(&seat->refs, 1);

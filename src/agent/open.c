@@ -306,6 +306,7 @@ int agent_reload(struct agent *a, struct buf *answer)
 			      : read_plan(a, problems, &plan, &error);
 
 	if (ret == 0) {
+		g_assert(plan);
 		check_patterns(a, plan, problems);
 		ret = agent_build(a, plan, problems, &error);
 	}

@@ -419,6 +419,7 @@ int cmd_list(int argc, char **argv)
 		status = CMD_USAGE;
 	}
 	if (status < 0) {
+		g_assert(what);
 		l.ini = ini_new();
 		l.problems = problems_new();
 		status = run(&l, what);

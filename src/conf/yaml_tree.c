@@ -194,7 +194,10 @@ static const struct yaml_node *document(struct reading *r)
 	static const struct yaml_node empty = { .kind = YAML_NULL };
 	const struct yaml_node *root;
 
-	if (!advance(r) || !advance(r)) { /* the stream begins */
+	if (!advance(r)) { /* the stream begins */
+		return NULL;
+	}
+	if (!advance(r)) {
 		return NULL;
 	}
 	if (r->event.type == YAML_STREAM_END_EVENT) {

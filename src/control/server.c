@@ -290,7 +290,8 @@ void control_close(struct control *c)
 		return;
 	}
 	while (c->clients) {
-		client_free(c->clients);
+		/* client_free() takes it off the list */
+		client_free(c->clients); /* NOLINT(clang-analyzer-unix.Malloc) */
 	}
 	if (c->watch) {
 		g_source_remove(c->watch);
