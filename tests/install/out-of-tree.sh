@@ -67,7 +67,7 @@ END
 cat >"$tmp/polling.yaml" <<'END'
 sources:
   - name: all
-    interval: 60
+    interval: 1
     meters: ["*", "vm.example.*"]
 END
 cat >"$tmp/pipeline.yaml" <<END
