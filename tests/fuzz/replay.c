@@ -22,7 +22,7 @@ static unsigned tests;
 
 static void run_one(const uint8_t *data, size_t size)
 {
-	uint8_t *copy = malloc(size ? size : 1);
+	uint8_t *copy = calloc(1, size ? size : 1);
 
 	if (!copy) {
 		abort();
