@@ -26,6 +26,8 @@ struct post {
 	void *data;
 };
 
+enum { SPARES_MAX = 16 };
+
 /* The source hands the loop to its callbacks. */
 struct loop_source {
 	GSource source;
@@ -33,8 +35,10 @@ struct loop_source {
 };
 
 struct loop {
-	struct wait wait; /* guards posts and quit; others wake it */
+	struct wait wait; /* guards posts, spare ones and quit; others wake it */
 	struct post *posts, **posts_tail;
+	struct post *spare; /* done ones, kept so that the usual few take nothing from the heap */
+	unsigned spares;
 	bool quit;
 	struct loop_timer *armed, *all; /* main thread only */
 	bool sweep; /* `all` has dead ones */
@@ -82,7 +86,8 @@ static void set_ready_now(struct loop *loop)
 	wait_wake(&loop->wait);
 }
 
-static struct post *take_post(struct loop *loop)
+/* The next post, its struct given back; false when there is none or the loop is to end. */
+static bool take_post(struct loop *loop, struct post *ret_post)
 {
 	struct post *post;
 
@@ -93,18 +98,25 @@ static struct post *take_post(struct loop *loop)
 		if (!loop->posts) {
 			loop->posts_tail = &loop->posts;
 		}
+		*ret_post = *post;
+		if (loop->spares < SPARES_MAX) {
+			post->next = loop->spare;
+			loop->spare = post;
+			loop->spares++;
+		} else {
+			g_free(post);
+		}
 	}
 	wait_unlock(&loop->wait);
-	return post;
+	return post != NULL;
 }
 
 static void run_posts(struct loop *loop)
 {
-	struct post *post;
+	struct post post;
 
-	while ((post = take_post(loop))) {
-		post->fn(post->data);
-		g_free(post);
+	while (take_post(loop, &post)) {
+		post.fn(post.data);
 	}
 }
 
@@ -176,6 +188,16 @@ struct loop *loop_new(void)
 	return loop;
 }
 
+static void free_posts(struct post *post)
+{
+	while (post) {
+		struct post *next = post->next;
+
+		g_free(post);
+		post = next;
+	}
+}
+
 void loop_free(struct loop *loop)
 {
 	if (!loop) {
@@ -186,12 +208,8 @@ void loop_free(struct loop *loop)
 		g_source_unref(loop->source);
 		g_main_loop_unref(loop->main);
 	}
-	while (loop->posts) {
-		struct post *post = loop->posts;
-
-		loop->posts = post->next;
-		g_free(post);
-	}
+	free_posts(loop->posts);
+	free_posts(loop->spare);
 	while (loop->all) {
 		struct loop_timer *timer = loop->all;
 
@@ -260,10 +278,17 @@ void loop_timer_free(struct loop_timer *timer)
 
 void loop_post(struct loop *loop, loop_fn fn, void *data)
 {
-	struct post *post = g_new(struct post, 1);
+	struct post *post;
 
-	*post = (struct post){ .fn = fn, .data = data };
 	wait_lock(&loop->wait);
+	post = loop->spare;
+	if (post) {
+		loop->spare = post->next;
+		loop->spares--;
+	} else {
+		post = g_new(struct post, 1);
+	}
+	*post = (struct post){ .fn = fn, .data = data };
 	*loop->posts_tail = post;
 	loop->posts_tail = &post->next;
 	set_ready_now(loop);

@@ -11,11 +11,12 @@
 #define BEGIN_MONO (1000 * NS_PER_S)
 
 extern const struct vmt_plugin vmt_plugin_discovery_simulated, vmt_plugin_inspector_simulated,
-	vmt_plugin_publisher_test;
+	vmt_plugin_publisher_file, vmt_plugin_publisher_test;
 
 static const struct vmt_plugin *const plugins[] = { &vmt_plugin_discovery_simulated,
 						    &vmt_plugin_inspector_simulated,
-						    &vmt_plugin_publisher_test, NULL };
+						    &vmt_plugin_publisher_test,
+						    &vmt_plugin_publisher_file, NULL };
 
 struct cue {
 	struct stage *stage;
