@@ -31,7 +31,6 @@ build   pc:libxml-2.0          libxml2-dev                libxml2-devel         
 build   pc:yaml-0.1            libyaml-dev                libyaml-devel               libyaml          libyaml-devel                yaml-dev
 build   pc:sqlite3             libsqlite3-dev             sqlite-devel                sqlite           sqlite3-devel                sqlite-dev
 build   pc:libcrypto           libssl-dev                 openssl-devel               openssl          libopenssl-devel             openssl-dev
-build   pc:libsystemd          libsystemd-dev             systemd-devel               systemd-libs     systemd-devel                -
 test    cmd:bash               bash                       bash                        bash             bash                         bash
 test    cmd:python3            python3                    python3                     python           python3                      python3
 test    cmd:clang              clang                      clang                       clang            clang                        clang

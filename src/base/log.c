@@ -307,11 +307,12 @@ static void swap_settings(const struct log_settings *settings, struct log_file *
 int log_init(const struct log_settings *settings, struct vmt_error *error)
 {
 	struct log_file file = { .fd = -1 };
-	int err;
+	const char *path;
+	int err = settings->journal ? log_journal_check(&path) : 0;
 
-	if (settings->journal && !log_journal_available()) {
-		return vmt_error_set(error, -ENOTSUP,
-				     "log: this build writes no journal; use syslog or stderr");
+	if (err < 0) {
+		return vmt_error_set(error, err, "log: no journal at %s: %s; use syslog, a file or stderr", path,
+				     g_strerror(-err));
 	}
 	if (settings->file) {
 		err = log_file_open(&file, settings->file);

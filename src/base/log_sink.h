@@ -45,8 +45,9 @@ void log_syslog_open(const char *program, int facility);
 void log_syslog_close(void);
 void log_syslog_write(const struct log_line *line);
 
-/* log_journal.c, or log_journal_none.c in a build without libsystemd. */
-bool log_journal_available(void);
+/* 0, or -errno: nobody listens there. */
+int log_journal_check(const char **ret_path);
+void log_journal_at(const char *path); /* for tests: another socket */
 void log_journal_write(const char *program, const struct log_line *line);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_sink.h"
 #include "base/thread.h"
 #include "base/wait.h"
 
@@ -13,6 +14,8 @@
 #include <glib/gstdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -229,6 +232,31 @@ static void test_threads(void)
 	g_free(got);
 }
 
+/* At the other end of the journal's socket. */
+static void test_journal(void)
+{
+	struct log_settings s = { .level = VMT_LOG_INFO, .journal = true, .program = "virtmeter-test" };
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	char *at = g_build_filename(folder, "journal", NULL), got[512] = "";
+	struct vmt_error error;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	log_journal_at(at);
+	g_assert_cmpint(log_init(&s, &error), ==, -ENOENT);
+	g_assert_nonnull(strstr(error.text, "/journal: No such file or directory; use syslog"));
+	g_strlcpy(address.sun_path, at, sizeof(address.sun_path));
+	g_assert_cmpint(bind(fd, (struct sockaddr *)&address, sizeof(address)), ==, 0);
+	g_assert_cmpint(log_init(&s, &error), ==, 0);
+	log_warn("two\nlines");
+	g_assert_cmpint((int)recv(fd, got, sizeof(got) - 1, MSG_DONTWAIT), >, 0);
+	g_assert_cmpstr(got, ==, "PRIORITY=4\nSYSLOG_IDENTIFIER=virtmeter-test\nLOGGER=agent\n"
+				 "MESSAGE=agent: two\\nlines\n");
+	log_fini();
+	close(fd);
+	g_unlink(at);
+	g_free(at);
+}
+
 int main(int argc, char **argv)
 {
 	int ret;
@@ -251,6 +279,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/log/bad-file", test_bad_file);
 	g_test_add_func("/log/threads", test_threads);
 	g_test_add_func("/log/fold", test_fold);
+	g_test_add_func("/log/journal", test_journal);
 	ret = g_test_run();
 	log_fini();
 	g_unlink(path);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the service manager is told (systemd: Type=notify, WatchdogSec).  Without one, or in a build without
- * libsystemd, nothing happens.  Main thread; never blocks for long.
+ * What the service manager is told (systemd: Type=notify, WatchdogSec).  Without one nothing happens.
+ * Main thread; never blocks for long.
  */
 #ifndef CONTROL_NOTIFY_H
 #define CONTROL_NOTIFY_H

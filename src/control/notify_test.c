@@ -46,6 +46,31 @@ static void test_watchdog(void)
 	g_setenv("WATCHDOG_USEC", "60000000", TRUE);
 	g_setenv("WATCHDOG_PID", pid, TRUE);
 	g_assert_cmpint(notify_watchdog_ns(), ==, INT64_C(30000000000));
+	g_setenv("WATCHDOG_PID", "1", TRUE);
+	g_assert_cmpint(notify_watchdog_ns(), ==, 0);
+	g_setenv("WATCHDOG_USEC", "soon", TRUE);
+	g_unsetenv("WATCHDOG_PID");
+	g_assert_cmpint(notify_watchdog_ns(), ==, 0);
+}
+
+/* A socket without a file. */
+static void test_abstract(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	char name[64], *before = g_strdup(g_getenv("NOTIFY_SOCKET")), c = 0;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	size_t n = (size_t)g_snprintf(name, sizeof(name), "@virtmeter-test-%d", (int)getpid());
+
+	memcpy(address.sun_path + 1, name + 1, n - 1);
+	g_assert_cmpint(bind(fd, (struct sockaddr *)&address,
+			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)), ==, 0);
+	g_setenv("NOTIFY_SOCKET", name, TRUE);
+	notify_ready();
+	g_assert_cmpint((int)recv(fd, &c, 1, MSG_DONTWAIT), ==, 1);
+	g_assert_cmpint(c, ==, 'R');
+	close(fd);
+	g_setenv("NOTIFY_SOCKET", before, TRUE);
+	g_free(before);
 }
 
 static void test_nobody(void)
@@ -72,6 +97,7 @@ int main(int argc, char **argv)
 	g_setenv("NOTIFY_SOCKET", path, TRUE);
 	g_test_add_func("/notify/words", test_words);
 	g_test_add_func("/notify/watchdog", test_watchdog);
+	g_test_add_func("/notify/abstract", test_abstract);
 	g_test_add_func("/notify/nobody", test_nobody);
 	ret = g_test_run();
 	close(manager);
