@@ -20,7 +20,9 @@ enum { INSTANCES = 1000, CHUNK = 256 << 10, TARGET = 6 };
 
 extern const struct vmt_plugin vmt_plugin_discovery_simulated, vmt_plugin_inspector_simulated;
 
-static const struct simulated_conf world = { .instances = INSTANCES, .disks = 1, .nics = 1, .seed = 1 };
+static const struct simulated_conf world = {
+	.instances = INSTANCES, .disks = 1, .nics = 1, .seed = 1
+};
 
 struct figures {
 	double meters, json, copy; /* ns per sample, the best of all rounds */
@@ -59,17 +61,19 @@ static void discover(struct scene *s, const struct vmt_call *call)
 /* What the hypervisor says; not timed. */
 static void read_all(struct scene *s, void *inspector, const struct vmt_call *call)
 {
-	struct vmt_inspect_request request = { .groups = s->selection->groups, .interval_ns = 600 * NS_PER_S };
+	struct vmt_inspect_request request = { .groups = s->selection->groups,
+					       .interval_ns = 600 * NS_PER_S };
 	struct vmt_error error = { .text = "" };
 
 	scene_begin(s, 600);
-	or_die(vmt_plugin_inspector_simulated.ops.inspector->inspect(inspector, &s->snapshot->list, &request, s->in,
-								      call, &error),
+	or_die(vmt_plugin_inspector_simulated.ops.inspector->inspect(inspector, &s->snapshot->list,
+								     &request, s->in, call, &error),
 	       &error);
 }
 
 /* All lines of the frame; those of `keep` bytes at a time stay in `out`. */
-static uint64_t encode(struct sample_encoder *e, const struct vmt_frame *frame, struct buf *out, size_t keep)
+static uint64_t encode(struct sample_encoder *e, const struct vmt_frame *frame, struct buf *out,
+		       size_t keep)
 {
 	uint64_t bytes = 0;
 
@@ -108,7 +112,8 @@ static void copy(const struct buf *from, uint64_t samples, char *to)
 	}
 }
 
-static struct figures measure(struct scene *s, void *inspector, const struct vmt_call *call, int rounds)
+static struct figures measure(struct scene *s, void *inspector, const struct vmt_call *call,
+			      int rounds)
 {
 	struct buf out = BUF_INIT, whole = BUF_INIT;
 	struct figures f = { .samples = 0 };
@@ -152,13 +157,15 @@ int main(int argc, char **argv)
 	discover(&scene, &call);
 	f = measure(&scene, inspector, &call, rounds);
 	ratio = (f.meters + f.json) / f.copy;
-	printf("%d simulated instances, %d samples, %d bytes each      ns/sample   beside memcpy\n", INSTANCES,
-	       (int)f.samples, (int)(f.bytes / f.samples));
+	printf("%d simulated instances, %d samples, %d bytes each      ns/sample   beside memcpy\n",
+	       INSTANCES, (int)f.samples, (int)(f.bytes / f.samples));
 	printf("memcpy, out of cache                    %9.0f\n", f.copy);
-	printf("readings to samples                     %9.0f       %.1f x\n", f.meters, f.meters / f.copy);
-	printf("samples to JSON                         %9.0f       %.1f x\n", f.json, f.json / f.copy);
-	printf("readings to samples to JSON             %9.0f       %.1f x  <= %d  %s\n", f.meters + f.json, ratio,
-	       TARGET, ratio <= TARGET ? "met" : "MISSED");
+	printf("readings to samples                     %9.0f       %.1f x\n", f.meters,
+	       f.meters / f.copy);
+	printf("samples to JSON                         %9.0f       %.1f x\n", f.json,
+	       f.json / f.copy);
+	printf("readings to samples to JSON             %9.0f       %.1f x  <= %d  %s\n",
+	       f.meters + f.json, ratio, TARGET, ratio <= TARGET ? "met" : "MISSED");
 	scene_fini(&scene);
 	vmt_plugin_inspector_simulated.ops.inspector->close(inspector);
 	return ratio <= TARGET ? 0 : 1;

@@ -58,7 +58,8 @@ static int unknown(const char *word)
 
 int main(int argc, char **argv)
 {
-	setlocale(LC_CTYPE, ""); /* for the width of tables; our words and numbers are the same everywhere */
+	setlocale(LC_CTYPE,
+		  ""); /* for the width of tables; our words and numbers are the same everywhere */
 	/* Few threads allocate at the same time: one arena keeps the process small. */
 	mallopt(M_ARENA_MAX, 1);
 	if (argc < 2) {

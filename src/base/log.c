@@ -311,8 +311,9 @@ int log_init(const struct log_settings *settings, struct vmt_error *error)
 	int err = settings->journal ? log_journal_check(&path) : 0;
 
 	if (err < 0) {
-		return vmt_error_set(error, err, "log: no journal at %s: %s; use syslog, a file or stderr", path,
-				     g_strerror(-err));
+		return vmt_error_set(error, err,
+				     "log: no journal at %s: %s; use syslog, a file or stderr",
+				     path, g_strerror(-err));
 	}
 	if (settings->file) {
 		err = log_file_open(&file, settings->file);

@@ -14,7 +14,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
-static struct sockaddr_un journal = { .sun_family = AF_UNIX, .sun_path = "/run/systemd/journal/socket" };
+static struct sockaddr_un journal = { .sun_family = AF_UNIX,
+				      .sun_path = "/run/systemd/journal/socket" };
 
 void log_journal_at(const char *path)
 {

@@ -235,7 +235,9 @@ static void test_threads(void)
 /* At the other end of the journal's socket. */
 static void test_journal(void)
 {
-	struct log_settings s = { .level = VMT_LOG_INFO, .journal = true, .program = "virtmeter-test" };
+	struct log_settings s = { .level = VMT_LOG_INFO,
+				  .journal = true,
+				  .program = "virtmeter-test" };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	char *at = g_build_filename(folder, "journal", NULL), got[512] = "";
 	struct vmt_error error;
@@ -249,8 +251,9 @@ static void test_journal(void)
 	g_assert_cmpint(log_init(&s, &error), ==, 0);
 	log_warn("two\nlines");
 	g_assert_cmpint((int)recv(fd, got, sizeof(got) - 1, MSG_DONTWAIT), >, 0);
-	g_assert_cmpstr(got, ==, "PRIORITY=4\nSYSLOG_IDENTIFIER=virtmeter-test\nLOGGER=agent\n"
-				 "MESSAGE=agent: two\\nlines\n");
+	g_assert_cmpstr(got, ==,
+			"PRIORITY=4\nSYSLOG_IDENTIFIER=virtmeter-test\nLOGGER=agent\n"
+			"MESSAGE=agent: two\\nlines\n");
 	log_fini();
 	close(fd);
 	g_unlink(at);

@@ -46,7 +46,8 @@ static void tell(const char *words)
 	if (fd == -1) {
 		return;
 	}
-	while (sendto(fd, words, strlen(words), MSG_NOSIGNAL, (const struct sockaddr *)&address, size) == -1 &&
+	while (sendto(fd, words, strlen(words), MSG_NOSIGNAL, (const struct sockaddr *)&address,
+		      size) == -1 &&
 	       errno == EINTR) {
 	}
 	close(fd);

@@ -63,7 +63,8 @@ static void test_abstract(void)
 
 	memcpy(address.sun_path + 1, name + 1, n - 1);
 	g_assert_cmpint(bind(fd, (struct sockaddr *)&address,
-			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)), ==, 0);
+			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)),
+			==, 0);
 	g_setenv("NOTIFY_SOCKET", name, TRUE);
 	notify_ready();
 	g_assert_cmpint((int)recv(fd, &c, 1, MSG_DONTWAIT), ==, 1);
