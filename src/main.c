@@ -63,7 +63,7 @@ int main(int argc, char **argv)
 	/* Few threads allocate at the same time: one arena keeps the process small. */
 	mallopt(M_ARENA_MAX, 1);
 	if (argc < 2) {
-		help();
+		fprintf(stderr, "virtmeter: no command given; `virtmeter --help` lists them\n");
 		return CMD_USAGE;
 	}
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
