@@ -130,13 +130,17 @@ static struct agent_outlet *want_outlet(struct build *b, const struct polling_te
 	return ao;
 }
 
-/* The bits of a sink's publishers; 0 when none of them could be opened. */
-static uint64_t sink_bits(struct build *b, const struct pipeline_sink *sink)
+/* The bits of a sink's publishers; 0 when none of them could be opened, with the reason of the last. */
+static uint64_t sink_bits(struct build *b, const struct pipeline_sink *sink,
+			  struct outlet_status *ret_status)
 {
 	uint64_t bits = 0;
 
 	for (size_t i = 0; i < sink->publishers.count; i++) {
-		bits |= outlet_bit(want_outlet(b, &sink->publishers.item[i])->outlet);
+		struct outlet *outlet = want_outlet(b, &sink->publishers.item[i])->outlet;
+
+		bits |= outlet_bit(outlet);
+		outlet_status(outlet, ret_status);
 	}
 	return bits;
 }
@@ -154,11 +158,13 @@ static int make_pipelines(struct build *b, struct vmt_error *error)
 
 	for (size_t i = 0; i < p->pair_count; i++) {
 		const struct pipeline_pair *pair = &p->pairs[i];
-		uint64_t bits = sink_bits(b, pair->sink);
+		struct outlet_status status = { .last_error = "none is named" };
+		uint64_t bits = sink_bits(b, pair->sink, &status);
 
 		if (bits == 0) {
 			problems_add(b->problems, PROBLEM_ERROR, &pair->sink->at,
-				     "sink %s is left with no publisher", pair->sink->name);
+				     "sink %s is left with no publisher: %s", pair->sink->name,
+				     status.last_error);
 			return vmt_error_set(error, -EINVAL, "%s",
 					     problems_first_error(b->problems));
 		}

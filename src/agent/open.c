@@ -24,12 +24,12 @@
 #define FRAMES_IDLE 4 /* kept in the pool */
 #define FRAMES_MAX 100000 /* in the memory log, beside its bound in bytes */
 
-static void log_problems(const struct problems *problems)
+static void log_problems(const struct problems *problems, bool errors)
 {
 	for (size_t i = 0; i < problems_count(problems); i++) {
 		const struct problem *p = problems_at(problems, i);
 
-		if (p->level == PROBLEM_ERROR) {
+		if (p->level == PROBLEM_ERROR && errors) {
 			log_error("%s", p->text);
 		} else if (p->level == PROBLEM_WARNING) {
 			log_warn("%s", p->text);
@@ -240,6 +240,17 @@ static int open_all(struct agent *a, struct problems *problems, struct vmt_error
 	return ret;
 }
 
+/* One reason is told in full, the others are counted. */
+static void tell_more(const struct problems *problems, struct vmt_error *error)
+{
+	size_t errors = problems_of(problems, PROBLEM_ERROR), len = strlen(error->text);
+
+	if (errors > 1) {
+		snprintf(error->text + len, sizeof(error->text) - len,
+			 " (and %zu more; `virtmeter check` shows all)", errors - 1);
+	}
+}
+
 int agent_new(const struct agent_options *options, struct agent **ret_agent,
 	      struct vmt_error *error)
 {
@@ -258,8 +269,10 @@ int agent_new(const struct agent_options *options, struct agent **ret_agent,
 	a->loop = loop_new();
 	a->reaper = loop_timer_add(a->loop, INT64_MAX, reap, a);
 	ret = open_all(a, problems, error);
-	log_problems(problems);
+	/* of a failed start the caller tells the reason on stderr: not a second time, then */
+	log_problems(problems, ret == 0 || !log_on_stderr());
 	if (ret < 0) {
+		tell_more(problems, error);
 		agent_free(a);
 	} else {
 		log_notes(problems);
@@ -310,7 +323,7 @@ int agent_reload(struct agent *a, struct buf *answer)
 		check_patterns(a, plan, problems);
 		ret = agent_build(a, plan, problems, &error);
 	}
-	log_problems(problems);
+	log_problems(problems, true);
 	if (ret == 0) {
 		warn_of_restart(a->plan, plan);
 		plan_unref(a->plan);

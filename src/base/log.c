@@ -103,17 +103,31 @@ bool log_enabled(enum vmt_log_level level, const char *logger)
 	return ret;
 }
 
+static bool wants_stderr(const struct log_settings *s)
+{
+	return s->use_stderr || !(s->file || s->syslog || s->journal);
+}
+
+bool log_on_stderr(void)
+{
+	bool ret;
+
+	pthread_mutex_lock(&state.lock);
+	ret = wants_stderr(&state.set);
+	pthread_mutex_unlock(&state.lock);
+	return ret;
+}
+
 /* To all sinks.  Locked. */
 static void emit(const struct log_line *line)
 {
 	const struct log_settings *s = &state.set;
-	bool other = s->file || s->syslog || s->journal;
 
-	if (s->use_stderr || s->file || !other) {
+	if (wants_stderr(s) || s->file) {
 		buf_reset(&state.line);
 		log_shape(s->form, s->date_format, line, &state.line);
 	}
-	if (s->use_stderr || !other) {
+	if (wants_stderr(s)) {
 		log_stderr_write(state.line.data, state.line.len);
 	}
 	if (s->file) {

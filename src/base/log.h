@@ -63,6 +63,9 @@ void log_flush(void);
 /* Would a line of this level be written?  For work that is only done for the log. */
 bool log_enabled(enum vmt_log_level level, const char *logger);
 
+/* Do lines go to stderr, so that who started the program sees them? */
+bool log_on_stderr(void);
+
 void log_write(enum vmt_log_level level, const char *logger, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void log_vwrite(enum vmt_log_level level, const char *logger, const char *format, va_list args)
