@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+import time
 import xml.etree.ElementTree as ET
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -95,6 +96,13 @@ def adapted(lv, name, bases):
     return ET.tostring(tree, encoding="unicode")
 
 
+def wait_for_balloon(domain, seconds=30):
+    """A paused guest had told of its memory before."""
+    end = time.monotonic() + seconds
+    while "usable" not in domain.memoryStats() and time.monotonic() < end:
+        time.sleep(0.1)
+
+
 def bring_up(lv):
     states = golden_snapshot("after").domains
     conn, bases = libvirt.open(lv.uri), domains.bases()
@@ -103,6 +111,7 @@ def bring_up(lv):
         if view.info["state"] != oracle.SHUTOFF:
             domain.create()
         if view.info["state"] == libvirt.VIR_DOMAIN_PAUSED:
+            wait_for_balloon(domain)
             domain.suspend()
     conn.close()
 

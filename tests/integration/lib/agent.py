@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs `virtmeter`: the program under test is $VIRTMETER (meson sets it)."""
+import calendar
 import collections
 import ctypes
 import dataclasses
@@ -7,7 +8,6 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import tempfile
 import time
@@ -45,7 +45,7 @@ class Agent:
         os.chmod(self.dir, 0o777)       # for agents that run as somebody else
         self.socket, self.file = f"{self.dir}/agent.sock", f"{self.dir}/samples.json"
         self.interval, self.wrap, self.args = interval, list(wrap), list(args)
-        self.env, self.process, self.tail = dict(os.environ, **(env or {})), None, Tail(self.file)
+        self.env, self.process, self.tail = dict(os.environ, **(env or {})), None, Tail(self.file, interval)
         self.conf = {"DEFAULT": {"host": "compute-0", "libvirt_uri": uri, "control_socket": self.socket},
                      "polling": {"cfg_file": f"{self.dir}/polling.yaml"}}
         for section, values in (options or {}).items():
@@ -157,12 +157,18 @@ class Cycle:
         return {(s["name"], s["resource_id"]) for s in self.samples}
 
 
+def moment(text):
+    """Unix time of a sample's timestamp, in whichever era's form."""
+    whole, _, fraction = text.rstrip("Z").partition(".")
+    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float("0." + (fraction or "0"))
+
+
 class Tail:
     """Reads a growing file of JSON lines, cycle by cycle.  A cycle is over when the file has grown and then
     rested for a moment: it is written once per cycle."""
 
-    def __init__(self, path, rest=0.25):
-        self.path, self.rest, self.offset = path, rest, 0
+    def __init__(self, path, interval, rest=0.25):
+        self.path, self.interval, self.rest, self.offset = path, interval, rest, 0
         self.grown, self.size = 0.0, 0
 
     def cycles(self):
@@ -179,7 +185,19 @@ class Tail:
             f.seek(self.offset)
             text = f.read(size - self.offset)
         self.offset = size
-        return [Cycle(self.grown, [json.loads(line) for line in text.splitlines()])]
+        return self.split([json.loads(line) for line in text.split("\n") if line])
+
+    def split(self, samples):
+        """Cycles that came while nobody looked: one is over where the time leaps."""
+        out, latest = [], None
+        for s in samples:
+            when = moment(s["timestamp"])
+            if latest is None or when > latest + self.interval / 2:
+                out.append(Cycle(self.grown, []))
+                latest = when
+            latest = max(when, latest)
+            out[-1].samples.append(s)
+        return out
 
 
 def stored(path):
@@ -188,13 +206,20 @@ def stored(path):
     if done.returncode:
         raise private.Failed(f"virtmeter samples: {done.stderr.strip()}")
     out = collections.defaultdict(list)
-    for line in done.stdout.splitlines():
+    for line in done.stdout.rstrip("\n").split("\n"):      # a string may hold U+2028
         s = json.loads(line)
         out[s["name"], s["resource_id"]].append((s["timestamp"], s["volume"]))
     return out
 
 
-def sound(path):
-    """SQLite's own opinion of the store."""
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
-        return db.execute("pragma integrity_check").fetchone()[0]
+SOUND = """import sqlite3, sys
+db = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
+print(db.execute("pragma integrity_check").fetchone()[0])"""
+
+
+def sound(path, mounts_of=None):
+    """SQLite's own opinion of the store; `mounts_of`: the process that sees the file."""
+    enter = ["nsenter", "--mount", "--target", str(mounts_of)] if mounts_of else []
+    done = subprocess.run([*enter, "/usr/bin/python3", "-c", SOUND, path], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True)
+    return done.stdout.strip() or done.stderr.strip()[-300:]

@@ -1,16 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cycles of an agent, each between snapshots of what virsh says."""
-import calendar
 import time
 
+import agent
 import oracle
 import private
-
-
-def moment(text):
-    """Unix time of a sample's timestamp, in whichever era's form."""
-    whole, _, fraction = text.rstrip("Z").partition(".")
-    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float("0." + (fraction or "0"))
 
 
 def collect(lv, a, count, seconds):
@@ -26,7 +20,7 @@ def collect(lv, a, count, seconds):
         shots.append(oracle.snapshot(lv))
         while cycles and shots[-1].start > cycles[0].seen:
             cycle = cycles.pop(0)
-            began = min(moment(s["timestamp"]) for s in cycle.samples) - 0.001
+            began = min(agent.moment(s["timestamp"]) for s in cycle.samples) - 0.001
             before = [s for s in shots if s.end < began]
             after = next(s for s in shots if s.start > cycle.seen)
             if before:
