@@ -92,6 +92,9 @@ static void apply_file(struct usage_disk *disk, bool qcow2, struct vmt_device_re
 	uint64_t highest = r->value[VMT_D_ALLOCATION].u, used = r->value[VMT_D_PHYSICAL].u;
 	uint8_t stamp;
 
+	if (!qcow2 && highest && highest != used) {
+		return; /* both as they are */
+	}
 	if (!is_proven(disk, used)) {
 		apply_info(disk, r, out);
 		if (qcow2 || highest) {

@@ -9,14 +9,14 @@
  *
  *	                      allocation              physical
  *	file, qcow2           P                       st_size of the file
- *	file, other format    A, or if 0: P           st_size of the file
+ *	file, other format    A, or if 0: P           P; st_size of the file while A is 0 or P
  *	block device          A                       P (there: the device's size)
  *	network               A, or if 0: P           P
  *	while shut off        domstats says the same as block info
  *
  * Where QEMU says 0 blocks, libvirt puts st_size into block.N.physical; st_blocks tells the two apart.
  *
- * So only files need something more, and stat() has it: in a thread of its own, because a file system may
+ * So only some files need something more, and stat() has it: in a thread of its own, because a file system may
  * not answer.  It counts only where it is surely the same file that QEMU has (another mount namespace may have
  * another one at that path): where its st_blocks agree with P.  Where that cannot be had (a remote hypervisor,
  * no right to look there, storage pool volumes) virDomainGetBlockInfo is asked for, one question per disk,
