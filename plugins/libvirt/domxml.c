@@ -63,6 +63,7 @@ enum node {
 	NIC_PORT_PARAMETERS,
 	NIC_FILTER,
 	NIC_PARAMETER,
+	BALLOON,
 	NODES
 };
 
@@ -119,11 +120,12 @@ static const struct step steps[] = {
 	{ NIC_PORT, "parameters", NIC_PORT_PARAMETERS },
 	{ NIC, "filterref", NIC_FILTER },
 	{ NIC_FILTER, "parameter", NIC_PARAMETER },
+	{ DEVICES, "memballoon", BALLOON },
 };
 
 /* Texts that are kept as they are met. */
 struct found {
-	const char *uuid, *vcpu_current;
+	const char *uuid, *vcpu_current, *balloon;
 	const char *image_id, *container, *format, *min_disk, *min_ram;
 	const char *key, *value; /* of the pair in hand */
 	int64_t vcpus_max;
@@ -190,6 +192,7 @@ static const struct field fields[] = {
 	{ NIC_FILTER, "filter", IN_NIC, false, AT(domxml_nic, filter) },
 	{ NIC_PARAMETER, "name", IN_FOUND, false, AT(found, key) },
 	{ NIC_PARAMETER, "value", IN_FOUND, false, AT(found, value) },
+	{ BALLOON, "model", IN_FOUND, false, AT(found, balloon) },
 };
 
 struct parser {
@@ -590,6 +593,7 @@ static void finish(struct parser *p, const struct domxml **ret)
 		uuid_format(id, d->id);
 	}
 	d->vcpus = p->found.vcpus_max;
+	d->no_balloon = !g_strcmp0(p->found.balloon, "none");
 	if (p->found.vcpu_current) {
 		take_number(p->found.vcpu_current, &d->vcpus);
 	}

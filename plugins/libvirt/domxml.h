@@ -13,7 +13,7 @@
 
 enum {
 	DOMXML_SIZE = 8 << 20, /* bytes of XML */
-	DOMXML_DEPTH = 64,
+	DOMXML_DEPTH = 256, /* as deep as libvirt itself reads */
 	DOMXML_DEVICES = 4096, /* disks, and NICs; further ones are left out */
 	DOMXML_PAIRS = 1024, /* of one list; further ones are left out */
 	DOMXML_TEXT = 64 << 10, /* bytes of one text; longer ones are cut */
@@ -62,6 +62,7 @@ struct domxml {
 	const char *name, *title, *os_type, *arch; /* NULL when missing */
 	int64_t memory_kib; /* the largest it may have; -1 when missing */
 	int64_t vcpus; /* current number; -1 when missing */
+	bool no_balloon; /* it says that there is none */
 	const struct domxml_nova *nova; /* of the newest version there is, or NULL */
 	size_t disks, nics;
 	const struct domxml_disk *disk; /* with a target, with or without source */

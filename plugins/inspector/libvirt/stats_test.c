@@ -202,6 +202,25 @@ static void test_absent(void)
 	domain_desc_unref(desc);
 }
 
+/* libvirt tells the configured memory as the balloon's where there is no balloon. */
+static void test_no_balloon(void)
+{
+	static const char params[] = "state.state i 1\nballoon.current u 65536\n"
+				     "balloon.maximum u 65536\nballoon.rss u 44080";
+	struct domain_desc *desc =
+		describe("<domain><devices><memballoon model='none'/></devices></domain>");
+	struct vmt_reading *r = read_params(params_parse(params), desc);
+
+	LACKS(r, VMT_F_MEM_ACTUAL);
+	IS(r, VMT_F_MEM_MAXIMUM, 65536);
+	IS(r, VMT_F_MEM_RSS, 44080);
+	domain_desc_unref(desc);
+	desc = describe("<domain><devices><memballoon model='virtio'/></devices></domain>");
+	r = read_params(params_parse(params), desc);
+	IS(r, VMT_F_MEM_ACTUAL, 65536);
+	domain_desc_unref(desc);
+}
+
 static void test_devices(void)
 {
 	struct domain_desc *desc = describe(DEVICES);
@@ -279,6 +298,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/stats/several", test_several);
 	g_test_add_func("/stats/every_domain", test_every_domain);
 	g_test_add_func("/stats/absent", test_absent);
+	g_test_add_func("/stats/no_balloon", test_no_balloon);
 	g_test_add_func("/stats/devices", test_devices);
 	g_test_add_func("/stats/short", test_short);
 	g_test_add_func("/stats/groups", test_groups);
