@@ -237,7 +237,7 @@ static void test_caps(void)
 	const struct domxml *d = NULL;
 	struct vmt_error error;
 
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < DOMXML_DEPTH; i++) {
 		g_string_append(s, "<a>");
 	}
 	g_assert_cmpint(domxml_parse(s->str, s->len, arena, &d, &error), ==, -EBADMSG);
