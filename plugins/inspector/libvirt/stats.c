@@ -302,7 +302,8 @@ static void read_one(struct reader *r, const virTypedParameter *p)
 		take_field(r, cpu_names, name + 4, p);
 	} else if (strncmp(name, "block.", 6) == 0) {
 		read_device(r, 'b', name + 6, p);
-	} else if (strcmp(name, "balloon.current") == 0 && r->desc->xml && r->desc->xml->no_balloon) {
+	} else if (strcmp(name, "balloon.current") == 0 && r->desc->xml &&
+		   r->desc->xml->no_balloon) {
 		return; /* what was configured, not what is */
 	} else if (strncmp(name, "balloon.", 8) == 0) {
 		take_field(r, balloon_names, name + 8, p);
