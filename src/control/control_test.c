@@ -24,7 +24,7 @@ static struct loop *loop;
 static struct control *control;
 static size_t filler;
 static int64_t patience_ns = NS_PER_S;
-	/* how long a client may take */ /* bytes of the status answer */
+/* how long a client may take */ /* bytes of the status answer */
 static int reload_ret;
 static int reloads;
 
