@@ -1,9 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Each function of src/base/banned.h fails to compile, each substitute compiles.  TAP.
-# Usage: banned.sh COMPILER SOURCE_ROOT
-cc=$1
-top=$2
+# Usage: banned.sh COMPILER... SOURCE_ROOT     the compiler may be several words (ccache cc)
+cc=
+while [ $# -gt 1 ]; do
+	cc="$cc $1"
+	shift
+done
+top=$1
 n=0
 null=$(mktemp) || exit 1
 trap 'rm -f "$null"' EXIT
