@@ -55,6 +55,22 @@ def hide_host(name):
         run("mount", "--bind", os.path.join(DIR, mine), theirs)
 
 
+def know_user(name):
+    """libvirtd does not start without the user and group that it was built for, even when its configuration
+    names others; a host without libvirt-daemon-system need not have them."""
+    for path, line in (("/etc/passwd", f"{name}:x:64055:64055::/var/lib/libvirt:/usr/sbin/nologin"),
+                       ("/etc/group", f"{name}:x:64055:")):
+        with open(path, encoding="utf-8", errors="surrogateescape") as f:
+            text = f.read()
+        if any(entry.startswith(f"{name}:") for entry in text.splitlines()):
+            continue
+        mine = os.path.join(DIR, os.path.basename(path))
+        with open(mine, "w", encoding="utf-8", errors="surrogateescape") as f:
+            f.write(text.rstrip("\n") + f"\n{line}\n")
+        os.chmod(mine, 0o644)
+        run("mount", "--bind", mine, path)
+
+
 class Daemon:
     """A child of ours in the foreground; its output goes to DIR/log."""
 
@@ -106,6 +122,7 @@ class Inside:
 
     def up(self, name):
         hide_host(name)
+        know_user("libvirt-qemu")
         self.virtlogd.start()
 
     def start(self):
