@@ -147,15 +147,19 @@ static int open_discovery(struct agent *a, struct problems *problems, struct vmt
 {
 	const struct vmt_plugin *plugin =
 		registry_find(a->registry, VMT_DISCOVERY, a->plan->discovery);
+	const char **names;
+	struct vmt_error why;
 	int ret;
 
 	if (!plugin) {
 		return vmt_error_set(error, -ENOENT, "discovery %s: no such plugin",
 				     a->plan->discovery);
 	}
-	if (!registry_find(a->registry, VMT_INSPECTOR, a->plan->inspector)) {
-		return vmt_error_set(error, -ENOENT, "inspector %s: no such plugin",
-				     a->plan->inspector);
+	names = registry_names(a->registry, VMT_INSPECTOR);
+	ret = settings_inspector_known(a->plan->inspector, names, &why);
+	g_free(names);
+	if (ret < 0) {
+		return vmt_error_set(error, ret, "inspector: %s", why.text);
 	}
 	ret = plugin_object_open(plugin, a->plan->ini, NULL, NULL, false, &a->discovery, problems,
 				 error);

@@ -284,30 +284,39 @@ void settings_fini(struct settings *s)
 	}
 }
 
-int settings_check_inspector(const struct settings *s, const struct ini *ini,
-			     const char *const *inspectors, struct problems *problems)
+int settings_inspector_known(const char *name, const char *const *inspectors,
+			     struct vmt_error *error)
 {
-	struct position at = place(ini, NULL, "hypervisor_inspector", NULL);
-	const char *name = s->hypervisor_inspector, *near;
+	const char *near;
 	char *list;
 
 	if (index_of(inspectors, name) >= 0) {
 		return 0;
 	}
 	if (strcmp(name, "xenapi") == 0) {
-		problems_add(
-			problems, PROBLEM_ERROR, &at,
-			"hypervisor_inspector: xenapi is not served; write libvirt and libvirt_type = xen, "
-			"libvirt's driver for Xen");
-		return -EINVAL;
+		return vmt_error_set(
+			error, -EINVAL,
+			"xenapi is not served; write libvirt and libvirt_type = xen, libvirt's driver for Xen");
 	}
 	near = conf_nearest(name, inspectors);
 	list = g_strjoinv(", ", (char **)inspectors);
-	problems_add(problems, PROBLEM_ERROR, &at,
-		     "hypervisor_inspector: there is no '%s'; write one of %s%s%s%s", name, list,
-		     near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+	vmt_error_set(error, -EINVAL, "there is no '%s'; write one of %s%s%s%s", name, list,
+		      near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
 	g_free(list);
 	return -EINVAL;
+}
+
+int settings_check_inspector(const struct settings *s, const struct ini *ini,
+			     const char *const *inspectors, struct problems *problems)
+{
+	struct position at = place(ini, NULL, "hypervisor_inspector", NULL);
+	struct vmt_error error;
+	int ret = settings_inspector_known(s->hypervisor_inspector, inspectors, &error);
+
+	if (ret < 0) {
+		problems_add(problems, PROBLEM_ERROR, &at, "hypervisor_inspector: %s", error.text);
+	}
+	return ret;
 }
 
 /* ---- for the log */

@@ -61,8 +61,11 @@ extern const struct vmt_option settings_options[];
 /* The table's defaults, then *ini's values, checked.  0, or -EINVAL with each error in `problems`;
  * *settings can then still be looked at, and must be given to settings_fini() in any case. */
 int settings_read(struct settings *settings, const struct ini *ini, struct problems *problems);
-/* Whether hypervisor_inspector is one of `inspectors` (registry_names()): -EINVAL with the list, and for
- * xenapi with what takes its place. */
+/* Whether `name` is one of `inspectors` (registry_names()): -EINVAL with the list, and for xenapi with what
+ * takes its place. */
+int settings_inspector_known(const char *name, const char *const *inspectors,
+			     struct vmt_error *error);
+/* The same of hypervisor_inspector, with its place in the file. */
 int settings_check_inspector(const struct settings *settings, const struct ini *ini,
 			     const char *const *inspectors, struct problems *problems);
 void settings_fini(struct settings *settings); /* NULL is fine */

@@ -61,6 +61,10 @@ def configuration(t, lv):
     refused(t, "an unknown inspector, with those that there are", done, 1, place, "nosuch", "libvirt", "simulated")
     done, _ = configured(lv.uri_ro, {"DEFAULT": {"hypervisor_inspector": "xenapi"}})
     refused(t, "xenapi, with what to use instead", done, 1, "xenapi", "libvirt")
+    refused(t, "poll: xenapi, with what to use instead", agent.command("poll", "--inspector", "xenapi"), 1, "xenapi",
+            "libvirt_type = xen")
+    refused(t, "poll: an unknown inspector, with those that there are", agent.command("poll", "--inspector", "libvrt"), 1,
+            "simulated", "did you mean libvirt")
     done, _ = configured(lv.uri_ro, {"DEFAULT": {"graceful_shutdown_timeout": "soon"}})
     refused(t, "a number that is none", done, 1, place, "soon")
     done, _ = configured(lv.uri_ro, {"DEFAULT": {"meter_profile": "27"}})
