@@ -91,6 +91,18 @@ static struct polling_list read_list(struct reading *r, const struct yaml_node *
 	return list;
 }
 
+/* Ceilometer takes the keys of a mapping, written `cpu:` instead of `- cpu`, for the list. */
+static struct polling_list read_keys(struct reading *r, const struct yaml_node *n)
+{
+	const struct yaml_node list = {
+		.kind = YAML_LIST, .at = n->at, .count = n->count, .value = n->key
+	};
+
+	problems_add(r->problems, PROBLEM_WARNING, &n->at,
+		     "a mapping instead of a list: its keys are taken; write - before each");
+	return read_list(r, &list, "");
+}
+
 static const char *read_name(struct reading *r, const struct yaml_node *n)
 {
 	const struct yaml_node *name = yaml_get(n, "name");
@@ -115,7 +127,7 @@ static int64_t read_interval(struct reading *r, const struct yaml_node *n)
 		return 0;
 	}
 	if (!yaml_int(interval, &seconds) || seconds > INTERVAL_MAX_S) {
-		fail(r, interval, "Invalid interval value; a whole number of seconds is needed");
+		fail(r, interval, "Invalid interval value; write a whole number of seconds");
 		return 0;
 	}
 	if (seconds <= 0) {
@@ -145,7 +157,9 @@ static void read_meters(struct reading *r, const struct yaml_node *n, struct pol
 		fail(r, meters, "%s", missing);
 		return;
 	}
-	source->meters = read_list(r, meters, "Meters should be a list, such as [\"*\"]");
+	source->meters = meters->kind == YAML_MAP
+				 ? read_keys(r, meters)
+				 : read_list(r, meters, "Meters should be a list, such as [\"*\"]");
 	words = ARENA_ARRAY(r->arena, const char *, source->meters.count + 1);
 	for (size_t i = 0; i < source->meters.count; i++) {
 		words[i] = source->meters.item[i].text;
@@ -207,17 +221,10 @@ static void read_transformers(struct reading *r, const struct yaml_node *n,
 	const struct yaml_node *list = yaml_get(n, "transformers");
 	struct pipeline_transformer *items;
 
-	if (r->public.shape == PIPELINE_TODAY) {
-		if (list && list->kind != YAML_NULL) {
-			problems_add(
-				r->problems, PROBLEM_WARNING, &list->at,
-				"transformers of sink %s are not run; they count in pipelines with intervals",
-				sink->name);
-		}
-		return;
-	}
 	if (!list) {
-		fail(r, n, "Required field transformers not specified");
+		if (is_juno(r)) {
+			fail(r, n, "Required field transformers not specified");
+		}
 		return;
 	}
 	if (list->kind == YAML_NULL) {
@@ -329,45 +336,54 @@ static bool find_shape(struct reading *r, const struct yaml_node *root)
 	return true;
 }
 
-static void check_names(struct reading *r)
+/* Adds `name` to those seen; false when it was there before. */
+static bool is_first(GHashTable *seen, const char *name, const void *value)
 {
+	if (g_hash_table_contains(seen, name)) {
+		return false;
+	}
+	g_hash_table_insert(seen, (void *)(uintptr_t)name, (void *)(uintptr_t)value);
+	return true;
+}
+
+static void fail_name(struct reading *r, const struct position *at, const char *what,
+		      const char *name)
+{
+	problems_add(r->problems, PROBLEM_ERROR, at, "%s: %s", what, name);
+	r->failed = true;
+}
+
+/* Sinks by name, in Juno's shape the last of each; today's need names to be unique. */
+static GHashTable *check_names(struct reading *r)
+{
+	GHashTable *sources = g_hash_table_new(g_str_hash, g_str_equal);
+	GHashTable *sinks = g_hash_table_new(g_str_hash, g_str_equal);
 	const struct polling *p = &r->public;
 
-	if (is_juno(r)) {
-		return; /* there they need not be unique */
-	}
-	for (size_t i = 0; i < p->source_count; i++) {
-		for (size_t j = 0; j < i; j++) {
-			if (strcmp(p->sources[i].name, p->sources[j].name) == 0) {
-				problems_add(r->problems, PROBLEM_ERROR, &p->sources[i].at,
-					     "Duplicated source names: %s", p->sources[i].name);
-				r->failed = true;
-			}
+	for (size_t i = 0; i < p->source_count && !is_juno(r); i++) {
+		if (!is_first(sources, p->sources[i].name, &p->sources[i])) {
+			fail_name(r, &p->sources[i].at, "Duplicated source names",
+				  p->sources[i].name);
 		}
 	}
 	for (size_t i = 0; i < p->sink_count; i++) {
-		for (size_t j = 0; j < i; j++) {
-			if (strcmp(p->sinks[i].name, p->sinks[j].name) == 0) {
-				problems_add(r->problems, PROBLEM_ERROR, &p->sinks[i].at,
-					     "Duplicated sink names: %s", p->sinks[i].name);
-				r->failed = true;
-			}
-		}
-	}
-}
+		const struct pipeline_sink *sink = &p->sinks[i];
 
-static const struct pipeline_sink *find_sink(const struct reading *r, size_t source,
-					     const char *name)
-{
-	if (r->public.shape == PIPELINE_FLAT) {
-		return &r->public.sinks[source];
-	}
-	for (size_t i = 0; i < r->public.sink_count; i++) {
-		if (strcmp(r->public.sinks[i].name, name) == 0) {
-			return &r->public.sinks[i];
+		if (is_first(sinks, sink->name, sink)) {
+			continue;
+		}
+		if (!is_juno(r)) {
+			fail_name(r, &sink->at, "Duplicated sink names", sink->name);
+		} else if (r->public.shape == PIPELINE_JUNO) {
+			problems_add(r->problems, PROBLEM_WARNING, &sink->at,
+				     "sink %s is there twice: sources mean the last one",
+				     sink->name);
+			g_hash_table_insert(sinks, (void *)(uintptr_t)sink->name,
+					    (void *)(uintptr_t)sink);
 		}
 	}
-	return NULL;
+	g_hash_table_unref(sources);
+	return sinks;
 }
 
 static const char *pair_name(struct reading *r, const char *source, const char *sink)
@@ -375,8 +391,37 @@ static const char *pair_name(struct reading *r, const char *source, const char *
 	return strcmp(source, sink) == 0 ? source : arena_printf(r->arena, "%s:%s", source, sink);
 }
 
-static void join(struct reading *r)
+/* Joins one source with its sinks: pipelines, whose names are unique today. */
+static void join_source(struct reading *r, const struct polling_source *source, GHashTable *sinks,
+			GHashTable *names, struct pipeline_pair *pairs)
 {
+	for (size_t k = 0; k < source->sinks.count; k++) {
+		const struct polling_text *name = &source->sinks.item[k];
+		const struct pipeline_sink *sink = g_hash_table_lookup(sinks, name->text);
+		struct pipeline_pair *pair = &pairs[r->public.pair_count];
+
+		if (r->public.shape == PIPELINE_FLAT) { /* each element is its own sink */
+			sink = &r->public.sinks[source - r->public.sources];
+		}
+		if (!sink) {
+			problems_add(r->problems, PROBLEM_ERROR, &name->at,
+				     "Dangling sink %s from source %s", name->text, source->name);
+			r->failed = true;
+			continue;
+		}
+		*pair = (struct pipeline_pair){ .name = pair_name(r, source->name, sink->name),
+						.source = source,
+						.sink = sink };
+		if (!is_first(names, pair->name, pair) && !is_juno(r)) {
+			fail_name(r, &name->at, "Duplicate pipeline name", pair->name);
+		}
+		r->public.pair_count++;
+	}
+}
+
+static void join(struct reading *r, GHashTable *sinks)
+{
+	GHashTable *names = g_hash_table_new(g_str_hash, g_str_equal);
 	struct pipeline_pair *pairs;
 	size_t most = 0;
 
@@ -386,34 +431,9 @@ static void join(struct reading *r)
 	pairs = ARENA_ARRAY(r->arena, struct pipeline_pair, most + 1);
 	r->public.pairs = pairs;
 	for (size_t i = 0; i < r->public.source_count; i++) {
-		const struct polling_source *source = &r->public.sources[i];
-
-		for (size_t k = 0; k < source->sinks.count; k++) {
-			const struct polling_text *name = &source->sinks.item[k];
-			const struct pipeline_sink *sink = find_sink(r, i, name->text);
-			struct pipeline_pair *pair = &pairs[r->public.pair_count];
-
-			if (!sink) {
-				problems_add(r->problems, PROBLEM_ERROR, &name->at,
-					     "Dangling sink %s from source %s", name->text,
-					     source->name);
-				r->failed = true;
-				continue;
-			}
-			*pair = (struct pipeline_pair){ .name = pair_name(r, source->name,
-									  sink->name),
-							.source = source,
-							.sink = sink };
-			for (size_t p = 0; p < r->public.pair_count && !is_juno(r); p++) {
-				if (strcmp(pairs[p].name, pair->name) == 0) {
-					problems_add(r->problems, PROBLEM_ERROR, &name->at,
-						     "Duplicate pipeline name: %s", pair->name);
-					r->failed = true;
-				}
-			}
-			r->public.pair_count++;
-		}
+		join_source(r, &r->public.sources[i], sinks, names, pairs);
 	}
+	g_hash_table_unref(names);
 }
 
 static void read_document(struct reading *r, const struct yaml_node *root)
@@ -421,6 +441,7 @@ static void read_document(struct reading *r, const struct yaml_node *root)
 	const struct yaml_node *sources, *sinks = &no_entries;
 	struct polling_source *source;
 	struct pipeline_sink *sink;
+	GHashTable *names;
 
 	if (!find_shape(r, root)) {
 		return;
@@ -446,8 +467,9 @@ static void read_document(struct reading *r, const struct yaml_node *root)
 	r->public.source_count = sources->count;
 	r->public.sinks = sink;
 	r->public.sink_count = sinks->count;
-	check_names(r);
-	join(r);
+	names = check_names(r);
+	join(r, names);
+	g_hash_table_unref(names);
 }
 
 static void free_pattern(void *pattern)

@@ -53,7 +53,9 @@ struct pipeline_sink {
 	const char *name;
 	struct position at;
 	size_t transformer_count;
-	const struct pipeline_transformer *transformers; /* not looked at further here */
+	/* In the order in which they run; what their parameters are is theirs to check.  Pipelines without
+	 * intervals may have them too, as up to Rocky (later releases do not run them, this one does). */
+	const struct pipeline_transformer *transformers;
 	struct polling_list publishers; /* URLs as written, Juno's "rpc" too */
 };
 

@@ -6,6 +6,8 @@
 #include <glib.h>
 #include <string.h>
 
+#include "conf/yaml_tree.h"
+
 static struct polling *accept(const char *text, enum polling_role role)
 {
 	struct problems *problems = problems_new();
@@ -111,7 +113,7 @@ static const struct {
 	const char *error;
 } bad[] = {
 	{ "sinks: []\n", POLLING_FILE, "f.yaml:1:1: sources required" },
-	{ "", POLLING_FILE, "sources required" },
+	{ "", POLLING_FILE, "f.yaml:1:1: sources required" },
 	{ "sources: []\n", POLLING_FILE, "f.yaml:1:1: sources required" },
 	{ "sources:\n- interval: 1\n  meters: [a]\n", POLLING_FILE,
 	  "f.yaml:2:3: Required field name not specified" },
@@ -192,6 +194,84 @@ static void test_errors(void)
 	}
 }
 
+/* What is taken although it is odd, as Ceilometer does. */
+static void test_odd(void)
+{
+	static const struct {
+		const char *text, *warning;
+		enum polling_role role;
+	} rows[] = {
+		{ "sources:\n- {name: a, interval: 1, meters: {cpu: 1, memory: }}\n",
+		  "f.yaml:2:34: a mapping instead of a list: its keys are taken", POLLING_FILE },
+		{ JSRC "sinks:\n- {name: s, transformers: , publishers: [a]}\n"
+		       "- {name: s, transformers: , publishers: [b]}\n",
+		  "f.yaml:8:3: sink s is there twice: sources mean the last one", PIPELINE_FILE },
+		{ "- {name: f, interval: 1, meters: [cpu], transformers: , publishers: [x]}\n",
+		  "f.yaml:1:1: a list of pipelines is the form that Juno deprecated",
+		  PIPELINE_FILE },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+		struct problems *problems = problems_new();
+		struct polling *p = NULL;
+
+		g_assert_cmpint(polling_read_text("f.yaml", rows[i].text, strlen(rows[i].text),
+						  rows[i].role, &p, problems),
+				==, 0);
+		g_assert_cmpuint(problems_count(problems), ==, 1);
+		g_assert_true(g_str_has_prefix(problems_at(problems, 0)->text, rows[i].warning));
+		if (i == 0) {
+			g_assert_true(pattern_match(p->sources[0].match, "memory"));
+			g_assert_false(pattern_match(p->sources[0].match, "memory.usage"));
+		}
+		if (i == 1) {
+			g_assert_cmpstr(p->pairs[0].sink->publishers.item[0].text, ==, "b");
+		}
+		problems_free(problems);
+		polling_free(p);
+	}
+}
+
+/* Ocata to Rocky: no interval, and transformers; with the places of their parameters. */
+static void test_transformers(void)
+{
+	struct polling *p = accept(SRC "sinks:\n- name: s\n  transformers:\n"
+				       "  - name: delta\n    parameters: {growth_only: true}\n"
+				       "  - name: unit_conversion\n    parameters:\n"
+				       "      target: {scale: 0.5}\n"
+				       "  publishers: [rpc]\n",
+				   PIPELINE_FILE);
+	const struct pipeline_transformer *t = p->pairs[0].sink->transformers;
+	const struct yaml_node *scale = yaml_get(yaml_get(t[1].parameters, "target"), "scale");
+	double number = 0;
+
+	g_assert_cmpint(p->shape, ==, PIPELINE_TODAY);
+	g_assert_cmpuint(p->pairs[0].sink->transformer_count, ==, 2);
+	g_assert_cmpstr(t[0].name, ==, "delta");
+	g_assert_cmpstr(t[1].name, ==, "unit_conversion");
+	g_assert_cmpuint(t[1].at.line, ==, 10);
+	g_assert_true(yaml_number(scale, &number));
+	g_assert_true(number == 0.5);
+	g_assert_cmpuint(scale->at.line, ==, 12);
+	g_assert_cmpuint(scale->at.column, ==, 23);
+	polling_free(p);
+}
+
+/* Thousands of names are compared without looking at each pair of them. */
+static void test_many(void)
+{
+	GString *text = g_string_new("sources:\n");
+	struct polling *p;
+
+	for (int i = 0; i < 8000; i++) {
+		g_string_append_printf(text, "- {name: s%d, interval: 1, meters: [m%d]}\n", i, i);
+	}
+	p = accept(text->str, POLLING_FILE);
+	g_assert_cmpuint(p->source_count, ==, 8000);
+	polling_free(p);
+	g_string_free(text, TRUE);
+}
+
 /* An alias of aliases must not cost more than the cap on nodes. */
 static void test_laughs(void)
 {
@@ -217,6 +297,9 @@ int main(int argc, char **argv)
 	g_test_add_func("/polling/today", test_today);
 	g_test_add_func("/polling/juno", test_juno);
 	g_test_add_func("/polling/errors", test_errors);
+	g_test_add_func("/polling/odd", test_odd);
+	g_test_add_func("/polling/transformers", test_transformers);
+	g_test_add_func("/polling/many", test_many);
 	g_test_add_func("/polling/laughs", test_laughs);
 	return g_test_run();
 }

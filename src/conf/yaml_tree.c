@@ -18,7 +18,8 @@ struct reading {
 	yaml_parser_t parser;
 	yaml_event_t event; /* the one in hand */
 	struct arena *arena;
-	const char *file;
+	const char *file, *text;
+	size_t size;
 	struct problems *problems;
 	GHashTable *anchors; /* name → const struct yaml_node * */
 	size_t nodes;
@@ -42,6 +43,50 @@ static void fail(struct reading *r, yaml_mark_t mark, const char *reason)
 	r->failed = true;
 }
 
+/* libyaml's reasons that need a way out. */
+static const struct {
+	const char *reason, *hint;
+} hints[] = {
+	{ "found character that cannot start any token",
+	  "; indent with spaces, quote text that begins with % @ ` or a tab" },
+	{ "found a tab character that violates indentation", "; indent with spaces" },
+	{ "mapping values are not allowed in this context",
+	  "; check the indentation, quote text that has ': ' in it" },
+	{ "control characters are not allowed", "; the file is not text" },
+	{ "did not find expected key", "; check the indentation of this line" },
+	{ "did not find expected '-' indicator", "; check the indentation of this line" },
+	{ "did not find expected alphabetic or numeric character",
+	  "; quote text that begins with * or &" },
+};
+
+/* The reader knows the offset of what it cannot read, and no line. */
+static struct position position_at(const struct reading *r, size_t offset)
+{
+	struct position at = { .file = r->file, .line = 1, .column = 1 };
+
+	for (size_t i = 0; i < offset && i < r->size; i++) {
+		at.column = r->text[i] == '\n' ? 1 : at.column + 1;
+		at.line += r->text[i] == '\n';
+	}
+	return at;
+}
+
+static void fail_parser(struct reading *r)
+{
+	const char *reason = r->parser.problem ? r->parser.problem : "not YAML", *hint = "";
+	struct position at = r->parser.error == YAML_READER_ERROR
+				     ? position_at(r, r->parser.problem_offset)
+				     : position_of(r, r->parser.problem_mark);
+
+	for (size_t i = 0; i < G_N_ELEMENTS(hints); i++) {
+		if (strcmp(reason, hints[i].reason) == 0) {
+			hint = hints[i].hint;
+		}
+	}
+	problems_add(r->problems, PROBLEM_ERROR, &at, "%s%s", reason, hint);
+	r->failed = true;
+}
+
 /* The next event is in hand; false when there is none to be had. */
 static bool advance(struct reading *r)
 {
@@ -51,7 +96,7 @@ static bool advance(struct reading *r)
 		return false;
 	}
 	if (!yaml_parser_parse(&r->parser, &r->event)) {
-		fail(r, r->parser.problem_mark, r->parser.problem ? r->parser.problem : "not YAML");
+		fail_parser(r);
 		return false;
 	}
 	return true;
@@ -66,6 +111,35 @@ static bool is_null(const yaml_event_t *event)
 		strcmp(text, "Null") == 0 || strcmp(text, "NULL") == 0);
 }
 
+/* "!" and "!!str": text, whatever it looks like. */
+static bool is_text_tag(const char *tag)
+{
+	return tag && (strcmp(tag, "!") == 0 || strcmp(tag, YAML_STR_TAG) == 0);
+}
+
+/* Those that safe_load takes and that mean nothing more than what the node looks like. */
+static bool tag_is_known(const char *tag)
+{
+	static const char *const known[] = { "!",           YAML_STR_TAG, YAML_NULL_TAG,
+					     YAML_BOOL_TAG, YAML_INT_TAG, YAML_FLOAT_TAG,
+					     YAML_SEQ_TAG,  YAML_MAP_TAG, YAML_TIMESTAMP_TAG,
+					     NULL };
+
+	return !tag || g_strv_contains(known, tag);
+}
+
+static const char *tag_of(const yaml_event_t *e)
+{
+	switch (e->type) {
+	case YAML_SCALAR_EVENT:
+		return (const char *)e->data.scalar.tag;
+	case YAML_SEQUENCE_START_EVENT:
+		return (const char *)e->data.sequence_start.tag;
+	default:
+		return (const char *)e->data.mapping_start.tag;
+	}
+}
+
 static struct yaml_node *scalar(struct reading *r, struct yaml_node *n)
 {
 	const yaml_event_t *e = &r->event;
@@ -74,12 +148,13 @@ static struct yaml_node *scalar(struct reading *r, struct yaml_node *n)
 		fail(r, e->start_mark, "a zero byte is in this text");
 		return NULL;
 	}
-	if (is_null(e)) {
+	n->quoted = e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE ||
+		    is_text_tag((const char *)e->data.scalar.tag);
+	if (!n->quoted && is_null(e)) {
 		return n;
 	}
 	n->kind = YAML_SCALAR;
 	n->text = arena_strdup(r->arena, (const char *)e->data.scalar.value);
-	n->quoted = e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
 	return n;
 }
 
@@ -109,6 +184,87 @@ static const struct yaml_node *alias(struct reading *r)
 
 static const struct yaml_node *node(struct reading *r, unsigned depth);
 
+/* ---- mappings and lists */
+
+static bool is_merge(const struct yaml_node *key)
+{
+	return key->kind == YAML_SCALAR && !key->quoted && strcmp(key->text, "<<") == 0;
+}
+
+static void fail_at(struct reading *r, const struct yaml_node *at, const char *reason)
+{
+	if (!r->failed) {
+		problems_add(r->problems, PROBLEM_ERROR, &at->at, "%s", reason);
+	}
+	r->failed = true;
+}
+
+/* Keys are single texts, each there once.  `items` are key and value in turn. */
+static void check_keys(struct reading *r, GPtrArray *items)
+{
+	GHashTable *seen = g_hash_table_new(g_str_hash, g_str_equal);
+
+	for (guint i = 0; i < items->len && !r->failed; i += 2) {
+		const struct yaml_node *key = g_ptr_array_index(items, i), *first;
+		const char *text = key->kind == YAML_NULL ? "" : key->text;
+
+		if (key->kind == YAML_LIST || key->kind == YAML_MAP) {
+			fail_at(r, key, "a list or a mapping as key; write a text");
+			break;
+		}
+		first = g_hash_table_lookup(seen, text);
+		if (first) {
+			problems_add(r->problems, PROBLEM_ERROR, &key->at,
+				     "duplicate key '%.100s', first in line %u; leave one out",
+				     text, first->at.line);
+			r->failed = true;
+		}
+		g_hash_table_insert(seen, (void *)(uintptr_t)text, (void *)(uintptr_t)key);
+	}
+	g_hash_table_unref(seen);
+}
+
+static void merge_one(struct reading *r, const struct yaml_node *from, GPtrArray *out)
+{
+	if (from->kind != YAML_MAP) {
+		fail_at(r, from, "a mapping, or a list of them, is needed after '<<'");
+		return;
+	}
+	for (size_t i = 0; i < from->count; i++) {
+		g_ptr_array_add(out, (void *)(uintptr_t)from->key[i]);
+		g_ptr_array_add(out, (void *)(uintptr_t)from->value[i]);
+	}
+}
+
+/* What "<<" brings in comes before the mapping's own keys: of equal keys the last counts.  In a list of
+ * mappings the first wins, so it comes last. */
+static GPtrArray *merge(struct reading *r, GPtrArray *items)
+{
+	GPtrArray *all = g_ptr_array_new();
+
+	for (guint i = 0; i < items->len; i += 2) {
+		const struct yaml_node *value = g_ptr_array_index(items, i + 1);
+
+		if (!is_merge(g_ptr_array_index(items, i))) {
+			continue;
+		}
+		if (value->kind != YAML_LIST) {
+			merge_one(r, value, all);
+		}
+		for (size_t k = value->kind == YAML_LIST ? value->count : 0; k-- > 0;) {
+			merge_one(r, value->value[k], all);
+		}
+	}
+	for (guint i = 0; i < items->len; i += 2) {
+		if (!is_merge(g_ptr_array_index(items, i))) {
+			g_ptr_array_add(all, g_ptr_array_index(items, i));
+			g_ptr_array_add(all, g_ptr_array_index(items, i + 1));
+		}
+	}
+	g_ptr_array_free(items, TRUE);
+	return all;
+}
+
 /* Entries up to the end event; a map's are key and value in turn. */
 static struct yaml_node *collection(struct reading *r, struct yaml_node *n, yaml_event_type_t end,
 				    unsigned depth)
@@ -125,6 +281,12 @@ static struct yaml_node *collection(struct reading *r, struct yaml_node *n, yaml
 			break;
 		}
 		g_ptr_array_add(items, (void *)(uintptr_t)item);
+	}
+	if (step == 2 && !r->failed) {
+		check_keys(r, items);
+	}
+	if (step == 2 && !r->failed) {
+		items = merge(r, items);
 	}
 	if (!r->failed) {
 		n->count = items->len / step;
@@ -171,6 +333,10 @@ static const struct yaml_node *node(struct reading *r, unsigned depth)
 	if (r->event.type == YAML_ALIAS_EVENT) {
 		return alias(r);
 	}
+	if (!tag_is_known(tag_of(&r->event))) {
+		fail(r, r->event.start_mark, "a tag that is not taken here; leave it out");
+		return NULL;
+	}
 	n = arena_alloc(r->arena, sizeof(*n));
 	*n = (struct yaml_node){ .kind = YAML_NULL, .at = position_of(r, r->event.start_mark) };
 	if (anchor_of(&r->event)) {
@@ -191,8 +357,8 @@ static const struct yaml_node *node(struct reading *r, unsigned depth)
 
 static const struct yaml_node *document(struct reading *r)
 {
-	static const struct yaml_node empty = { .kind = YAML_NULL };
 	const struct yaml_node *root;
+	struct yaml_node *empty;
 
 	if (!advance(r)) { /* the stream begins */
 		return NULL;
@@ -201,7 +367,10 @@ static const struct yaml_node *document(struct reading *r)
 		return NULL;
 	}
 	if (r->event.type == YAML_STREAM_END_EVENT) {
-		return &empty;
+		empty = ARENA_NEW(r->arena, struct yaml_node);
+		*empty = (struct yaml_node){ .kind = YAML_NULL,
+					     .at = { .file = r->file, .line = 1, .column = 1 } };
+		return empty;
 	}
 	if (!advance(r)) { /* the document begins */
 		return NULL;
@@ -220,7 +389,9 @@ static const struct yaml_node *document(struct reading *r)
 int yaml_tree_parse(const char *file, const char *text, size_t size, struct yaml **ret_yaml,
 		    struct problems *problems)
 {
-	struct reading r = { .file = intern(file), .problems = problems };
+	struct reading r = {
+		.file = intern(file), .text = text, .size = size, .problems = problems
+	};
 	const struct yaml_node *root = NULL;
 
 	if (size > YAML_SIZE_MAX) {
@@ -270,21 +441,4 @@ const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key)
 		}
 	}
 	return found;
-}
-
-bool yaml_int(const struct yaml_node *node, int64_t *ret_value)
-{
-	char *end;
-	long long value;
-
-	if (!node || node->kind != YAML_SCALAR || node->text[0] == '\0') {
-		return false;
-	}
-	errno = 0;
-	value = strtoll(node->text, &end, 10);
-	if (errno || *end || end == node->text) {
-		return false;
-	}
-	*ret_value = value;
-	return true;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * YAML as a tree with the place of every node, read by libyaml and bounded: size, depth, nodes (an alias
- * counts as often as what it stands for).  One document; tags beyond the core schema are not looked at.
+ * counts as often as what it stands for).  One document of YAML 1.1 as PyYAML's safe_load takes it, merge
+ * keys ("<<: *other") included; what safe_load refuses (foreign tags, lists as keys) is an error here, and
+ * so is a key that stands twice in one mapping, of which safe_load silently keeps the last.
  * A tree is immutable; reading blocks on nothing.
  */
 #ifndef CONF_YAML_TREE_H
@@ -24,7 +26,7 @@ struct yaml_node {
 	bool quoted; /* YAML_SCALAR: so it is text, whatever it looks like */
 	size_t count; /* YAML_LIST, YAML_MAP: entries */
 	const struct yaml_node *const *value;
-	const struct yaml_node *const *key; /* YAML_MAP */
+	const struct yaml_node *const *key; /* YAML_MAP; what was merged in comes first */
 };
 
 struct yaml;
@@ -39,7 +41,13 @@ const struct yaml_node *yaml_tree_root(const struct yaml *yaml);
 /* The value of a map's key; NULL when it is not there or `map` is no map.  Of a repeated key the last. */
 const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);
 
-/* A plain whole number, or one in quotes.  False for anything else. */
+/* Scalars as YAML 1.1 resolves them (a quoted one is text), false for anything else.  Numbers may have
+ * '_' between digits, a base (0x, 0b, a leading 0 for octal) and sexagesimal parts (1:30). */
+bool yaml_is_text(const struct yaml_node *node); /* quoted, or resolved to nothing else */
+bool yaml_bool(const struct yaml_node *node, bool *ret_value);
+/* int, or float (also .inf and .nan). */
+bool yaml_number(const struct yaml_node *node, double *ret_value);
+/* What Python's int() makes of the scalar: an int, a float cut to its whole part, text of decimal digits. */
 bool yaml_int(const struct yaml_node *node, int64_t *ret_value);
 
 #endif
