@@ -18,6 +18,7 @@ export PATH
 # One row a need: scope, how it is recognised, then the package by system; '-' where there is none or
 # where another row brings it, '+' joins two names.
 #   cmd:NAME   a program       pc:NAME   a pkg-config module       file:GLOB  a file
+# pc and file rows may name several, any of which will do, joined with '+'.
 needs() {
 	cat <<'END'
 # scope recognised             debian                     fedora                      arch             suse                         alpine
@@ -31,6 +32,7 @@ build   pc:libxml-2.0          libxml2-dev                libxml2-devel         
 build   pc:yaml-0.1            libyaml-dev                libyaml-devel               libyaml          libyaml-devel                yaml-dev
 build   pc:sqlite3             libsqlite3-dev             sqlite-devel                sqlite           sqlite3-devel                sqlite-dev
 build   pc:libcrypto           libssl-dev                 openssl-devel               openssl          libopenssl-devel             openssl-dev
+build   pc:msgpack+pc:msgpack-c  libmsgpack-dev           msgpack-devel               msgpack-c        msgpack-c-devel              msgpack-c-dev
 test    cmd:bash               bash                       bash                        bash             bash                         bash
 test    cmd:python3            python3                    python3                     python           python3                      python3
 test    cmd:clang              clang                      clang                       clang            clang                        clang
@@ -65,7 +67,12 @@ wanted() {
 there() {
 	case $1 in
 	cmd:*) command -v "${1#cmd:}" >/dev/null 2>&1 ;;
-	pc:*) pkg-config --exists "${1#pc:}" 2>/dev/null ;;
+	pc:*)
+		for name in $(echo "$1" | tr + ' '); do
+			pkg-config --exists "${name#pc:}" 2>/dev/null && return 0
+		done
+		return 1
+		;;
 	file:*)
 		for pattern in $(echo "${1#file:}" | tr + ' '); do
 			for file in $pattern; do

@@ -39,6 +39,15 @@ static inline void buf_reset(struct buf *b)
 	}
 }
 
+/* Takes back what was added behind the first `len` bytes (len <= b->len). */
+static inline void buf_cut(struct buf *b, size_t len)
+{
+	b->len = len;
+	if (b->cap) {
+		b->data[len] = '\0';
+	}
+}
+
 /* Room for n more bytes and the zero: answers where they go.  Write there, then add to `len` and put
  * the zero (buf_commit). */
 static inline char *buf_reserve(struct buf *b, size_t n)

@@ -12,12 +12,12 @@
 #include "wire/json.h"
 #include "wire/pynum.h"
 #include "wire/pytext.h"
-#include "wire/sample_cache.h"
+#include "wire/text_cache.h"
 
 #include <glib.h>
 #include <math.h>
 
-enum { PIECE = 32, SLACK = 320 };
+enum { PIECE = 32, SLACK = 320, CACHE_MAX = 4 << 20 };
 
 /* What stands before a field, and fixed values. */
 struct piece {
@@ -264,6 +264,21 @@ static char *put_id(const struct sample_encoder *e, char *at, uint32_t row)
 	return at + UUID_TEXT - 1;
 }
 
+/* The metadata as Python text; what is not JSON shows as {}. */
+static void add_pytext(void *context, const struct vmt_resource *r, struct buf *text)
+{
+	const struct sample_encoder *e = context;
+	struct buf json = BUF_INIT;
+
+	buf_add(&json, r->meta_head, r->meta_head_len);
+	buf_add(&json, r->meta_tail, r->meta_tail_len);
+	if (pytext_add_json(text, json.data, json.len,
+			    e->profile == VMT_PROFILE_JUNO ? PYTEXT_PY2_UNICODE : PYTEXT_STR)) {
+		buf_add(text, "{}", 2);
+	}
+	buf_fini(&json);
+}
+
 void sample_encoder_row(struct sample_encoder *e, uint32_t row, struct buf *out)
 {
 	const struct vmt_batch *b = e->batch;
@@ -288,7 +303,7 @@ void sample_encoder_row(struct sample_encoder *e, uint32_t row, struct buf *out)
 		set_mono(e, b->monos[row]);
 	}
 	if (e->form == SAMPLE_PYTEXT) {
-		head = sample_cache_get(e->cache, r, e->profile, &head_len);
+		head = text_cache_get(e->cache, r, e, &head_len);
 		tail_len = 0;
 	}
 	if (!head_len) {
@@ -323,7 +338,7 @@ void sample_encoder_init(struct sample_encoder *e, enum sample_form form, enum v
 	buf_init(&e->owner);
 	buf_init(&e->source);
 	if (form == SAMPLE_PYTEXT) {
-		e->cache = sample_cache_new();
+		e->cache = text_cache_new(CACHE_MAX, add_pytext);
 	}
 }
 
@@ -333,7 +348,7 @@ void sample_encoder_fini(struct sample_encoder *e)
 		buf_fini(&e->prefix);
 		buf_fini(&e->owner);
 		buf_fini(&e->source);
-		sample_cache_free(e->cache);
+		text_cache_free(e->cache);
 		e->cache = NULL;
 	}
 }

@@ -25,7 +25,7 @@ enum sample_form {
 		       * outside (ids, metadata) has a u and what the agent itself writes has none */
 };
 
-struct sample_cache;
+struct text_cache;
 
 struct sample_encoder {
 	enum sample_form form;
@@ -41,7 +41,7 @@ struct sample_encoder {
 	size_t middle_len, mono_len; /* texts below */
 	char middle[96]; /* from the resource's id to the metadata, with the time */
 	char mono[64]; /* behind the message id */
-	struct sample_cache *cache; /* metadata as Python text */
+	struct text_cache *cache; /* metadata as Python text */
 };
 
 void sample_encoder_init(struct sample_encoder *e, enum sample_form form, enum vmt_profile profile);

@@ -10,6 +10,8 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <stdbool.h>
+#include <string.h>
 
 enum { DIGEST_SIZE = 32 };
 
@@ -19,16 +21,38 @@ struct signer {
 	size_t secret_len;
 	EVP_MAC *mac;
 	EVP_MAC_CTX *context;
+	bool keyed; /* the context has the key, and starts anew without being told it again */
 	struct flatten flatten;
 	struct buf data;
 };
 
+/* HMAC with the key given, or the one from before. */
+static bool digest(struct signer *s, bool again, const char *data, size_t n,
+		   unsigned char ret_digest[DIGEST_SIZE])
+{
+	const unsigned char *key = again ? NULL : (const unsigned char *)s->secret;
+	size_t len = 0;
+
+	return EVP_MAC_init(s->context, key, again ? 0 : s->secret_len, NULL) &&
+	       EVP_MAC_update(s->context, (const unsigned char *)data, n) &&
+	       EVP_MAC_final(s->context, ret_digest, &len, DIGEST_SIZE) && len == DIGEST_SIZE;
+}
+
+/* Early releases of OpenSSL 3.0 do not start anew without a key: they are told it each time. */
+static bool starts_anew(struct signer *s)
+{
+	unsigned char first[DIGEST_SIZE], second[DIGEST_SIZE];
+
+	return digest(s, false, "x", 1, first) && digest(s, true, "x", 1, second) &&
+	       memcmp(first, second, DIGEST_SIZE) == 0;
+}
+
 struct signer *signer_new(enum flatten_dialect dialect, const char *secret)
 {
 	struct signer *s = g_new0(struct signer, 1);
-	char digest[] = "SHA256";
+	char name[] = "SHA256";
 	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
 		OSSL_PARAM_construct_end(),
 	};
 
@@ -43,6 +67,7 @@ struct signer *signer_new(enum flatten_dialect dialect, const char *secret)
 		signer_free(s);
 		return NULL;
 	}
+	s->keyed = starts_anew(s);
 	return s;
 }
 
@@ -59,32 +84,29 @@ void signer_free(struct signer *s)
 	}
 }
 
-static void put_hex(const unsigned char *digest, char *out)
+static void put_hex(const unsigned char *bytes, char *out)
 {
 	static const char hex[] = "0123456789abcdef";
 
 	for (int i = 0; i < DIGEST_SIZE; i++) {
-		*out++ = hex[digest[i] >> 4];
-		*out++ = hex[digest[i] & 15];
+		*out++ = hex[bytes[i] >> 4];
+		*out++ = hex[bytes[i] & 15];
 	}
 	*out = '\0';
 }
 
 int signer_sign_flat(struct signer *s, const char *data, size_t n, char ret_text[SIGNATURE_TEXT])
 {
-	unsigned char digest[DIGEST_SIZE];
-	size_t len;
+	unsigned char bytes[DIGEST_SIZE];
 
 	if (!s->secret_len && s->dialect == FLATTEN_PY3) {
 		ret_text[0] = '\0';
 		return 0;
 	}
-	if (!EVP_MAC_init(s->context, (const unsigned char *)s->secret, s->secret_len, NULL) ||
-	    !EVP_MAC_update(s->context, (const unsigned char *)data, n) ||
-	    !EVP_MAC_final(s->context, digest, &len, sizeof(digest)) || len != sizeof(digest)) {
+	if (!digest(s, s->keyed, data, n, bytes)) {
 		return -EIO;
 	}
-	put_hex(digest, ret_text);
+	put_hex(bytes, ret_text);
 	return 0;
 }
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns a table from a resource version's digest to its metadata as Python text, all in one buffer.  One
- * thread at a time; blocks on nothing.
+ * Owns a table from a resource version's digest to what was made of it, all in one buffer.  One thread at
+ * a time; blocks on nothing.
  */
-#include "wire/sample_cache.h"
-#include "base/buf.h"
-#include "wire/pytext.h"
+#include "wire/text_cache.h"
 
 #include <glib.h>
 
@@ -14,8 +12,10 @@ struct slot {
 	uint32_t offset, len; /* len 0: free */
 };
 
-struct sample_cache {
-	struct buf text, json;
+struct text_cache {
+	struct buf text;
+	size_t max;
+	text_cache_fill fill;
 	struct slot *slots;
 	uint32_t size, used; /* size: a power of two, at least twice `used` */
 };
@@ -32,7 +32,7 @@ static struct slot *find(struct slot *slots, uint32_t size, uint64_t digest)
 	return &slots[i & (size - 1)];
 }
 
-static void grow(struct sample_cache *c)
+static void grow(struct text_cache *c)
 {
 	struct slot *slots = g_new0(struct slot, c->size * 2);
 
@@ -46,47 +46,36 @@ static void grow(struct sample_cache *c)
 	c->size *= 2;
 }
 
-static void clear(struct sample_cache *c)
+static void clear(struct text_cache *c)
 {
 	memset(c->slots, 0, c->size * sizeof(*c->slots));
 	c->used = 0;
 	buf_reset(&c->text);
 }
 
-struct sample_cache *sample_cache_new(void)
+struct text_cache *text_cache_new(size_t max, text_cache_fill fill)
 {
-	struct sample_cache *c = g_new0(struct sample_cache, 1);
+	struct text_cache *c = g_new0(struct text_cache, 1);
 
 	buf_init(&c->text);
-	buf_init(&c->json);
+	c->max = max;
+	c->fill = fill;
 	c->size = FIRST_SIZE;
 	c->slots = g_new0(struct slot, c->size);
 	return c;
 }
 
-void sample_cache_free(struct sample_cache *c)
+void text_cache_free(struct text_cache *c)
 {
 	if (c) {
 		buf_fini(&c->text);
-		buf_fini(&c->json);
 		g_free(c->slots);
 		g_free(c);
 	}
 }
 
-static void add_text(struct sample_cache *c, const struct vmt_resource *r, enum vmt_profile profile)
-{
-	buf_reset(&c->json);
-	buf_add(&c->json, r->meta_head, r->meta_head_len);
-	buf_add(&c->json, r->meta_tail, r->meta_tail_len);
-	if (pytext_add_json(&c->text, c->json.data, c->json.len,
-			    profile == VMT_PROFILE_JUNO ? PYTEXT_PY2_UNICODE : PYTEXT_STR)) {
-		buf_add(&c->text, "{}", 2);
-	}
-}
-
-const char *sample_cache_get(struct sample_cache *c, const struct vmt_resource *r,
-			     enum vmt_profile profile, size_t *ret_len)
+const char *text_cache_get(struct text_cache *c, const struct vmt_resource *r, void *context,
+			   size_t *ret_len)
 {
 	struct slot *slot = find(c->slots, c->size, r->digest);
 	size_t offset;
@@ -95,14 +84,14 @@ const char *sample_cache_get(struct sample_cache *c, const struct vmt_resource *
 		*ret_len = slot->len;
 		return c->text.data + slot->offset;
 	}
-	if (c->text.len > SAMPLE_CACHE_MAX) {
+	if (c->text.len > c->max) {
 		clear(c);
 	}
 	if (c->used * 2 >= c->size) {
 		grow(c);
 	}
 	offset = c->text.len;
-	add_text(c, r, profile);
+	c->fill(context, r, &c->text);
 	*ret_len = c->text.len - offset;
 	slot = find(c->slots, c->size, r->digest);
 	*slot = (struct slot){ r->digest, (uint32_t)offset, (uint32_t)*ret_len };
