@@ -217,7 +217,8 @@ enum vmt_group {
 	VMT_GROUP_DISK = 1 << 5, /* counters and capacity */
 	VMT_GROUP_DISK_USAGE = 1 << 6, /* allocation, physical size; may come at a slower cadence */
 	VMT_GROUP_NIC = 1 << 7,
-	VMT_GROUP_ALL = (1 << 8) - 1,
+	VMT_GROUP_PROCESS = 1 << 8, /* what the host's kernel says of the VMM process alone */
+	VMT_GROUP_ALL = (1 << 9) - 1,
 };
 
 /* Fields of an instance.  Kind uint64 unless said. */
@@ -250,6 +251,13 @@ enum vmt_field {
 	VMT_F_PERF_CMT, /* bytes of L3 cache */
 	VMT_F_PERF_MBMT, /* memory bandwidth, total */
 	VMT_F_PERF_MBML, /* memory bandwidth, local */
+	VMT_F_MONITOR_LATENCY, /* ns, how long the instance's monitor has not answered, or took to; of suspects */
+	VMT_F_IO_READ_BYTES, /* from here on of the VMM process (VMT_GROUP_PROCESS): B, from block devices */
+	VMT_F_IO_WRITE_BYTES, /* B, to block devices */
+	VMT_F_IO_READ_CHARS, /* B, of all its read calls */
+	VMT_F_IO_WRITE_CHARS, /* B, of all its write calls */
+	VMT_F_IO_READ_CALLS,
+	VMT_F_IO_WRITE_CALLS,
 	VMT_FIELDS
 };
 
@@ -304,8 +312,16 @@ struct vmt_device {
 /* When and from where a value was read. */
 struct vmt_stamp {
 	int64_t time_ns, mono_ns;
-	const char *source; /* static string for --explain: "domstats", "blockinfo", "stat" */
+	const char *source; /* static string for --explain: "libvirt", "kernel", "stat" */
 };
+
+/* How long a kind of call took, the slowest one of the cycle. */
+struct vmt_latency {
+	const char *call; /* static string: "domstats" */
+	int64_t ns;
+};
+
+enum { VMT_LATENCIES = 8 };
 
 /* Values of one disk or NIC. */
 struct vmt_device_reading {
@@ -318,7 +334,7 @@ struct vmt_device_reading {
 /* Values of one instance; its disks and NICs lie together in the inspection's arrays. */
 struct vmt_reading {
 	uint8_t outcome; /* enum vmt_outcome */
-	uint32_t present; /* bit 1 << field */
+	uint64_t present; /* bit 1 << field */
 	uint32_t first_disk, disks, first_nic, nics;
 	uint8_t stamp[VMT_FIELDS];
 	union vmt_num value[VMT_FIELDS];
@@ -334,7 +350,16 @@ struct vmt_inspection {
 	const struct vmt_stamp *stamp;
 	size_t stamps;
 	uint64_t calls; /* questions put to the hypervisor, for status; the inspector adds to it */
+	uint32_t quarantined; /* instances that are left alone because they do not answer */
+	uint32_t outstanding; /* calls that have not come back by now */
+	struct vmt_latency latency[VMT_LATENCIES]; /* vmt_inspection_call() */
+	size_t latencies;
+	const char
+		*readings; /* for status: where values come from, "hybrid", or why not; or NULL */
 };
+
+/* A call has taken so long.  `call` is a static string; kinds of call beyond VMT_LATENCIES are left out. */
+VMT_API void vmt_inspection_call(struct vmt_inspection *out, const char *call, int64_t ns);
 
 /* A new stamp, for values read by now; answers its index.  At most 256 per inspection: then the last
  * one is answered again. */
@@ -350,7 +375,7 @@ static inline void vmt_set(struct vmt_reading *r, enum vmt_field f, uint64_t val
 {
 	r->value[f].u = value;
 	r->stamp[f] = stamp;
-	r->present |= UINT32_C(1) << f;
+	r->present |= UINT64_C(1) << f;
 }
 
 static inline void vmt_device_set(struct vmt_device_reading *r, unsigned f, uint64_t value,
@@ -373,7 +398,19 @@ struct vmt_inspect_request {
 	unsigned groups; /* enum vmt_group, the union of what the task's meters need */
 	bool stopped; /* sizes of stopped instances are wanted too (report_stopped_instance_metrics) */
 	int64_t interval_ns; /* of the polling task; for averages and default time-outs */
+	/* Ask neither hypervisor nor instances: only what can be had without (fast_interval). */
+	bool kernel;
+	/* Those to read, one byte an instance; the others stay VMT_UNREAD.  NULL: all. */
+	const uint8_t *only;
+	/* They have just stopped: their last readings, brought up to what the kernel saw of them last.  Who was
+	 * never read stays VMT_UNREAD. */
+	bool final;
 };
+
+enum vmt_life { VMT_STARTED, VMT_ENDED };
+
+/* An instance was started, or came to its end.  Called on the main thread; must not block. */
+typedef void (*vmt_life_fn)(void *context, const char *instance_id, enum vmt_life what);
 
 struct vmt_inspector_ops {
 	/* Cheap; the hypervisor may be absent. */
@@ -385,6 +422,8 @@ struct vmt_inspector_ops {
 		       const struct vmt_inspect_request *request, struct vmt_inspection *out,
 		       const struct vmt_call *call, struct vmt_error *error);
 	void (*close)(void *self); /* accepts NULL */
+	/* Tells `changed` from now on, until close() or a call with NULL; NULL where it cannot be told. */
+	void (*watch)(void *self, vmt_life_fn changed, void *context);
 };
 
 /* ------------------------------------------------------------------ samples */

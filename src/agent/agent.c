@@ -80,7 +80,7 @@ static void task_due(void *data)
 	task_status(at->task, &status);
 	if (at->agent->options.cycles == 0 ||
 	    status.cycles + at->under_way < at->agent->options.cycles) {
-		if (task_trigger(at->task)) {
+		if (task_trigger(at->task, at->schedule.slot_ns)) {
 			at->under_way++;
 		}
 	}

@@ -177,5 +177,6 @@ void plan_meter_settings(const struct plan *plan, struct meter_settings *ret_set
 			      .reserved_length = s->reserved_metadata_length },
 		.source = s->sample_source,
 		.report_stopped = s->report_stopped_instance_metrics,
+		.host = s->host,
 	};
 }

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <glib.h>
+#include <string.h>
 
 #define LOG_NAME "polling"
 #include "agent/instances.h"
@@ -83,6 +84,35 @@ static void inspect(struct poll_cycle *c, const struct meter_selection *selectio
 		result->outcome[r->outcome]++;
 	}
 	result->calls = c->inspection->calls;
+	result->quarantined = c->inspection->quarantined;
+	result->outstanding = c->inspection->outstanding;
+	result->latencies = c->inspection->latencies;
+	memcpy(result->latency, c->inspection->latency, sizeof(result->latency));
+	result->readings = c->inspection->readings;
+}
+
+/* Who was not read as it should be. */
+static void list_suspects(const struct poll_cycle *c, struct poll_cycle_result *result)
+{
+	int64_t now = clock_monotonic();
+
+	for (size_t i = 0; i < c->inspection->count; i++) {
+		const struct vmt_reading *r = &c->inspection->reading[i];
+		int64_t whole = meter_state_whole(c->state, i);
+		struct poll_suspect *s;
+
+		if (r->outcome == VMT_OK || r->outcome == VMT_STOPPED || r->outcome == VMT_GONE ||
+		    result->suspects++ >= POLL_SUSPECTS) {
+			continue;
+		}
+		s = &result->suspect[result->suspects - 1];
+		g_strlcpy(s->id, c->snapshot->list.instances[i].id, sizeof(s->id));
+		s->outcome = r->outcome;
+		s->age_ns = whole == INT64_MIN ? -1 : now - whole;
+		s->monitor_ns = r->present >> VMT_F_MONITOR_LATENCY & 1
+					? (int64_t)r->value[VMT_F_MONITOR_LATENCY].u
+					: -1;
+	}
 }
 
 /* Meters that plugins add. */
@@ -111,7 +141,7 @@ static void run_pollsters(struct poll_cycle *c, const struct poll_cycle_work *wo
 	}
 }
 
-static int run(struct poll_cycle *c, const struct poll_cycle_work *work,
+static int run(struct poll_cycle *c, const struct poll_cycle_work *work, uint64_t overruns,
 	       const struct vmt_call *call, struct frame **ret_frame,
 	       struct poll_cycle_result *result)
 {
@@ -127,6 +157,8 @@ static int run(struct poll_cycle *c, const struct poll_cycle_work *work,
 	frame_begin(&c->builder, c->parts.settings->metadata.profile, clock_real(),
 		    clock_monotonic());
 	inspect(c, work->selection, call, result);
+	meter_state_health(c->state, &(struct meter_health){ .late_ns = result->late_ns,
+							     .overruns = overruns });
 	samples = meters_run(c->state, work->selection, &c->snapshot->list, c->inspection,
 			     &c->builder);
 	if (samples < 0) {
@@ -134,21 +166,25 @@ static int run(struct poll_cycle *c, const struct poll_cycle_work *work,
 		return (int)samples;
 	}
 	result->samples = (uint64_t)samples;
+	list_suspects(c, result);
 	run_pollsters(c, work, call, result);
 	*ret_frame = frame_finish(&c->builder);
 	return 0;
 }
 
 int poll_cycle_run(struct poll_cycle *cycle, const struct poll_cycle_work *work,
-		   const struct vmt_call *call, struct frame **ret_frame,
-		   struct poll_cycle_result *ret_result)
+		   const struct poll_punctuality *punctuality, const struct vmt_call *call,
+		   struct frame **ret_frame, struct poll_cycle_result *ret_result)
 {
 	int64_t wall = clock_monotonic(), cpu = clock_cpu_process();
 	int ret;
 
 	*ret_result = (struct poll_cycle_result){ .samples = 0 };
 	*ret_frame = NULL;
-	ret = run(cycle, work, call, ret_frame, ret_result);
+	if (punctuality->due_ns != INT64_MIN) {
+		ret_result->late_ns = MAX(wall - punctuality->due_ns, 0);
+	}
+	ret = run(cycle, work, punctuality->overruns, call, ret_frame, ret_result);
 	ret_result->wall_ns = clock_monotonic() - wall;
 	ret_result->cpu_ns = clock_cpu_process() - cpu;
 	return ret;

@@ -35,12 +35,36 @@ struct poll_cycle_parts {
 	int64_t interval_ns;
 };
 
+/* How punctual the polling is, for the meters of the host. */
+struct poll_punctuality {
+	int64_t due_ns; /* monotonic time when this cycle should have begun; INT64_MIN: not known */
+	uint64_t overruns; /* cycles left out so far */
+};
+
+enum { POLL_SUSPECTS = 32 };
+
+/* An instance that was not read as it should be. */
+struct poll_suspect {
+	char id[37];
+	uint8_t outcome;
+	int64_t age_ns; /* since it was last read whole; -1: never */
+	int64_t monitor_ns; /* its monitor's latency; -1: not known */
+};
+
 /* What became of it. */
 struct poll_cycle_result {
 	int64_t wall_ns, cpu_ns; /* CPU of the whole process meanwhile */
 	size_t outcome[VMT_OUTCOMES];
 	uint64_t calls; /* questions put to the hypervisor */
+	uint32_t quarantined,
+		outstanding; /* as in struct vmt_inspection, latency and readings too */
+	struct vmt_latency latency[VMT_LATENCIES];
+	size_t latencies;
+	const char *readings;
+	struct poll_suspect suspect[POLL_SUSPECTS]; /* the first ones */
+	size_t suspects; /* there may be more than fit */
 	uint64_t samples;
+	int64_t late_ns; /* by which it began late */
 	struct vmt_error error; /* "" when the hypervisor and the discovery answered */
 };
 
@@ -53,8 +77,8 @@ void poll_cycle_free(struct poll_cycle *cycle);
  * 0 and a frame (NULL when there is no sample), the caller's to unref; -errno when there is no list of
  * instances yet.  *ret_result is filled in any case. */
 int poll_cycle_run(struct poll_cycle *cycle, const struct poll_cycle_work *work,
-		   const struct vmt_call *call, struct frame **ret_frame,
-		   struct poll_cycle_result *ret_result);
+		   const struct poll_punctuality *punctuality, const struct vmt_call *call,
+		   struct frame **ret_frame, struct poll_cycle_result *ret_result);
 
 /* The list and the readings of the last cycle, until the next one; NULL before the first. */
 const struct vmt_snapshot *poll_cycle_snapshot(const struct poll_cycle *cycle);

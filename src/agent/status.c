@@ -69,10 +69,53 @@ static void add_tasks(struct agent *a, struct buf *json)
 		add_ms(json, "last_wall_ms", st.last.wall_ns);
 		add_ms(json, "last_cpu_ms", st.last.cpu_ns);
 		add_number(json, "last_samples", st.last.samples);
+		add_ms(json, "last_late_ms", st.last.late_ns);
 		add_number(json, "overruns", st.overruns);
 		add_number(json, "lost_frames", st.lost_frames);
 		add_text(json, "last_error", st.last.error.text);
 		buf_putc(json, '}');
+	}
+	buf_putc(json, ']');
+}
+
+static void add_latencies(struct buf *json, const struct poll_cycle_result *last)
+{
+	add_key(json, "call_ms");
+	buf_putc(json, '{');
+	for (size_t i = 0; i < last->latencies; i++) {
+		add_ms(json, last->latency[i].call, last->latency[i].ns);
+	}
+	buf_putc(json, '}');
+}
+
+/* Instances that were not read as they should be, of all tasks; age_s and monitor_ms null where not known. */
+static void add_suspects(struct agent *a, struct buf *json)
+{
+	unsigned n = 0;
+
+	add_key(json, "suspects");
+	buf_putc(json, '[');
+	for (guint i = 0; i < a->tasks->len; i++) {
+		struct agent_task *at = g_ptr_array_index(a->tasks, i);
+		struct task_status st;
+
+		task_status(at->task, &st);
+		for (size_t k = 0; k < MIN(st.last.suspects, (size_t)POLL_SUSPECTS); k++) {
+			const struct poll_suspect *s = &st.last.suspect[k];
+
+			next_object(json, n++);
+			add_text(json, "instance", s->id);
+			add_key(json, "interval_s");
+			buf_printf(json, "%g", (double)st.interval_ns / 1e9);
+			add_text(json, "outcome", outcome_keys[s->outcome]);
+			add_key(json, "age_s");
+			s->age_ns < 0 ? buf_puts(json, "null")
+				      : buf_printf(json, "%.3f", (double)s->age_ns / 1e9);
+			add_key(json, "monitor_ms");
+			s->monitor_ns < 0 ? buf_puts(json, "null")
+					  : buf_printf(json, "%.3f", (double)s->monitor_ns / 1e6);
+			buf_putc(json, '}');
+		}
 	}
 	buf_putc(json, ']');
 }
@@ -98,6 +141,10 @@ static void add_inspectors(struct agent *a, struct buf *json)
 		}
 		buf_putc(json, '}');
 		add_number(json, "calls", st.last.calls);
+		add_number(json, "quarantined", st.last.quarantined);
+		add_number(json, "outstanding", st.last.outstanding);
+		add_latencies(json, &st.last);
+		add_text(json, "readings", st.last.readings ? st.last.readings : "");
 		buf_putc(json, '}');
 	}
 	buf_putc(json, ']');
@@ -197,6 +244,7 @@ void agent_status(struct agent *a, struct buf *json)
 	add_tasks(a, &doc);
 	add_discovery(a, &doc);
 	add_inspectors(a, &doc);
+	add_suspects(a, &doc);
 	add_pipelines(a, &doc);
 	add_publishers(a, &doc);
 	add_failures(a, &doc);

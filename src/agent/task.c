@@ -26,9 +26,11 @@ struct task {
 	pthread_t thread;
 	atomic_bool cancel;
 	struct task_work work; /* the thread's own */
+	struct poll_punctuality punctuality; /* likewise */
 	struct wait wait;
 	/* below: under `wait` */
 	bool due, ending, replaced;
+	int64_t due_ns;
 	struct task_work next;
 	struct task_status status;
 };
@@ -57,6 +59,8 @@ static bool next_job(struct task *t)
 	go = t->due && !t->ending;
 	t->due = false;
 	t->status.busy = go;
+	t->punctuality =
+		(struct poll_punctuality){ .due_ns = t->due_ns, .overruns = t->status.overruns };
 	if (t->replaced) {
 		struct task_work old = t->work;
 
@@ -95,7 +99,7 @@ static void run_job(struct task *t, bool first)
 		budget = MAX(budget, t->parts.first_budget_ns);
 	}
 	call = (struct vmt_call){ .deadline_ns = began + budget, .cancel = &t->cancel };
-	poll_cycle_run(t->cycle, &t->work.cycle, &call, &frame, &result);
+	poll_cycle_run(t->cycle, &t->work.cycle, &t->punctuality, &call, &frame, &result);
 	if (t->parts.look) {
 		t->parts.look(t->parts.context, t->cycle, frame, &result);
 	}
@@ -146,7 +150,7 @@ int task_new(const struct task_parts *parts, struct task_work work, struct task 
 	return 0;
 }
 
-bool task_trigger(struct task *task)
+bool task_trigger(struct task *task, int64_t due_ns)
 {
 	bool taken;
 
@@ -154,6 +158,7 @@ bool task_trigger(struct task *task)
 	taken = !task->status.busy && !task->due;
 	if (taken) {
 		task->due = true;
+		task->due_ns = due_ns;
 	} else {
 		task->status.overruns++;
 	}

@@ -48,8 +48,8 @@ struct task_status {
 
 /* Starts the thread.  Takes over `work`. */
 int task_new(const struct task_parts *parts, struct task_work work, struct task **ret_task);
-/* False when the last job still runs: skipped and counted. */
-bool task_trigger(struct task *task);
+/* Due since `due_ns`.  False when the last job still runs: skipped and counted. */
+bool task_trigger(struct task *task, int64_t due_ns);
 /* Slots that passed unused. */
 void task_missed(struct task *task, uint64_t slots);
 /* From the next cycle on; takes over `work`. */

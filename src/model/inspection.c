@@ -53,6 +53,24 @@ void inspection_reset(struct vmt_inspection *public, size_t count)
 	public->count = count;
 	public->disks = public->nics = public->stamps = 0;
 	public->calls = 0;
+	public->quarantined = public->outstanding = 0;
+	public->latencies = 0;
+	public->readings = NULL;
+}
+
+VMT_API void vmt_inspection_call(struct vmt_inspection *out, const char *call, int64_t ns)
+{
+	for (size_t i = 0; i < out->latencies; i++) {
+		struct vmt_latency *l = &out->latency[i];
+
+		if (strcmp(l->call, call) == 0) {
+			l->ns = ns > l->ns ? ns : l->ns;
+			return;
+		}
+	}
+	if (out->latencies < VMT_LATENCIES) {
+		out->latency[out->latencies++] = (struct vmt_latency){ call, ns };
+	}
 }
 
 VMT_API uint8_t vmt_inspection_stamp(struct vmt_inspection *out, struct vmt_stamp stamp)

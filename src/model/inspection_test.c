@@ -83,11 +83,33 @@ static void test_stamps_end(void)
 	inspection_free(in);
 }
 
+/* Of each kind of call the slowest counts. */
+static void test_calls(void)
+{
+	static const char *const names[] = { "a", "b", "c", "d", "e", "f", "g", "h", "i" };
+	struct vmt_inspection *in = inspection_new();
+
+	inspection_reset(in, 0);
+	vmt_inspection_call(in, "a", 5);
+	vmt_inspection_call(in, "a", 7);
+	vmt_inspection_call(in, "a", 6);
+	g_assert_cmpuint(in->latencies, ==, 1);
+	g_assert_cmpint(in->latency[0].ns, ==, 7);
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+		vmt_inspection_call(in, names[i], 1);
+	}
+	g_assert_cmpuint(in->latencies, ==, VMT_LATENCIES);
+	inspection_reset(in, 0);
+	g_assert_cmpuint(in->latencies, ==, 0);
+	inspection_free(in);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/model/inspection/runs", test_runs);
 	g_test_add_func("/model/inspection/reset-empties", test_reset_empties);
 	g_test_add_func("/model/inspection/stamps-end", test_stamps_end);
+	g_test_add_func("/model/inspection/calls", test_calls);
 	return g_test_run();
 }

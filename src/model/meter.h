@@ -26,6 +26,8 @@ enum meter_level {
 	METER_DISK, /* each disk */
 	METER_DISKS, /* the sum over an instance's disks */
 	METER_NIC, /* each NIC */
+	METER_HOST, /* the polling of this host: one sample a cycle, whoever is here */
+	METER_CALL, /* each kind of call to the hypervisor */
 };
 
 enum meter_flags {
@@ -69,6 +71,13 @@ struct meter_settings {
 	struct metadata_options metadata; /* its profile is everybody's */
 	const char *source; /* sample_source; NULL: "openstack" */
 	bool report_stopped; /* report_stopped_instance_metrics */
+	const char *host; /* resource id of the host's own meters; NULL: they are left out */
+};
+
+/* How the polling itself does; what the inspector knows of it is in the inspection. */
+struct meter_health {
+	int64_t late_ns; /* by which this cycle began late */
+	uint64_t overruns; /* cycles that were left out so far */
 };
 
 /* ---- which meters a task polls */
@@ -106,6 +115,17 @@ void meter_state_free(struct meter_state *s);
 int64_t meters_run(struct meter_state *s, const struct meter_selection *selection,
 		   const struct vmt_snapshot *snapshot, const struct vmt_inspection *in,
 		   struct frame_builder *out);
+
+/* For the next meters_run(); without it that cycle has no METER_HOST samples but the inspector's. */
+void meter_state_health(struct meter_state *s, const struct meter_health *health);
+
+/* For the next meters_run(): only the instances whose byte is not 0 have samples, the host has none.  Borrowed
+ * until then. */
+void meter_state_only(struct meter_state *s, const uint8_t *only);
+
+/* When the instance was last read whole, on the monotonic clock; INT64_MIN: never yet.  Of the cycle that
+ * meters_run() was last called for. */
+int64_t meter_state_whole(const struct meter_state *s, size_t instance);
 
 /* The resource of an instance (METADATA_PLAIN, index in the snapshot), disk or NIC (index in the
  * inspection) of the cycle that meters_run() was last called for; borrowed. */

@@ -22,7 +22,7 @@ static const char intro[] =
 	"juno, 19, 26. *Since* and *until* are releases of Ceilometer, the first with and the first without it.\n"
 	"\n"
 	"Ids: of an instance its UUID; of a disk `UUID-DEVICE`; of a NIC the name of its filter if it has one, else "
-	"`NAME-UUID-DEVICE` with the hypervisor's name of the instance.\n"
+	"`NAME-UUID-DEVICE` with the hypervisor's name of the instance; of the host its name (`host`).\n"
 	"\n";
 
 static const char theirs[] =
@@ -78,13 +78,13 @@ static void by_profile(GString *out, const char *juno, const char *p19, const ch
 
 static const char *of(const struct meter_row *row)
 {
-	static const char *const names[] = { [METER_INSTANCE] = "instance",
-					     [METER_DISCOVERY] = "instance",
-					     [METER_FLAVOR] = "instance",
-					     [METER_OUTCOME] = "instance",
-					     [METER_DISK] = "disk",
-					     [METER_DISKS] = "all disks",
-					     [METER_NIC] = "NIC" };
+	static const char *const names[] = {
+		[METER_INSTANCE] = "instance", [METER_DISCOVERY] = "instance",
+		[METER_FLAVOR] = "instance",   [METER_OUTCOME] = "instance",
+		[METER_DISK] = "disk",         [METER_DISKS] = "all disks",
+		[METER_NIC] = "NIC",           [METER_HOST] = "host",
+		[METER_CALL] = "host"
+	};
 
 	return names[row->level];
 }

@@ -58,6 +58,7 @@ struct slot {
 	uint64_t disks_version; /* hash of the versions that `disks` was made from */
 	struct counter cpu_time;
 	bool cpu_of_vcpus; /* cpu_time is the sum over virtual CPUs */
+	int64_t whole_ns; /* monotonic time of the last reading that was VMT_OK; INT64_MIN: none yet */
 	struct device_list disk, nic;
 };
 
@@ -87,6 +88,14 @@ struct meter_state {
 	const struct vmt_snapshot *snapshot; /* of the cycle */
 	const struct vmt_inspection *in;
 	int64_t time_ns[257], mono_ns[257]; /* [stamp + 1] */
+	int64_t now_ns; /* monotonic time of the run */
+	struct meter_health health;
+	bool has_health; /* of this cycle */
+	const uint8_t *only; /* of this cycle: whose samples are made, or NULL */
+	char *host;
+	struct resource *host_resource;
+	struct resource *call[VMT_LATENCIES]; /* of the kinds of call in `call_name` */
+	const char *call_name[VMT_LATENCIES];
 	struct buf text, tail, mended; /* scratch */
 };
 
@@ -103,6 +112,9 @@ struct resource *meter_cpu_resource(struct meter_state *s, size_t i);
 struct resource *meter_disks_resource(struct meter_state *s, size_t i);
 struct resource *meter_disk_resource(struct meter_state *s, size_t disk);
 struct resource *meter_nic_resource(struct meter_state *s, size_t nic);
+struct resource *meter_host_resource(struct meter_state *s);
+struct resource *meter_call_resource(struct meter_state *s,
+				     size_t call); /* by index in the inspection */
 
 static inline bool has(const struct vmt_reading *r, unsigned field)
 {
@@ -122,6 +134,9 @@ extern const uint8_t disk_counters[COUNTERS], nic_counters[COUNTERS];
 bool meter_cpu_time(const struct vmt_reading *r, uint64_t *ret_time, bool *ret_of_vcpus,
 		    int *ret_stamp);
 
+/* `field` of METER_HOST rows. */
+enum host_field { HOST_LATENESS, HOST_OVERRUNS, HOST_QUARANTINED, HOST_OUTSTANDING };
+
 /* Rules of rows: meters.def names them. */
 #define RULE(name)                                                                                 \
 	bool name(const struct meter_run *run, const struct meter_row *row, size_t at,             \
@@ -137,6 +152,10 @@ RULE(rule_memory_usage);
 RULE(rule_swap);
 RULE(rule_state);
 RULE(rule_outcome);
+RULE(rule_age);
+RULE(rule_ms);
+RULE(rule_host);
+RULE(rule_call);
 RULE(rule_one);
 RULE(rule_root_size);
 RULE(rule_ephemeral_size);

@@ -131,6 +131,62 @@ RULE(rule_cpu_rate)
 	return true;
 }
 
+/* Seconds since the instance was last read whole. */
+RULE(rule_age)
+{
+	int64_t whole_ns = run->slot[at]->whole_ns;
+
+	if (whole_ns == INT64_MIN) {
+		return false;
+	}
+	ret->v.d = (double)(run->state->now_ns - whole_ns) / 1e9;
+	ret->stamp = STAMP_CYCLE;
+	return true;
+}
+
+/* Nanoseconds in milliseconds. */
+RULE(rule_ms)
+{
+	const struct vmt_reading *r = &run->in->reading[at];
+
+	if (!has(r, row->field)) {
+		return false;
+	}
+	ret->v.d = (double)r->value[row->field].u / 1e6;
+	ret->stamp = r->stamp[row->field];
+	return true;
+}
+
+RULE(rule_host)
+{
+	const struct meter_state *s = run->state;
+
+	ret->stamp = STAMP_CYCLE;
+	switch (row->field) {
+	case HOST_LATENESS:
+		ret->v.d = (double)s->health.late_ns / 1e6;
+		return s->has_health;
+	case HOST_OVERRUNS:
+		ret->v.u = s->health.overruns;
+		return s->has_health;
+	case HOST_QUARANTINED:
+		ret->v.u = run->in ? run->in->quarantined : 0;
+		return run->in != NULL;
+	case HOST_OUTSTANDING:
+		ret->v.u = run->in ? run->in->outstanding : 0;
+		return run->in != NULL;
+	default:
+		return false;
+	}
+}
+
+RULE(rule_call)
+{
+	ret->v.d = (double)run->in->latency[at].ns / 1e6;
+	ret->stamp = STAMP_CYCLE;
+	return true;
+}
+
 RULE(rule_memory)
 {
 	const struct vmt_reading *r = &run->in->reading[at];

@@ -17,6 +17,9 @@ static bool instance_counts(const struct meter_run *run, const struct meter_row 
 {
 	unsigned outcome = run->in ? run->in->reading[i].outcome : VMT_OK;
 
+	if (run->state->only && !run->state->only[i]) {
+		return false;
+	}
 	switch (row->level) {
 	case METER_OUTCOME:
 		return run->in != NULL;
@@ -29,12 +32,17 @@ static bool instance_counts(const struct meter_run *run, const struct meter_row 
 	if (outcome == VMT_STOPPED) {
 		return run->state->settings.report_stopped && row->flags & METER_STOPPED;
 	}
-	return run->in && (outcome == VMT_OK || outcome == VMT_PARTIAL);
+	/* who does not answer has what the host's kernel says of it */
+	return run->in && outcome != VMT_GONE && outcome != VMT_UNREAD;
 }
 
 /* The resource of the row for instance or device `at`. */
 static struct resource *row_resource(struct meter_state *s, const struct meter_row *row, size_t at)
 {
+	if (row->level >= METER_HOST) {
+		return row->level == METER_HOST ? meter_host_resource(s)
+						: meter_call_resource(s, at);
+	}
 	switch (row->family) {
 	case METADATA_PLAIN:
 		return meter_instance_resource(s, at);
@@ -104,6 +112,17 @@ static void run_devices(const struct meter_run *run, const struct meter_row *row
 	}
 }
 
+/* The host's own. */
+static void run_host(const struct meter_run *run, const struct meter_row *row,
+		     struct frame_builder *out)
+{
+	size_t n = row->level == METER_HOST ? 1 : run->in ? run->in->latencies : 0;
+
+	for (size_t at = 0; run->state->host && !run->state->only && at < n; at++) {
+		add(run, row, at, out);
+	}
+}
+
 static size_t row_rows(const struct meter_run *run, const struct meter_row *row)
 {
 	switch (row->level) {
@@ -111,6 +130,10 @@ static size_t row_rows(const struct meter_run *run, const struct meter_row *row)
 		return run->in ? run->in->disks : 0;
 	case METER_NIC:
 		return run->in ? run->in->nics : 0;
+	case METER_HOST:
+		return 1;
+	case METER_CALL:
+		return VMT_LATENCIES;
 	default:
 		return run->snapshot->count;
 	}
@@ -158,6 +181,8 @@ static void run_row(const struct meter_run *run, const struct meter_row *row, ui
 	row_begin(run, row, meter_name(row, run->profile), publishers, row_rows(run, row), out);
 	if (row->level == METER_DISK || row->level == METER_NIC) {
 		run_devices(run, row, out);
+	} else if (row->level >= METER_HOST) {
+		run_host(run, row, out);
 	} else {
 		run_instances(run, row, out);
 	}
@@ -195,6 +220,8 @@ int64_t meters_run(struct meter_state *s, const struct meter_selection *selectio
 	if (selection->remembers) {
 		meter_remember(s);
 	}
+	s->has_health = false;
+	s->only = NULL;
 	return (int64_t)(out->frame->rows - before);
 }
 

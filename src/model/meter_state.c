@@ -5,8 +5,10 @@
  * which they come means nothing.  Runs on the poll worker; blocks on nothing.  Takes memory when
  * something is new or changed, and only then.
  */
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/utf8.h"
+#include "model/json_text.h"
 #include "model/meter_private.h"
 
 #include <errno.h>
@@ -170,6 +172,7 @@ static struct slot *slot_get(struct meter_state *s, const struct vmt_instance *i
 		slot->hash = hash;
 		slot->epoch = in->epoch;
 		slot->cpu_time = COUNTER_NONE;
+		slot->whole_ns = INT64_MIN;
 		g_hash_table_insert(s->slots, slot->id, slot);
 	} else if (slot->hash != hash) {
 		slot_outdate(slot);
@@ -269,6 +272,20 @@ static void take_times(struct meter_state *s, const struct vmt_inspection *in, i
 	}
 }
 
+/* Who was read whole, and when: at the last stamp of its reading. */
+static void take_whole(struct meter_state *s, const struct vmt_inspection *in)
+{
+	for (size_t i = 0; i < in->count; i++) {
+		const struct vmt_reading *r = &in->reading[i];
+
+		if (r->outcome == VMT_OK) {
+			s->by_instance[i]->whole_ns =
+				has(r, VMT_F_STATE) ? in->stamp[r->stamp[VMT_F_STATE]].mono_ns
+						    : s->now_ns;
+		}
+	}
+}
+
 int meter_prepare(struct meter_state *s, const struct vmt_snapshot *snapshot,
 		  const struct vmt_inspection *in, int64_t time_ns, int64_t mono_ns)
 {
@@ -281,8 +298,10 @@ int meter_prepare(struct meter_state *s, const struct vmt_snapshot *snapshot,
 	s->cycle++;
 	s->snapshot = snapshot;
 	s->in = in;
+	s->now_ns = clock_monotonic();
 	take_times(s, in, time_ns, mono_ns);
 	if (in) {
+		take_whole(s, in);
 		take_devices(s, in);
 	}
 	return 0;
@@ -505,6 +524,76 @@ struct resource *meter_nic_resource(struct meter_state *s, size_t at)
 	return d->resource;
 }
 
+/* Of this host, or with `call` of a kind of call that it makes. */
+static struct resource *make_host(struct meter_state *s, const char *call)
+{
+	struct resource_owner owner = { .source = s->source };
+	struct resource_head *head;
+	struct resource *made;
+
+	buf_reset(&s->text);
+	buf_puts(&s->text, "{\"host\":");
+	json_add(&s->text, s->host);
+	head = resource_head_new(&owner, s->text.data, s->text.len);
+	buf_reset(&s->text);
+	buf_puts(&s->text, s->host);
+	buf_reset(&s->tail);
+	if (call) {
+		buf_putc(&s->text, '/');
+		buf_puts(&s->text, call);
+		buf_puts(&s->tail, ",\"call\":");
+		json_add(&s->tail, call);
+	}
+	buf_putc(&s->tail, '}');
+	made = make(s, head, NULL);
+	resource_head_unref(head);
+	return made;
+}
+
+struct resource *meter_host_resource(struct meter_state *s)
+{
+	if (!s->host_resource) {
+		s->host_resource = make_host(s, NULL);
+	}
+	return s->host_resource;
+}
+
+struct resource *meter_call_resource(struct meter_state *s, size_t at)
+{
+	const char *name = s->in->latency[at].call;
+	size_t i = 0;
+
+	while (i < VMT_LATENCIES && s->call_name[i] && strcmp(s->call_name[i], name) != 0) {
+		i++;
+	}
+	if (i ==
+	    VMT_LATENCIES) { /* more kinds than a cycle can have: the last one's place is taken */
+		i--;
+		drop(&s->call[i]);
+	}
+	if (!s->call[i]) {
+		s->call_name[i] = name;
+		s->call[i] = make_host(s, name);
+	}
+	return s->call[i];
+}
+
+void meter_state_health(struct meter_state *s, const struct meter_health *health)
+{
+	s->health = *health;
+	s->has_health = true;
+}
+
+void meter_state_only(struct meter_state *s, const uint8_t *only)
+{
+	s->only = only;
+}
+
+int64_t meter_state_whole(const struct meter_state *s, size_t instance)
+{
+	return instance < s->count ? s->by_instance[instance]->whole_ns : INT64_MIN;
+}
+
 struct resource *meter_resource(struct meter_state *s, enum metadata_family family, size_t at)
 {
 	switch (family) {
@@ -534,6 +623,8 @@ struct meter_state *meter_state_new(const struct meter_settings *settings)
 	s->settings.metadata.reserved_namespace = (const char *const *)s->namespaces;
 	s->settings.metadata.reserved_keys = (const char *const *)s->keys;
 	s->settings.source = s->source;
+	s->host = g_strdup(settings->host);
+	s->settings.host = s->host;
 	s->slots = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, slot_free);
 	buf_init(&s->text);
 	buf_init(&s->tail);
@@ -550,6 +641,11 @@ void meter_state_free(struct meter_state *s)
 	g_strfreev(s->namespaces);
 	g_strfreev(s->keys);
 	g_free(s->source);
+	g_free(s->host);
+	resource_unref(s->host_resource);
+	for (size_t i = 0; i < VMT_LATENCIES; i++) {
+		resource_unref(s->call[i]);
+	}
 	g_free(s->by_instance);
 	g_free(s->by_flavor);
 	g_free(s->by_disk);

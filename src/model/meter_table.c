@@ -23,6 +23,9 @@
 #define UNIT_PACKET_S SAME("packet/s")
 #define UNIT_PERCENT SAME("%")
 #define UNIT_REQUEST SAME("request")
+#define UNIT_S SAME("s")
+#define UNIT_CALL SAME("call")
+#define UNIT_CYCLE SAME("cycle")
 #define UNIT_REQUEST_RATE SAME("request/s") /* ours */
 #define UNIT_VCPU SAME("vcpu")
 #define UNIT_MIB SAME("MiB")
@@ -92,18 +95,34 @@
 	  .family = METADATA_PLAIN,                                                                \
 	  .flags = (flags_) },
 
-#define OUTCOME(name_, help_)                                                                      \
+/* Of every instance, gone ones too. */
+#define OUTCOME(name_, unit_, kind_, rule_, source_, help_)                                        \
 	{ .name = (name_),                                                                         \
-	  .unit = UNIT_NONE,                                                                       \
+	  .unit = UNIT_##unit_,                                                                    \
 	  .help = (help_),                                                                         \
-	  .source = "the inspector",                                                               \
-	  .value = rule_outcome,                                                                   \
+	  .source = (source_),                                                                     \
+	  .value = (rule_),                                                                        \
 	  .groups = VMT_GROUP_STATE,                                                               \
 	  .type = VMT_GAUGE,                                                                       \
-	  .kind = KIND_UINT,                                                                       \
+	  .kind = KIND_##kind_,                                                                    \
 	  .level = METER_OUTCOME,                                                                  \
 	  .family = METADATA_PLAIN,                                                                \
 	  .flags = METER_OWN },
+
+/* Of the polling itself. */
+#define HOST(name_, unit_, type_, kind_, level_, rule_, field_, source_, help_)                    \
+	{ .name = (name_),                                                                         \
+	  .unit = UNIT_##unit_,                                                                    \
+	  .help = (help_),                                                                         \
+	  .source = (source_),                                                                     \
+	  .value = (rule_),                                                                        \
+	  .groups = VMT_GROUP_STATE,                                                               \
+	  .type = VMT_##type_,                                                                     \
+	  .kind = KIND_##kind_,                                                                    \
+	  .level = (level_),                                                                       \
+	  .family = METADATA_PLAIN,                                                                \
+	  .flags = METER_OWN,                                                                      \
+	  .field = (field_) },
 
 /* `other` is a second field, or the number of a remembered counter. */
 #define VMT_D_0 0
@@ -225,6 +244,9 @@ const char *meter_level_name(const struct meter_row *row)
 		return "disk";
 	case METER_NIC:
 		return "nic";
+	case METER_HOST:
+	case METER_CALL:
+		return "host";
 	default:
 		return "instance";
 	}

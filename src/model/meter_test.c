@@ -3,6 +3,7 @@
  * Tests of the meters: what each rule makes of a reading, in each profile, and that nothing is made
  * up.
  */
+#include "base/clock.h"
 #include "model/meter_scene.h"
 
 #include <errno.h>
@@ -292,10 +293,10 @@ static void test_outcomes(void)
 		uint64_t code;
 		bool known, read;
 	} rows[] = {
-		{ VMT_UNREAD, 6, true, false },      { VMT_OK, 1, true, true },
-		{ VMT_STOPPED, 2, true, false },     { VMT_GONE, 3, false, false },
-		{ VMT_STUCK, 4, true, false },       { VMT_PARTIAL, 5, true, true },
-		{ VMT_UNREACHABLE, 6, true, false },
+		{ VMT_UNREAD, 6, true, false },     { VMT_OK, 1, true, true },
+		{ VMT_STOPPED, 2, true, false },    { VMT_GONE, 3, false, false },
+		{ VMT_STUCK, 4, true, true },       { VMT_PARTIAL, 5, true, true },
+		{ VMT_UNREACHABLE, 6, true, true },
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -531,7 +532,7 @@ static void test_not_finite(void)
 		struct vmt_reading *r = one(&s, VMT_PROFILE_26, NULL);
 
 		r->value[VMT_F_CPU_UTIL].d = bad[i];
-		r->present |= 1u << VMT_F_CPU_UTIL;
+		r->present |= UINT64_C(1) << VMT_F_CPU_UTIL;
 		r->stamp[VMT_F_CPU_UTIL] = s.stamp;
 		scene_run(&s);
 		scene_check_none(&s, "cpu_util", ID);
@@ -569,6 +570,93 @@ static void test_without_inspection(void)
 	scene_fini(&s);
 }
 
+/* ------------------------------------------------------------------ health */
+
+static const char *const health_meters[] = {
+	"vm.outcome",          "vm.sample.age",       "vm.monitor.latency",
+	"vm.call.latency",     "vm.host.lateness",    "vm.host.overruns",
+	"vm.host.quarantined", "vm.host.outstanding", NULL
+};
+
+static double sample_double(const struct scene *s, const char *name, const char *resource)
+{
+	struct scene_sample found;
+
+	g_assert_true(scene_find(s, name, resource, &found));
+	return found.v.d;
+}
+
+/* The age counts from the last whole reading, whatever came in between. */
+static void test_age(void)
+{
+	struct scene s;
+	struct vmt_reading *r = one(&s, VMT_PROFILE_26, health_meters);
+	double first;
+
+	s.mono_ns = clock_monotonic() - 100 * NS_PER_S;
+	r->outcome = VMT_STUCK;
+	scene_run(&s);
+	scene_check_none(&s, "vm.sample.age", ID);
+	scene_begin(&s, 10);
+	r = scene_reading(&s, 0, VMT_OK);
+	vmt_set(r, VMT_F_STATE, 1, s.stamp);
+	scene_run(&s);
+	first = sample_double(&s, "vm.sample.age", ID);
+	g_assert_cmpfloat(first, >=, 80);
+	scene_begin(&s, 10);
+	r = scene_reading(&s, 0, VMT_STUCK);
+	vmt_set(r, VMT_F_STATE, 1, s.stamp);
+	vmt_set(r, VMT_F_MONITOR_LATENCY, 7400 * (uint64_t)NS_PER_MS, s.stamp);
+	scene_run(&s);
+	g_assert_cmpfloat(sample_double(&s, "vm.sample.age", ID), >=, first);
+	scene_check_double(&s, "vm.monitor.latency", ID, 7400);
+	scene_check_uint(&s, "vm.outcome", ID, 4);
+	scene_fini(&s);
+}
+
+static void test_host(void)
+{
+	struct scene s;
+	struct scene_sample found;
+
+	one(&s, VMT_PROFILE_26, health_meters);
+	s.settings.host = "compute-\"0\"";
+	s.in->quarantined = 2;
+	s.in->outstanding = 1;
+	vmt_inspection_call(s.in, "domstats", 12 * NS_PER_MS);
+	s.state = meter_state_new(&s.settings);
+	meter_state_health(s.state,
+			   &(struct meter_health){ .late_ns = 3 * NS_PER_MS, .overruns = 4 });
+	scene_run(&s);
+	scene_check_double(&s, "vm.host.lateness", s.settings.host, 3);
+	scene_check_uint(&s, "vm.host.overruns", s.settings.host, 4);
+	scene_check_uint(&s, "vm.host.quarantined", s.settings.host, 2);
+	scene_check_uint(&s, "vm.host.outstanding", s.settings.host, 1);
+	scene_check_double(&s, "vm.call.latency", "compute-\"0\"/domstats", 12);
+	g_assert_true(scene_find(&s, "vm.call.latency", "compute-\"0\"/domstats", &found));
+	g_assert_cmpstr(found.resource->meta_head, ==, "{\"host\":\"compute-\\\"0\\\"\"");
+	g_assert_cmpstr(found.resource->meta_tail, ==, ",\"call\":\"domstats\"}");
+	g_assert_cmpstr(found.resource->project_id, ==, NULL);
+	scene_fini(&s);
+}
+
+/* Of a cycle for some instances the others, and the host, have no samples. */
+static void test_only(void)
+{
+	static const uint8_t none[] = { 0 };
+	struct scene s;
+
+	one(&s, VMT_PROFILE_26, health_meters);
+	s.settings.host = "h";
+	s.state = meter_state_new(&s.settings);
+	meter_state_only(s.state, none);
+	g_assert_cmpint(scene_run(&s), ==, 0);
+	scene_begin(&s, 10);
+	scene_reading(&s, 0, VMT_OK);
+	g_assert_cmpint(scene_run(&s), >, 0); /* it was for that cycle alone */
+	scene_fini(&s);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -591,5 +679,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/model/meter/not-finite", test_not_finite);
 	g_test_add_func("/model/meter/mismatch", test_mismatch);
 	g_test_add_func("/model/meter/without-inspection", test_without_inspection);
+	g_test_add_func("/model/meter/age", test_age);
+	g_test_add_func("/model/meter/host", test_host);
+	g_test_add_func("/model/meter/only", test_only);
 	return g_test_run();
 }

@@ -173,7 +173,7 @@ static bool fits(uint64_t *known, uint64_t now)
 
 static bool has(const struct vmt_reading *reading, enum vmt_field field)
 {
-	return reading->present & UINT32_C(1) << field;
+	return reading->present >> field & 1;
 }
 
 static bool vcpus_fit(const struct target *target, const struct vmt_reading *reading)

@@ -163,7 +163,7 @@ static void read_cpu(const struct body *b, const struct look *look, struct vmt_r
 		r->value[VMT_F_CPU_UTIL].d = pulse_rate(&b->cpu, look->now_ns) * b->cpu_rate * 104 /
 					     (double)b->actor.flavor->vcpus;
 		r->stamp[VMT_F_CPU_UTIL] = s;
-		r->present |= UINT32_C(1) << VMT_F_CPU_UTIL;
+		r->present |= UINT64_C(1) << VMT_F_CPU_UTIL;
 	}
 }
 
