@@ -36,7 +36,7 @@ def folder_of(path, table):
     parts = path.parts
     if parts[0] == "src":
         return ("src", "src") if len(parts) == 2 else ("src/" + parts[1],) * 2
-    return "plugins/*", "/".join(parts[:-1])
+    return "plugins" if len(parts) == 2 else "plugins/*", "/".join(parts[:-1])
 
 
 def target(top, path, kind, name):

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The plugins that are built into the program, a row each. */
+/*
+ * And the folder of those that are not linked in.  Main thread; blocks on the disk for a moment.
+ */
 #include "builtin.h"
 
+#include <glib.h>
 #include <stddef.h>
 
 extern const struct vmt_plugin vmt_plugin_discovery_local_instances, vmt_plugin_discovery_simulated;
@@ -20,3 +24,35 @@ const struct vmt_plugin *const builtin_plugins[] = {
 	&vmt_plugin_publisher_test,
 	NULL,
 };
+
+/* BINDIR and PLUGIN_DIR are relative to the prefix. */
+static char *find_folder(void)
+{
+	char *program = g_file_read_link("/proc/self/exe", NULL);
+	char *dir = g_path_get_dirname(program ? program : "/"), *up = g_path_get_dirname(dir);
+	char *ninja = g_build_filename(up, "build.ninja", NULL), *folder;
+
+	if (g_file_test(ninja, G_FILE_TEST_EXISTS)) {
+		folder = g_build_filename(up, "plugins", NULL);
+	} else if (program && g_str_has_suffix(dir, "/" BINDIR)) {
+		dir[strlen(dir) - strlen(BINDIR)] = '\0';
+		folder = g_build_filename(dir, PLUGIN_DIR, NULL);
+	} else {
+		folder = g_build_filename(PREFIX, PLUGIN_DIR, NULL);
+	}
+	g_free(program);
+	g_free(dir);
+	g_free(up);
+	g_free(ninja);
+	return folder;
+}
+
+const char *builtin_plugin_folder(void)
+{
+	static char *folder;
+
+	if (!folder) {
+		folder = find_folder();
+	}
+	return folder;
+}

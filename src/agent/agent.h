@@ -21,6 +21,7 @@ struct buf;
 struct agent_options {
 	struct plan_options plan; /* where the configuration is, what the command line overrides */
 	const struct vmt_plugin *const *builtin; /* NULL-terminated */
+	const char *own_plugins; /* folder of the program's own shared objects; NULL: none */
 	bool quiet; /* the log is the caller's affair: do not set it up from the configuration */
 	uint64_t cycles; /* stop after that many of every task; 0: never */
 	task_look_fn on_cycle; /* on the polling task's thread, for display; or NULL */

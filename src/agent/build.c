@@ -59,17 +59,16 @@ static int open_publisher(struct build *b, const struct polling_text *text, stru
 			  struct vmt_error *error)
 {
 	const struct vmt_plugin *plugin;
+	struct vmt_error why;
 	struct url *url;
 	int ret = url_parse(text->text, &url, error);
 
 	if (ret < 0) {
 		return ret;
 	}
-	plugin = registry_find(b->agent->registry, VMT_PUBLISHER, url_get(url)->scheme);
+	plugin = registry_find(b->agent->registry, VMT_PUBLISHER, url_get(url)->scheme, &why);
 	if (!plugin) {
-		ret = vmt_error_set(error, -ENOENT,
-				    "%s: no publisher of that scheme in this virtmeter",
-				    url_get(url)->text);
+		ret = vmt_error_set(error, -ENOENT, "%s: %s", url_get(url)->text, why.text);
 		url_free(url);
 		return ret;
 	}
@@ -277,9 +276,9 @@ static int open_task(struct build *b, int64_t interval_ns, struct agent_task **r
 	at->schedule = (struct schedule){ .interval_ns = interval_ns,
 					  .jitter_ns = b->plan->settings.jitter_ns,
 					  .align = b->plan->settings.align };
-	ret = plugin_object_open(registry_find(a->registry, VMT_INSPECTOR, b->plan->inspector),
-				 b->plan->ini, NULL, NULL, false, &at->inspector, b->problems,
-				 error);
+	ret = plugin_object_open(
+		registry_find(a->registry, VMT_INSPECTOR, b->plan->inspector, NULL), b->plan->ini,
+		NULL, NULL, false, &at->inspector, b->problems, error);
 	if (ret < 0) {
 		g_free(at);
 		return ret;

@@ -119,6 +119,7 @@ static int open_pollsters(struct agent *a, struct problems *problems)
 
 	for (size_t i = 0; names[i]; i++) {
 		struct plugin_object *object = NULL;
+		const struct vmt_plugin *plugin;
 		struct vmt_error error;
 		bool use = false;
 
@@ -128,9 +129,9 @@ static int open_pollsters(struct agent *a, struct problems *problems)
 		if (!use) {
 			continue;
 		}
-		if (plugin_object_open(registry_find(a->registry, VMT_POLLSTER, names[i]),
-				       a->plan->ini, NULL, NULL, false, &object, problems,
-				       &error) < 0) {
+		plugin = registry_find(a->registry, VMT_POLLSTER, names[i], &error);
+		if (!plugin || plugin_object_open(plugin, a->plan->ini, NULL, NULL, false, &object,
+						  problems, &error) < 0) {
 			problems_add_failed(problems, NULL,
 					    "pollster %s: %s; its meters are left out", names[i],
 					    error.text);
@@ -146,7 +147,7 @@ static int open_pollsters(struct agent *a, struct problems *problems)
 static int open_discovery(struct agent *a, struct problems *problems, struct vmt_error *error)
 {
 	const struct vmt_plugin *plugin =
-		registry_find(a->registry, VMT_DISCOVERY, a->plan->discovery);
+		registry_find(a->registry, VMT_DISCOVERY, a->plan->discovery, NULL);
 	const char **names;
 	struct vmt_error why;
 	int ret;
@@ -184,6 +185,7 @@ static int read_plan(struct agent *a, struct problems *problems, struct plan **r
 	}
 	if (!a->registry) {
 		a->registry = registry_new(a->options.builtin);
+		registry_load_dir(a->registry, a->options.own_plugins, problems);
 		if (plan->settings.plugin_dir) {
 			registry_load_dir(a->registry, plan->settings.plugin_dir, problems);
 		}

@@ -255,7 +255,9 @@ int cmd_agent(int argc, char **argv)
 {
 	struct arguments args = { .cycles = 0 };
 	struct running r = { .agent = NULL };
-	struct agent_options options = { .builtin = builtin_plugins, .context = &r };
+	struct agent_options options = { .builtin = builtin_plugins,
+					 .own_plugins = builtin_plugin_folder(),
+					 .context = &r };
 	struct vmt_error error = { .text = "" };
 	char *text;
 	int status = parse(argc, argv, &args);

@@ -146,6 +146,7 @@ static void check_plugins(struct check *c)
 	const struct vmt_option **tables;
 
 	c->registry = registry_new(builtin_plugins);
+	registry_load_dir(c->registry, builtin_plugin_folder(), c->problems);
 	registry_load_dir(c->registry, c->settings.plugin_dir, c->problems);
 	registry_load_all(c->registry, c->problems);
 	inspectors = registry_names(c->registry, VMT_INSPECTOR);
@@ -174,12 +175,10 @@ static bool check_publisher(struct check *c, const struct polling_text *text)
 				    error.text);
 		return false;
 	}
-	plugin = registry_find(c->registry, VMT_PUBLISHER, url_get(url)->scheme);
+	plugin = registry_find(c->registry, VMT_PUBLISHER, url_get(url)->scheme, &error);
 	if (!plugin) {
-		problems_add_failed(
-			c->problems, &text->at,
-			"%s: no publisher of that scheme in this virtmeter; its sink goes on without",
-			url_get(url)->text);
+		problems_add_failed(c->problems, &text->at, "%s: %s; its sink goes on without",
+				    url_get(url)->text, error.text);
 	}
 	url_free(url);
 	return plugin &&

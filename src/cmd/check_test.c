@@ -98,6 +98,11 @@ static const struct vmt_plugin pollster = {
 
 const struct vmt_plugin *const builtin_plugins[] = { &libvirt, &local, &file, &pollster, NULL };
 
+const char *builtin_plugin_folder(void)
+{
+	return "";
+}
+
 /* ---- running a command */
 
 static char *folder;

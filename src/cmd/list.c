@@ -127,7 +127,7 @@ static void add_plugin(struct table *table, const struct vmt_plugin *p, const ch
 	json_list(&json, p->aliases);
 	table_raw(table, json.data, NULL);
 	table_text(table, p->version);
-	table_text(table, file ? file : "built in");
+	table_text(table, file ? file : p->ops.publisher ? "built in" : "not installed");
 	table_text(table, p->help);
 	buf_reset(&json);
 	buf_putc(&json, '[');
@@ -309,9 +309,10 @@ static const struct vmt_plugin *find_discovery(struct list *l)
 	const struct vmt_plugin *p = NULL;
 
 	if (strcmp(l->settings.hypervisor_inspector, "libvirt") != 0) {
-		p = registry_find(l->registry, VMT_DISCOVERY, l->settings.hypervisor_inspector);
+		p = registry_find(l->registry, VMT_DISCOVERY, l->settings.hypervisor_inspector,
+				  NULL);
 	}
-	return p ? p : registry_find(l->registry, VMT_DISCOVERY, "local_instances");
+	return p ? p : registry_find(l->registry, VMT_DISCOVERY, "local_instances", NULL);
 }
 
 static int list_instances(struct list *l)
@@ -386,6 +387,7 @@ static int run(struct list *l, int (*what)(struct list *l))
 		return fail(problems_first_error(l->problems));
 	}
 	l->registry = registry_new(builtin_plugins);
+	registry_load_dir(l->registry, builtin_plugin_folder(), l->problems);
 	registry_load_dir(l->registry, l->settings.plugin_dir, l->problems);
 	return what(l);
 }

@@ -249,6 +249,7 @@ static int run(struct poll *p)
 			  .publishers = nowhere,
 			  .inspector = p->inspector },
 		.builtin = builtin_plugins,
+		.own_plugins = builtin_plugin_folder(),
 		.quiet = true,
 		.cycles = (uint64_t)p->cycles,
 		.on_cycle = on_cycle,

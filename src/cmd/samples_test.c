@@ -17,6 +17,11 @@ extern const struct vmt_plugin vmt_plugin_publisher_sqlite, vmt_plugin_publisher
 const struct vmt_plugin *const builtin_plugins[] = { &vmt_plugin_publisher_sqlite,
 						     &vmt_plugin_publisher_null, NULL };
 
+const char *builtin_plugin_folder(void)
+{
+	return "";
+}
+
 struct place {
 	char *folder, *url, *conf, *pipeline;
 };

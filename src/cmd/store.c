@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "builtin.h"
 #include "conf/polling.h"
 #include "conf/settings.h"
 #include "plugin/object.h"
@@ -16,7 +17,7 @@
 static const struct vmt_plugin *find(struct registry *registry, const char *url)
 {
 	char *scheme = g_strndup(url, strcspn(url, ":"));
-	const struct vmt_plugin *plugin = registry_find(registry, VMT_PUBLISHER, scheme);
+	const struct vmt_plugin *plugin = registry_find(registry, VMT_PUBLISHER, scheme, NULL);
 
 	g_free(scheme);
 	return plugin;
@@ -111,6 +112,7 @@ int cmd_store_open(const struct vmt_plugin *const *builtin, const struct ini_sea
 	if (code) {
 		vmt_error_set(error, code, "%s", problems_first_error(problems));
 	} else {
+		registry_load_dir(registry, builtin_plugin_folder(), NULL);
 		registry_load_dir(registry, settings.plugin_dir, NULL);
 		if (!url) {
 			code = configured(registry, ini, &settings, &found, error);

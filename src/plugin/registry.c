@@ -15,8 +15,8 @@
 #include "plugin/registry_private.h"
 
 struct entry {
-	const struct vmt_plugin *plugin;
-	char *file; /* NULL: built in */
+	const struct vmt_plugin *plugin; /* a declaration (without operations) until it is opened */
+	char *file; /* NULL: built in, or declared and not found in any folder */
 };
 
 /* A shared object whose name says what it holds, not opened yet. */
@@ -30,6 +30,7 @@ struct registry {
 	GArray *entries; /* struct entry */
 	GPtrArray *waiting; /* struct waiting * */
 	GPtrArray *failures; /* char * */
+	char *folder; /* read last */
 };
 
 static const char *const namespaces[VMT_NAMESPACES] = {
@@ -72,10 +73,15 @@ static bool has_name(const struct vmt_plugin *p, const char *name)
 	return false;
 }
 
-static const struct entry *find(const struct registry *r, enum vmt_namespace ns, const char *name)
+static bool is_declaration(const struct vmt_plugin *p)
+{
+	return !p->ops.publisher;
+}
+
+static struct entry *find(const struct registry *r, enum vmt_namespace ns, const char *name)
 {
 	for (size_t i = 0; i < r->entries->len; i++) {
-		const struct entry *e = &g_array_index(r->entries, struct entry, i);
+		struct entry *e = &g_array_index(r->entries, struct entry, i);
 
 		if (e->plugin->ns == ns && has_name(e->plugin, name)) {
 			return e;
@@ -121,8 +127,8 @@ static const char *bad_option(const struct vmt_plugin *p)
 	return NULL;
 }
 
-/* What is wrong with the plugin, to be freed; NULL: nothing. */
-static char *fault(const struct registry *r, const struct vmt_plugin *p)
+/* What is wrong with the plugin, to be freed; NULL: nothing.  `declared`: it may lack operations. */
+static char *fault(const struct registry *r, const struct vmt_plugin *p, bool declared)
 {
 	const struct entry *other;
 	const char *option;
@@ -133,7 +139,8 @@ static char *fault(const struct registry *r, const struct vmt_plugin *p)
 			"virtmeter/plugin.h",
 			p->abi, VMT_ABI);
 	}
-	if ((unsigned)p->ns >= VMT_NAMESPACES || !p->name || !p->name[0] || !p->ops.publisher) {
+	if ((unsigned)p->ns >= VMT_NAMESPACES || !p->name || !p->name[0] ||
+	    (is_declaration(p) && !declared)) {
 		return g_strdup(
 			"no namespace, name or operations in its struct vmt_plugin; fill them in");
 	}
@@ -161,7 +168,7 @@ static const struct vmt_plugin *add(struct registry *r, const struct vmt_plugin 
 				    const char *file, struct problems *problems)
 {
 	struct entry e = { .plugin = plugin };
-	char *why = fault(r, plugin);
+	char *why = fault(r, plugin, !file);
 
 	if (why) {
 		fail(r, file ? file : "built in", problems, "%s", why);
@@ -239,6 +246,42 @@ static void open_waiting(struct registry *r, size_t i, struct problems *problems
 	free_waiting(w);
 }
 
+/* Puts the opened plugin in its declaration's place. */
+static void open_declared(struct registry *r, struct entry *e)
+{
+	const struct vmt_plugin *d = e->plugin, *p;
+
+	if (!e->file) {
+		char *file = g_strdup_printf("%s-%s.so", namespaces[d->ns], d->name);
+
+		fail(r, file, NULL, "not found beside the program's other plugins; install it");
+		g_free(file);
+		return;
+	}
+	p = open_symbol(r, e->file, NULL);
+	if (p && (p->abi != VMT_ABI || p->ns != d->ns || g_strcmp0(p->name, d->name) != 0 ||
+		  p->conf_size != d->conf_size || g_strcmp0(p->version, d->version) != 0 ||
+		  is_declaration(p))) {
+		fail(r, e->file, NULL,
+		     "not of this virtmeter (%s); install program and plugins of one version, restart",
+		     d->version);
+	} else if (p) {
+		e->plugin = p;
+	}
+}
+
+/* A file of a plugin that is declared already: remembers where it is. */
+static bool is_declared(struct registry *r, const struct waiting *w)
+{
+	struct entry *e = find(r, w->ns, w->names[0]);
+
+	if (!e || !is_declaration(e->plugin) || e->file) {
+		return false;
+	}
+	e->file = g_strdup(w->file);
+	return true;
+}
+
 /* "publisher-rpc+meter.so": whether the name says what is in it; then it waits. */
 static bool let_wait(struct registry *r, const char *base, const char *file)
 {
@@ -255,8 +298,12 @@ static bool let_wait(struct registry *r, const char *base, const char *file)
 		w->ns = (enum vmt_namespace)ns;
 		w->names = g_strsplit(names, "+", -1);
 		w->file = g_strdup(file);
-		g_ptr_array_add(r->waiting, w);
 		g_free(names);
+		if (is_declared(r, w)) {
+			free_waiting(w);
+		} else {
+			g_ptr_array_add(r->waiting, w);
+		}
 		return true;
 	}
 	return false;
@@ -270,10 +317,14 @@ static int by_name(const void *a, const void *b)
 int registry_load_dir(struct registry *r, const char *path, struct problems *problems)
 {
 	struct position at = { .file = intern(path) };
-	DIR *dir = path[0] ? opendir(path) : NULL;
+	DIR *dir;
 	struct dirent *entry;
 	GPtrArray *names;
 
+	if (!path || (r->folder && strcmp(path, r->folder) == 0)) {
+		return 0;
+	}
+	dir = path[0] ? opendir(path) : NULL;
 	if (!dir) {
 		int code = path[0] ? errno : ENOENT;
 
@@ -284,6 +335,8 @@ int registry_load_dir(struct registry *r, const char *path, struct problems *pro
 				    g_strerror(code));
 		return -code;
 	}
+	g_free(r->folder);
+	r->folder = g_strdup(path);
 	names = g_ptr_array_new_with_free_func(g_free);
 	while ((entry = readdir(dir)) != NULL) {
 		if (entry->d_name[0] != '.' && g_str_has_suffix(entry->d_name, ".so")) {
@@ -335,22 +388,44 @@ void registry_free(struct registry *r)
 		g_array_unref(r->entries);
 		g_ptr_array_unref(r->waiting);
 		g_ptr_array_unref(r->failures);
+		g_free(r->folder);
 		g_free(r);
 	}
 }
 
-const struct vmt_plugin *registry_find(struct registry *r, enum vmt_namespace ns, const char *name)
+static struct entry *open_named(struct registry *r, enum vmt_namespace ns, const char *name)
 {
-	const struct entry *e = find(r, ns, name);
+	struct entry *e = find(r, ns, name);
 
+	if (e && is_declaration(e->plugin)) {
+		open_declared(r, e);
+		return is_declaration(e->plugin) ? NULL : e;
+	}
 	for (size_t i = 0; !e && i < r->waiting->len; i++) {
 		if (waits_for(g_ptr_array_index(r->waiting, i), ns, name)) {
 			open_waiting(r, i, NULL);
-			e = find(r, ns, name);
-			break;
+			return find(r, ns, name);
 		}
 	}
-	return e ? e->plugin : NULL;
+	return e;
+}
+
+const struct vmt_plugin *registry_find(struct registry *r, enum vmt_namespace ns, const char *name,
+				       struct vmt_error *error)
+{
+	size_t failures = r->failures->len;
+	const struct entry *e = open_named(r, ns, name);
+
+	if (e) {
+		return e->plugin;
+	}
+	if (r->failures->len > failures) {
+		vmt_error_set(error, 0, "%s", registry_failure(r, r->failures->len - 1));
+	} else {
+		vmt_error_set(error, 0, "no %s of that %s in this virtmeter", namespaces[ns],
+			      ns == VMT_PUBLISHER || ns == VMT_RECEIVER ? "scheme" : "name");
+	}
+	return NULL;
 }
 
 size_t registry_count(const struct registry *r)

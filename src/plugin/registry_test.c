@@ -70,10 +70,11 @@ static void test_builtin(void)
 
 	g_assert_true(tables[0] == settings_options && !tables[1]);
 	g_free(tables);
-	g_assert_true(registry_find(r, VMT_DISCOVERY, "first") == &first);
-	g_assert_true(registry_find(r, VMT_DISCOVERY, "second") == &first);
-	g_assert_true(registry_find(r, VMT_DISCOVERY, "third") == &first); /* the first one stays */
-	g_assert_null(registry_find(r, VMT_INSPECTOR, "first"));
+	g_assert_true(registry_find(r, VMT_DISCOVERY, "first", NULL) == &first);
+	g_assert_true(registry_find(r, VMT_DISCOVERY, "second", NULL) == &first);
+	g_assert_true(registry_find(r, VMT_DISCOVERY, "third", NULL) ==
+		      &first); /* the first one stays */
+	g_assert_null(registry_find(r, VMT_INSPECTOR, "first", NULL));
 	g_assert_cmpuint(registry_count(r), ==, 2);
 	g_assert_null(registry_file(r, 0));
 	g_assert_cmpuint(registry_failures(r), ==, 3);
@@ -112,11 +113,11 @@ static void test_shared(void)
 
 	g_assert_true(g_file_set_contents(broken, text, -1, NULL));
 	g_assert_cmpint(registry_load_dir(r, modules, problems), ==, 0);
-	p = registry_find(r, VMT_PUBLISHER, "good");
+	p = registry_find(r, VMT_PUBLISHER, "good", NULL);
 	g_assert_nonnull(p);
-	g_assert_true(registry_find(r, VMT_PUBLISHER, "good_alias") == p);
+	g_assert_true(registry_find(r, VMT_PUBLISHER, "good_alias", NULL) == p);
 	g_assert_true(g_str_has_suffix(registry_file(r, registry_count(r) - 1), "/good.so"));
-	g_assert_null(registry_find(r, VMT_PUBLISHER, "future"));
+	g_assert_null(registry_find(r, VMT_PUBLISHER, "future", NULL));
 	g_assert_cmpstr(failure_of(r, "abi99.so"), ==,
 			"abi99.so: ABI 99, this virtmeter has 0; build it against this version's "
 			"virtmeter/plugin.h");
@@ -158,10 +159,10 @@ static void test_late(void)
 	g_assert_true(g_strv_contains(names, "late"));
 	g_free(names);
 	g_assert_false(has_library("publisher-late"));
-	g_assert_nonnull(registry_find(r, VMT_PUBLISHER, "late"));
+	g_assert_nonnull(registry_find(r, VMT_PUBLISHER, "late", NULL));
 	g_assert_true(has_library("publisher-late"));
 	g_assert_null(failure_of(r, "publisher-liar.so"));
-	g_assert_null(registry_find(r, VMT_PUBLISHER, "liar"));
+	g_assert_null(registry_find(r, VMT_PUBLISHER, "liar", NULL));
 	g_assert_cmpstr(
 		failure_of(r, "publisher-liar.so"), ==,
 		"publisher-liar.so: holds publisher honest, not what its name says; rename the file");
@@ -203,7 +204,7 @@ static void test_object(void)
 	const struct test_conf *c;
 
 	registry_load_dir(r, modules, NULL);
-	p = registry_find(r, VMT_PUBLISHER, "good");
+	p = registry_find(r, VMT_PUBLISHER, "good", NULL);
 	ini_read_text(ini, "t.conf", text, strlen(text), NULL);
 	g_assert_cmpint(plugin_object_open(p, ini, "good://me:pw@h/x?size=11", &at, false, &o, NULL,
 					   &error),
@@ -231,12 +232,12 @@ static void test_object(void)
 	g_assert_cmpint(plugin_object_open(p, ini, "good:///fail", &at, false, &o, NULL, &error),
 			==, -EACCES);
 	g_assert_cmpstr(error.text, ==, "good:///fail: told to fail");
-	p = registry_find(r, VMT_DISCOVERY, "failing");
+	p = registry_find(r, VMT_DISCOVERY, "failing", NULL);
 	g_assert_cmpint(plugin_object_open(p, ini, NULL, NULL, false, &o, NULL, &error), ==,
 			-EPERM);
 	g_assert_cmpstr(error.text, ==, g_strerror(EPERM));
 	g_assert_null(o);
-	p = registry_find(r, VMT_DISCOVERY, "first");
+	p = registry_find(r, VMT_DISCOVERY, "first", NULL);
 	g_assert_cmpint(plugin_object_open(p, ini, NULL, NULL, false, &o, NULL, &error), ==, 0);
 	g_assert_cmpstr(plugin_object_url(o), ==, "");
 	plugin_object_close(o);
@@ -252,7 +253,7 @@ static void test_check(void)
 	const struct vmt_plugin *p;
 
 	registry_load_dir(r, modules, NULL);
-	p = registry_find(r, VMT_PUBLISHER, "good");
+	p = registry_find(r, VMT_PUBLISHER, "good", NULL);
 	g_assert_cmpint(plugin_object_check(p, ini, "good:///fail", NULL, problems), ==,
 			0); /* opens nothing */
 	g_assert_cmpint(plugin_object_check(p, ini, "good:///?size=0", NULL, problems), ==,
