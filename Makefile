@@ -46,8 +46,8 @@ test: deps ## all tests; the last line sums them up
 fuzz: deps ## libFuzzer on every target, FUZZ_TIME seconds each (30)
 	@bash scripts/fuzz.sh
 
-soak: deps release ## the agent for SOAK_TIME seconds (3600) under watch: memory, files, ledger
-	@python3 tests/soak/soak.py $(RELEASE)/src/virtmeter $(SOAK_TIME)
+soak: deps release ## what takes longer than tests may: make soak ARGS=steady for one; SOAK_TIME seconds (3600) of watching
+	@BUILD=$(RELEASE) SOAK_TIME=$(SOAK_TIME) bash scripts/soak.sh $(ARGS)
 
 bench: deps release ## measures each hot path beside its limit and its peers
 	@BUILD=$(RELEASE) bash bench/run.sh $(ARGS)

@@ -3,7 +3,7 @@
 """The agent under watch for a long time: memory, files and threads do not grow, the ledger is right at
 every look, no cycle is lost, reloads are taken, the end is clean.
 
-Usage: soak.py PROGRAM [SECONDS]
+Environment: VIRTMETER (the program), SOAK_TIME (3600, seconds)
 
 The agent meters its simulated instances every second into an SQLite store and a rotated file, and is told to
 reload every 30 s.  Exit status 0 when all held; what did not is printed, a line each.
@@ -18,8 +18,8 @@ import sys
 import tempfile
 import time
 
-PROGRAM = pathlib.Path(sys.argv[1]).resolve()
-SECONDS = int(sys.argv[2]) if len(sys.argv) > 2 else 3600
+PROGRAM = pathlib.Path(os.environ["VIRTMETER"]).resolve()
+SECONDS = int(os.environ.get("SOAK_TIME", "3600"))
 LOOK = max(1, min(10, SECONDS // 60))  # seconds between two looks
 GROWTH_KIB = 2048  # resident memory, from the end of the warm-up to the end
 
@@ -129,7 +129,7 @@ def main():
                 log.seek(0)
                 print("\n".join(log.read().splitlines()[-20:]), file=sys.stderr)
     for fault in faults:
-        print(f"soak: {fault}", file=sys.stderr)
+        print(f"steady: {fault}", file=sys.stderr)
     sys.exit(1 if faults else 0)
 
 
