@@ -52,10 +52,13 @@ extern "C" {
 
 /* ------------------------------------------------------------------ common parts */
 
+struct vmt_delivery; /* opaque: what became of the parts of a frame (publisher) */
+
 /* A bounded call: stop at the deadline, stop soon after *cancel turns true. */
 struct vmt_call {
 	int64_t deadline_ns; /* vmt_clock_monotonic() time */
 	const atomic_bool *cancel; /* never NULL */
+	struct vmt_delivery *delivery; /* `publish` only, may be NULL there too */
 };
 
 /* The reason of a failure, for a person.  Written by vmt_error_set(). */
@@ -539,18 +542,52 @@ struct vmt_store_ops {
 		      struct vmt_error *error);
 };
 
+/* How a publisher cuts the rows of a frame into messages; `max_queue_length` counts these. */
+struct vmt_message_shape {
+	uint32_t samples; /* in a message at most; 0: no such bound */
+	bool mixed; /* a message may hold samples of several batches; else each batch has its own */
+	uint32_t copies; /* how often each message is sent (topics, copies by meter); 0 is 1 */
+};
+
+/* Rows `first` to `first + count - 1` of batch `batch` of a frame. */
+struct vmt_rows {
+	uint32_t batch, first, count;
+};
+
+/* For a far side that answers message by message, within a `publish` that has not returned: these rows
+ * have arrived, and need not be sent again when the frame comes back.  Does nothing for NULL, for rows
+ * out of range, of another publisher, or settled already. */
+VMT_API void vmt_delivery_confirm(struct vmt_delivery *delivery, const struct vmt_rows *rows,
+				  size_t count);
+/* These rows are refused for good: counted as dropped (`refused`) and kept as a dead letter with the
+ * `reason` (one line) and the message as it was sent (`bytes`, copied; NULL for none).  The rest of the
+ * frame goes on: whatever `publish` answers, refused rows do not come again. */
+VMT_API void vmt_delivery_refuse(struct vmt_delivery *delivery, const struct vmt_rows *rows,
+				 size_t count, const char *reason, const void *bytes, size_t len);
+/* Whether the row was confirmed or refused, in this attempt or an earlier one: leave it out. */
+VMT_API bool vmt_delivery_settled(const struct vmt_delivery *delivery, uint32_t batch,
+				  uint32_t row);
+/* The far side asks not to be tried again within `ns` (HTTP's Retry-After); at most an hour. */
+VMT_API void vmt_delivery_pause(struct vmt_delivery *delivery, int64_t ns);
+
+/* Every publisher's URL may also have policy, max_queue_length and max_retry: the host takes them out
+ * and does what they say. */
 struct vmt_publisher_ops {
 	/* Checks what can be checked without the far side (a bad URL fails here); connects later.
 	 * With `read_only` only the store's queries will be called, and nothing is created. */
 	int (*open)(const void *conf, const struct vmt_url *url, bool read_only, void **ret_self,
 		    struct vmt_error *error);
 	/* Sends those batches of *frame whose `publishers` has `bit`.
-	 * 0: the far side has all of them.  -EBADMSG: refused for good, do not send again.  Any other
-	 * -errno: not now; the host calls again with the same frame (the same ids) after a while. */
+	 * 0: the far side has all of them, but for those told as refused (vmt_delivery_refuse).
+	 * -EBADMSG: what is not settled yet is refused for good.  Any other -errno: not now; unless the
+	 * policy is to drop, the host calls again with the same frame (the same ids) after a while,
+	 * vmt_delivery_pause() at least. */
 	int (*publish)(void *self, const struct vmt_frame *frame, uint64_t bit,
 		       const struct vmt_call *call, struct vmt_error *error);
 	void (*close)(void *self); /* accepts NULL */
 	const struct vmt_store_ops *store; /* NULL: not a store */
+	/* Asked once, after `open`.  NULL: a frame is one message. */
+	void (*shape)(void *self, struct vmt_message_shape *ret_shape);
 };
 
 /* ------------------------------------------------------------------ transformer, receiver */

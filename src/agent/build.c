@@ -58,6 +58,7 @@ static struct agent_outlet *find_outlet(GPtrArray *list, const char *url)
 static int open_publisher(struct build *b, const struct polling_text *text, struct agent_outlet *ao,
 			  struct vmt_error *error)
 {
+	struct outlet_parts parts = { .timeout_ns = b->plan->settings.publish_timeout_ns };
 	const struct vmt_plugin *plugin;
 	struct vmt_error why;
 	struct url *url;
@@ -78,8 +79,11 @@ static int open_publisher(struct build *b, const struct polling_text *text, stru
 	if (ret < 0) {
 		return ret;
 	}
-	ret = outlet_new(b->agent->spool, plugin_object_url(ao->object), plugin->ops.publisher,
-			 ao->object->self, b->plan->settings.publish_timeout_ns, &ao->outlet);
+	parts.url = plugin_object_url(ao->object);
+	parts.ops = plugin->ops.publisher;
+	parts.self = ao->object->self;
+	parts.policy = ao->object->policy;
+	ret = outlet_new(b->agent->spool, &parts, &ao->outlet);
 	if (ret < 0) {
 		plugin_object_close(ao->object);
 		ao->object = NULL;

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "base/wait.h"
+#include "model/delivery.h"
 #include "model/frame.h"
 
 #define BACKOFF_FIRST_NS NS_PER_S
@@ -25,12 +26,14 @@
 struct outlet {
 	char *url;
 	struct spool *spool;
-	const struct vmt_publisher_ops *ops;
-	void *self;
-	int64_t timeout_ns;
+	struct outlet_parts parts;
 	unsigned cursor;
 	uint64_t bit;
 	pthread_t thread;
+	/* the thread's own */
+	struct vmt_delivery delivery;
+	int64_t failures; /* of the frame in hand */
+	/* any thread's */
 	atomic_bool cancel;
 	struct wait wait;
 	/* below: under `wait` */
@@ -87,31 +90,105 @@ static int64_t jitter(const struct outlet *o, int64_t backoff_ns)
 	return (int64_t)(h % (uint64_t)(backoff_ns / 5));
 }
 
+/* Tells the log what became of the frame; what is neither confirmed nor refused is dropped for
+ * `reason`, or, with -1, confirmed. */
+static void settle(struct outlet *o, int reason)
+{
+	struct vmt_delivery *d = &o->delivery;
+	struct spool_result result = { .confirmed = d->confirmed, .refused = d->refused };
+	uint64_t rest = d->total - d->confirmed - d->refused;
+
+	if (reason < 0) {
+		result.confirmed += rest;
+	} else {
+		result.dropped = rest;
+		result.reason = (enum spool_reason)reason;
+	}
+	spool_settle_frame(o->spool, o->cursor, &result);
+	delivery_end(d);
+	o->failures = 0;
+}
+
+/* Whether the policy gives the frame up after another failure, and for what reason it is dropped. */
+static bool gives_up(struct outlet *o, enum spool_reason *ret_reason)
+{
+	const struct policy *p = &o->parts.policy;
+
+	o->failures++;
+	if (p->kind == POLICY_DROP) {
+		*ret_reason = SPOOL_FAILED;
+		return true;
+	}
+	*ret_reason = SPOOL_RETRIES;
+	return p->kind == POLICY_DEFAULT && !spool_is_durable(o->spool) &&
+	       o->failures >= p->max_retry;
+}
+
+/* Refused rows are an error that stays: one line for all of them. */
+static void tell_refused(struct outlet *o, uint64_t before)
+{
+	const struct vmt_delivery *d = &o->delivery;
+	char text[sizeof(o->last_error)];
+
+	if (d->refused == before) {
+		return;
+	}
+	g_snprintf(text, sizeof(text), "%s: %" G_GUINT64_FORMAT " samples refused: %s",
+		   o->parts.url, d->refused - before, d->letter[d->letters - 1].reason);
+	log_error("%s; they are dropped", text);
+	note(o, OUTLET_OK, text);
+}
+
 /* One attempt.  0: settled, else the errno to retry for. */
 static int attempt(struct outlet *o, const struct frame *frame)
 {
-	struct vmt_call call = { .deadline_ns =
-					 MIN(clock_monotonic() + o->timeout_ns, leave_time(o)),
-				 .cancel = &o->cancel };
+	struct vmt_call call = { .deadline_ns = MIN(clock_monotonic() + o->parts.timeout_ns,
+						    leave_time(o)),
+				 .cancel = &o->cancel,
+				 .delivery = &o->delivery };
 	struct vmt_error error = { .text = "" };
-	int ret = o->ops->publish(o->self, &frame->public, o->bit, &call, &error);
+	enum spool_reason reason;
+	uint64_t refused;
+	int ret;
 
-	if (ret >= 0) {
-		spool_confirm(o->spool, o->cursor);
-		note(o, OUTLET_OK, NULL);
-		return 0;
-	}
-	if (error.text[0] == '\0') {
+	delivery_begin(&o->delivery, &frame->public, o->bit);
+	refused = o->delivery.refused;
+	ret = o->parts.ops->publish(o->parts.self, &frame->public, o->bit, &call, &error);
+	if (ret < 0 && error.text[0] == '\0') {
 		vmt_error_set(&error, ret, "%s: %s", o->url, g_strerror(-ret));
+	}
+	if (ret >= 0) {
+		note(o, OUTLET_OK, NULL);
+		tell_refused(o, refused);
+		settle(o, -1);
+		return 0;
 	}
 	if (ret == -EBADMSG) {
 		log_error("%s; these samples are dropped", error.text);
-		spool_drop(o->spool, o->cursor, SPOOL_REFUSED);
 		note(o, OUTLET_OK, error.text);
+		delivery_refuse_rest(&o->delivery, error.text);
+		settle(o, SPOOL_REFUSED);
 		return 0;
 	}
+	tell_refused(o, refused);
 	note(o, OUTLET_RETRYING, error.text);
+	/* a call cut short by leaving is none of the far side's failures */
+	if (clock_monotonic() < leave_time(o) && gives_up(o, &reason)) {
+		log_error("%s; %" G_GUINT64_FORMAT " samples are dropped", error.text,
+			  o->delivery.total - o->delivery.confirmed - o->delivery.refused);
+		settle(o, (int)reason);
+		return 0;
+	}
 	return ret;
+}
+
+/* What is left when the thread ends.  Rows that arrived are confirmed all the same. */
+static void settle_all(struct outlet *o)
+{
+	if (o->delivery.frame) {
+		settle(o, (int)o->abort_reason);
+	}
+	spool_cursor_settle(o->spool, o->cursor, o->abort_reason);
 }
 
 static void *outlet_run(void *arg)
@@ -124,7 +201,7 @@ static void *outlet_run(void *arg)
 		if (attempt(o, frame) == 0) {
 			backoff_ns = 0;
 		} else if (clock_monotonic() < leave_time(o)) {
-			backoff_ns = next_backoff(backoff_ns);
+			backoff_ns = MAX(next_backoff(backoff_ns), o->delivery.pause_ns);
 			log_warn("%s; retrying in %" G_GINT64_FORMAT " s", o->last_error,
 				 backoff_ns / NS_PER_S);
 			rest(o, backoff_ns + jitter(o, backoff_ns));
@@ -133,7 +210,7 @@ static void *outlet_run(void *arg)
 			break;
 		}
 	}
-	spool_cursor_settle(o->spool, o->cursor, o->abort_reason);
+	settle_all(o);
 	wait_lock(&o->wait);
 	o->done = true;
 	wait_unlock(&o->wait);
@@ -147,12 +224,12 @@ static struct outlet *outlet_alloc(const char *url)
 	o->url = g_strdup(url);
 	o->leave_ns = INT64_MAX;
 	o->abort_reason = SPOOL_SHUTDOWN;
+	delivery_init(&o->delivery);
 	wait_init(&o->wait);
 	return o;
 }
 
-int outlet_new(struct spool *spool, const char *url, const struct vmt_publisher_ops *ops,
-	       void *self, int64_t timeout_ns, struct outlet **ret_outlet)
+int outlet_new(struct spool *spool, const struct outlet_parts *parts, struct outlet **ret_outlet)
 {
 	struct outlet *o;
 	int cursor = spool_cursor_add(spool), ret;
@@ -160,11 +237,10 @@ int outlet_new(struct spool *spool, const char *url, const struct vmt_publisher_
 	if (cursor < 0) {
 		return cursor;
 	}
-	o = outlet_alloc(url);
+	o = outlet_alloc(parts->url);
 	o->spool = spool;
-	o->ops = ops;
-	o->self = self;
-	o->timeout_ns = timeout_ns;
+	o->parts = *parts;
+	o->parts.url = o->url;
 	o->cursor = (unsigned)cursor;
 	o->bit = UINT64_C(1) << cursor;
 	ret = thread_start(&o->thread, "publish", outlet_run, o);
@@ -250,6 +326,7 @@ void outlet_free(struct outlet *outlet)
 		thread_join(outlet->thread);
 		spool_cursor_remove(outlet->spool, outlet->cursor);
 	}
+	delivery_fini(&outlet->delivery);
 	wait_fini(&outlet->wait);
 	g_free(outlet->url);
 	g_free(outlet);

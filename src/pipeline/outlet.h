@@ -1,18 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An outlet: one publisher at work.  It owns a cursor of the log and a thread that takes the oldest
- * frame, hands it to the publisher and settles it: confirmed, refused for good, or tried again after
- * a pause that doubles from 1 s to 60 s (with up to a fifth of it at random, so that many hosts do not
- * come back in step).  One outlet's trouble never touches another's.
+ * frame, hands it to the publisher and settles it: confirmed, refused for good, or, as the publisher's
+ * policy says, dropped or tried again after a pause that doubles from 1 s to 60 s (with up to a fifth
+ * of it at random, so that many hosts do not come back in step).  Rows that the publisher settled by
+ * themselves (vmt_delivery_*) are counted so, whatever becomes of the rest.  One outlet's trouble never
+ * touches another's.
  */
 #ifndef PIPELINE_OUTLET_H
 #define PIPELINE_OUTLET_H
 
 #include <virtmeter/plugin.h>
 
+#include "plugin/policy.h"
 #include "spool/spool.h"
 
 struct outlet;
+
+/* A publisher, and how it is to be used. */
+struct outlet_parts {
+	const char *url; /* without secrets; copied */
+	const struct vmt_publisher_ops
+		*ops; /* these two stay the caller's and must outlive the outlet */
+	void *self;
+	struct policy policy;
+	int64_t timeout_ns; /* bound of one attempt */
+};
 
 enum outlet_state { OUTLET_OK, OUTLET_RETRYING, OUTLET_FAILED };
 
@@ -22,10 +35,8 @@ struct outlet_status {
 	struct spool_ledger ledger;
 };
 
-/* Starts the thread.  `url` (without secrets) is copied; `ops`, `self` stay the caller's and must
- * outlive the outlet.  `timeout_ns` bounds one attempt.  -ENOSPC: too many publishers. */
-int outlet_new(struct spool *spool, const char *url, const struct vmt_publisher_ops *ops,
-	       void *self, int64_t timeout_ns, struct outlet **ret_outlet);
+/* Starts the thread.  -ENOSPC: too many publishers. */
+int outlet_new(struct spool *spool, const struct outlet_parts *parts, struct outlet **ret_outlet);
 /* The publisher could not be opened: it takes nothing, but status tells of it. */
 struct outlet *outlet_new_failed(const char *url, const char *reason);
 

@@ -20,6 +20,8 @@ static struct spool *spool;
 struct far_side {
 	unsigned failing, calls;
 	bool refuses, hangs;
+	bool piecemeal; /* answers row by row: row 0 refused, row 1 arrived, then as above */
+	int64_t pause_ns; /* asks for this much when it fails */
 	uint64_t got;
 	int64_t at[100]; /* when it was called */
 };
@@ -37,17 +39,26 @@ static int far_publish(void *self, const struct vmt_frame *frame, uint64_t bit,
 		}
 		return vmt_error_set(error, -ETIMEDOUT, "far: no answer");
 	}
+	if (far->piecemeal) {
+		vmt_delivery_refuse(call->delivery, &(struct vmt_rows){ 0, 0, 1 }, 1, "no", "x", 1);
+		if (!vmt_delivery_settled(call->delivery, 0, 1)) {
+			far->got++;
+		}
+		vmt_delivery_confirm(call->delivery, &(struct vmt_rows){ 0, 1, 1 }, 1);
+	}
 	if (far->failing > 0) {
 		far->failing--;
+		vmt_delivery_pause(call->delivery, far->pause_ns);
 		return vmt_error_set(error, -ECONNREFUSED, "far: connect: Connection refused");
 	}
 	if (far->refuses) {
 		return vmt_error_set(error, -EBADMSG, "far: not this one");
 	}
-	far->got += frame_rows_for(frame, bit);
+	far->got += frame_rows_for(frame, bit) - (far->piecemeal ? 2 : 0);
 	return 0;
 }
 
+static const struct policy keep = { .kind = POLICY_QUEUE, .max_retry = 100 };
 static const struct vmt_publisher_ops far_ops = { .publish = far_publish };
 
 static struct frame *make_frame(unsigned rows)
@@ -70,12 +81,17 @@ static struct frame *make_frame(unsigned rows)
 	return frame;
 }
 
-static struct outlet *open_outlet(struct far_side *far)
+static struct outlet *open_outlet(struct far_side *far, struct policy policy)
 {
+	const struct outlet_parts parts = { .url = "far://",
+					    .ops = &far_ops,
+					    .self = far,
+					    .policy = policy,
+					    .timeout_ns = 30 * NS_PER_S };
 	struct outlet *o = NULL;
 
 	spool = spool_new_memory(&(struct spool_limits){ 100, 1 << 30 });
-	g_assert_cmpint(outlet_new(spool, "far://", &far_ops, far, 30 * NS_PER_S, &o), ==, 0);
+	g_assert_cmpint(outlet_new(spool, &parts, &o), ==, 0);
 	return o;
 }
 
@@ -98,7 +114,7 @@ static struct outlet_status close_outlet(struct outlet *o, int64_t within_ns)
 static void test_confirm(void)
 {
 	struct far_side far = { .failing = 0 };
-	struct outlet *o = open_outlet(&far);
+	struct outlet *o = open_outlet(&far, keep);
 	struct outlet_status st;
 
 	spool_append(spool, make_frame(3));
@@ -113,7 +129,7 @@ static void test_confirm(void)
 static void test_retry(void)
 {
 	struct far_side far = { .failing = 10 };
-	struct outlet *o = open_outlet(&far);
+	struct outlet *o = open_outlet(&far, keep);
 	struct outlet_status st;
 
 	spool_append(spool, make_frame(3));
@@ -140,7 +156,7 @@ static void test_retry(void)
 static void test_refused(void)
 {
 	struct far_side far = { .refuses = true };
-	struct outlet *o = open_outlet(&far);
+	struct outlet *o = open_outlet(&far, keep);
 	struct outlet_status st;
 
 	spool_append(spool, make_frame(3));
@@ -156,7 +172,7 @@ static void test_refused(void)
 static void test_leave(void)
 {
 	struct far_side far = { .failing = UINT_MAX };
-	struct outlet *o = open_outlet(&far);
+	struct outlet *o = open_outlet(&far, keep);
 	struct outlet_status st;
 	int64_t began;
 
@@ -172,7 +188,7 @@ static void test_leave(void)
 static void test_abort(void)
 {
 	struct far_side far = { .hangs = true };
-	struct outlet *o = open_outlet(&far);
+	struct outlet *o = open_outlet(&far, keep);
 	struct outlet_status st;
 
 	spool_append(spool, make_frame(3));
@@ -184,6 +200,83 @@ static void test_abort(void)
 	g_assert_cmpuint(st.ledger.dropped[SPOOL_REMOVED], ==, 3);
 	outlet_free(o);
 	spool_free(spool);
+}
+
+/* Rows settled by themselves stay so over the attempts that follow, and are counted as what they are. */
+static void test_piecemeal(void)
+{
+	struct far_side far = { .piecemeal = true, .failing = 3 };
+	struct outlet *o = open_outlet(&far, keep);
+	struct outlet_status st;
+
+	spool_append(spool, make_frame(5));
+	wait_sleep(2 * NS_PER_S);
+	outlet_status(o, &st);
+	g_assert_cmpuint(st.ledger.queued, ==, 5); /* until the frame is settled */
+	wait_sleep(100 * NS_PER_S);
+	outlet_status(o, &st);
+	g_assert_cmpuint(far.calls, ==, 4);
+	g_assert_cmpuint(far.got, ==, 4); /* row 1 once, and three */
+	g_assert_cmpuint(st.ledger.confirmed, ==, 4);
+	g_assert_cmpuint(st.ledger.dropped[SPOOL_REFUSED], ==, 1);
+	/* given up half way: what arrived is confirmed */
+	far.failing = UINT_MAX;
+	spool_append(spool, make_frame(5));
+	wait_sleep(10 * NS_PER_S);
+	st = close_outlet(o, NS_PER_S);
+	g_assert_cmpuint(st.ledger.confirmed, ==, 5);
+	g_assert_cmpuint(st.ledger.dropped[SPOOL_REFUSED], ==, 2);
+	g_assert_cmpuint(st.ledger.dropped[SPOOL_SHUTDOWN], ==, 3);
+	g_assert_cmpuint(st.ledger.queued, ==, 0);
+}
+
+/* policy=drop: one attempt each, and the next frame is not held up by a pause. */
+static void test_drop(void)
+{
+	struct far_side far = { .failing = 2 };
+	struct outlet *o = open_outlet(&far, (struct policy){ POLICY_DROP, 0, 100 });
+	struct outlet_status st;
+
+	spool_append(spool, make_frame(3));
+	spool_append(spool, make_frame(2));
+	spool_append(spool, make_frame(4));
+	wait_sleep(NS_PER_S / 10);
+	g_assert_cmpuint(far.calls, ==, 3);
+	st = close_outlet(o, NS_PER_S);
+	g_assert_cmpuint(st.ledger.dropped[SPOOL_FAILED], ==, 5);
+	g_assert_cmpuint(st.ledger.confirmed, ==, 4);
+	g_assert_cmpuint(st.ledger.queued, ==, 0);
+}
+
+/* policy=default without a durable log: max_retry failures, then the frame goes. */
+static void test_max_retry(void)
+{
+	struct far_side far = { .failing = 4 };
+	struct outlet *o = open_outlet(&far, (struct policy){ POLICY_DEFAULT, 0, 3 });
+	struct outlet_status st;
+
+	spool_append(spool, make_frame(3));
+	spool_append(spool, make_frame(2));
+	wait_sleep(100 * NS_PER_S);
+	g_assert_cmpuint(far.calls, ==, 5); /* 3 in vain, 1 failure and 1 success */
+	st = close_outlet(o, NS_PER_S);
+	g_assert_cmpuint(st.ledger.dropped[SPOOL_RETRIES], ==, 3);
+	g_assert_cmpuint(st.ledger.confirmed, ==, 2);
+}
+
+/* The far side says when it wants to be asked again. */
+static void test_pause(void)
+{
+	struct far_side far = { .failing = 1, .pause_ns = 30 * NS_PER_S };
+	struct outlet *o = open_outlet(&far, keep);
+
+	spool_append(spool, make_frame(3));
+	wait_sleep(100 * NS_PER_S);
+	g_assert_cmpuint(far.calls, ==, 2);
+	g_assert_cmpint(far.at[1] - far.at[0], >=, 30 * NS_PER_S);
+	g_assert_cmpint(far.at[1] - far.at[0], <=, 36 * NS_PER_S);
+	close_outlet(o, NS_PER_S);
+	g_assert_cmpuint(far.got, ==, 3);
 }
 
 static void test_failed(void)
@@ -215,6 +308,10 @@ int main(int argc, char **argv)
 	g_test_add_func("/outlet/refused", test_refused);
 	g_test_add_func("/outlet/leave", test_leave);
 	g_test_add_func("/outlet/abort", test_abort);
+	g_test_add_func("/outlet/piecemeal", test_piecemeal);
+	g_test_add_func("/outlet/drop", test_drop);
+	g_test_add_func("/outlet/max-retry", test_max_retry);
+	g_test_add_func("/outlet/pause", test_pause);
 	g_test_add_func("/outlet/failed", test_failed);
 	ret = g_test_run();
 	resource_unref(resource);

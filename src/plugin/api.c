@@ -9,7 +9,9 @@ void (*const registry_api[])(void) = {
 	(void (*)(void))vmt_snapshot_add,    (void (*)(void))vmt_inspection_stamp,
 	(void (*)(void))vmt_inspection_disk, (void (*)(void))vmt_inspection_nic,
 	(void (*)(void))vmt_inspection_call, (void (*)(void))vmt_batch_id,
-	(void (*)(void))vmt_samples_add,     (void (*)(void))vmt_clock_monotonic,
+	(void (*)(void))vmt_samples_add,     (void (*)(void))vmt_delivery_confirm,
+	(void (*)(void))vmt_delivery_refuse, (void (*)(void))vmt_delivery_settled,
+	(void (*)(void))vmt_delivery_pause,  (void (*)(void))vmt_clock_monotonic,
 	(void (*)(void))vmt_clock_real,      (void (*)(void))vmt_log,
 	(void (*)(void))vmt_error_set,       NULL,
 };

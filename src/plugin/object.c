@@ -36,6 +36,7 @@ static int configure(struct plugin_object *o, const struct ini *ini, const char 
 {
 	const struct vmt_plugin *p = o->plugin;
 	struct vmt_error error = { "" };
+	int ret = 0;
 
 	if (needs_url(p) && !url_text) {
 		problems_add(problems, PROBLEM_ERROR, url_at, "%s %s: no URL; write %s://...",
@@ -46,8 +47,14 @@ static int configure(struct plugin_object *o, const struct ini *ini, const char 
 		problems_add(problems, PROBLEM_ERROR, url_at, "%s", error.text);
 		return -EINVAL;
 	}
+	if (p->ns == VMT_PUBLISHER) {
+		ret = policy_decode(o->url, url_at, o->arena, &o->policy, problems);
+	}
 	o->conf = arena_alloc0(o->arena, p->conf_size ? p->conf_size : 1);
-	return options_decode(p->options, ini, o->url, url_at, o->arena, o->conf, problems);
+	if (options_decode(p->options, ini, o->url, url_at, o->arena, o->conf, problems) < 0) {
+		ret = -EINVAL;
+	}
+	return ret;
 }
 
 static int call_open(struct plugin_object *o, bool read_only, struct vmt_error *error)

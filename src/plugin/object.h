@@ -9,10 +9,12 @@
 #include <virtmeter/plugin.h>
 
 #include "conf/ini.h"
+#include "plugin/policy.h"
 
 struct plugin_object {
 	const struct vmt_plugin *plugin;
 	void *self; /* for the plugin's operations */
+	struct policy policy; /* of a publisher */
 	/* private */
 	void *conf;
 	struct arena *arena;

@@ -17,7 +17,8 @@
 static const char *const reason_names[SPOOL_REASONS] = {
 	[SPOOL_OVERFLOW] = "overflow",   [SPOOL_REFUSED] = "refused",
 	[SPOOL_SHUTDOWN] = "shutdown",   [SPOOL_REMOVED] = "removed",
-	[SPOOL_DISCARDED] = "discarded",
+	[SPOOL_DISCARDED] = "discarded", [SPOOL_FAILED] = "failed",
+	[SPOOL_RETRIES] = "retries",
 };
 
 const char *spool_reason_name(enum spool_reason reason)
@@ -47,6 +48,11 @@ struct spool *spool_new_memory(const struct spool_limits *limits)
 struct spool *spool_new_null(void)
 {
 	return spool_new(&spool_null, NULL);
+}
+
+bool spool_is_durable(const struct spool *spool)
+{
+	return false;
 }
 
 void spool_free(struct spool *spool)
@@ -137,20 +143,28 @@ static void count_produced(struct spool *spool, const struct frame *frame, uint6
 	}
 }
 
-void spool_settle(struct spool *spool, const struct frame *frame, unsigned cursor, int reason)
+void spool_settle(struct spool *spool, const struct frame *frame, unsigned cursor,
+		  const struct spool_result *result)
 {
 	struct spool_ledger *l = &spool->cursor[cursor].ledger;
 	uint64_t n = count_for(frame, cursor);
 
 	assert(l->queued >= n && l->queue_frames > 0);
+	assert(result->confirmed + result->refused + result->dropped == n);
 	l->queued -= n;
 	l->queue_frames--;
 	l->queue_bytes -= frame_bytes(frame);
-	if (reason < 0) {
-		l->confirmed += n;
-	} else {
-		l->dropped[reason] += n;
-	}
+	l->confirmed += result->confirmed;
+	l->dropped[SPOOL_REFUSED] += result->refused;
+	l->dropped[result->reason] += result->dropped;
+}
+
+void spool_settle_as(struct spool *spool, const struct frame *frame, unsigned cursor,
+		     enum spool_reason reason)
+{
+	const struct spool_result all = { .dropped = count_for(frame, cursor), .reason = reason };
+
+	spool_settle(spool, frame, cursor, &all);
 }
 
 void spool_append(struct spool *spool, struct frame *frame)
@@ -183,7 +197,7 @@ const struct frame *spool_next(struct spool *spool, unsigned cursor, int64_t dea
 	return frame;
 }
 
-static void finish(struct spool *spool, unsigned cursor, int reason)
+void spool_settle_frame(struct spool *spool, unsigned cursor, const struct spool_result *result)
 {
 	const struct frame *frame;
 
@@ -191,18 +205,28 @@ static void finish(struct spool *spool, unsigned cursor, int reason)
 	frame = spool->cursor[cursor].taken;
 	assert(frame);
 	spool->cursor[cursor].taken = NULL;
-	spool->twin->release(spool, cursor, frame, reason);
+	spool->twin->release(spool, cursor, frame, result);
 	wait_unlock(&spool->wait);
+}
+
+/* The cursor's samples of the frame in its hand. */
+static uint64_t in_hand(struct spool *spool, unsigned cursor)
+{
+	assert(spool->cursor[cursor].taken);
+	return count_for(spool->cursor[cursor].taken, cursor);
 }
 
 void spool_confirm(struct spool *spool, unsigned cursor)
 {
-	finish(spool, cursor, -1);
+	spool_settle_frame(spool, cursor,
+			   &(struct spool_result){ .confirmed = in_hand(spool, cursor) });
 }
 
 void spool_drop(struct spool *spool, unsigned cursor, enum spool_reason reason)
 {
-	finish(spool, cursor, (int)reason);
+	spool_settle_frame(spool, cursor,
+			   &(struct spool_result){ .dropped = in_hand(spool, cursor),
+						   .reason = reason });
 }
 
 void spool_ledger(struct spool *spool, unsigned cursor, struct spool_ledger *ret_ledger)

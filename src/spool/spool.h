@@ -15,11 +15,12 @@
  *
  * Twins behind the same operations: memory (frames by reference) and null (keeps nothing: all is
  * `discarded`).  All functions may be called from any thread, except that one cursor's spool_next,
- * spool_confirm, spool_drop belong to one thread.  Appending takes the caller's reference.
+ * spool_settle_frame, spool_confirm, spool_drop belong to one thread.  Appending takes the caller's reference.
  */
 #ifndef SPOOL_SPOOL_H
 #define SPOOL_SPOOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct frame;
@@ -30,6 +31,8 @@ struct spool;
 enum spool_reason {
 	SPOOL_OVERFLOW, /* the log's bound was reached */
 	SPOOL_REFUSED, /* the far side refused it for good */
+	SPOOL_FAILED, /* could not be delivered, and the policy is to drop */
+	SPOOL_RETRIES, /* could not be delivered, however often it was tried */
 	SPOOL_SHUTDOWN, /* not delivered when the time for leaving was up */
 	SPOOL_REMOVED, /* the publisher was taken out of the configuration */
 	SPOOL_DISCARDED, /* the null log keeps nothing */
@@ -52,6 +55,8 @@ struct spool_ledger {
 
 struct spool *spool_new_memory(const struct spool_limits *limits);
 struct spool *spool_new_null(void);
+/* Whether what is queued outlives the process. */
+bool spool_is_durable(const struct spool *spool);
 /* Frames still held are given back.  No thread may be inside. */
 void spool_free(struct spool *spool);
 
@@ -73,6 +78,13 @@ void spool_append(struct spool *spool, struct frame *frame);
  * at the deadline (CLOCK_MONOTONIC ns), or at once when the cursor is finished and nothing is left.
  * The frame stays valid until the cursor's spool_confirm or spool_drop. */
 const struct frame *spool_next(struct spool *spool, unsigned cursor, int64_t deadline_ns);
+/* What became of the frame at hand; the sum is the cursor's samples of it. */
+struct spool_result {
+	uint64_t confirmed, refused, dropped;
+	enum spool_reason reason; /* of `dropped` */
+};
+void spool_settle_frame(struct spool *spool, unsigned cursor, const struct spool_result *result);
+/* All of it. */
 void spool_confirm(struct spool *spool, unsigned cursor);
 void spool_drop(struct spool *spool, unsigned cursor, enum spool_reason reason);
 

@@ -50,7 +50,7 @@ static bool drop_entry(struct spool *s, struct spool_entry *e)
 	for (unsigned c = 0; c < SPOOL_CURSORS; c++) {
 		if ((e->pending >> c & 1) && s->cursor[c].taken != e->frame) {
 			e->pending &= ~(UINT64_C(1) << c);
-			spool_settle(s, e->frame, c, SPOOL_OVERFLOW);
+			spool_settle_as(s, e->frame, c, SPOOL_OVERFLOW);
 		}
 	}
 	return e->pending == 0;
@@ -101,7 +101,8 @@ static const struct frame *memory_oldest(struct spool *s, unsigned cursor)
 	return NULL;
 }
 
-static void memory_release(struct spool *s, unsigned cursor, const struct frame *frame, int reason)
+static void memory_release(struct spool *s, unsigned cursor, const struct frame *frame,
+			   const struct spool_result *result)
 {
 	for (uint32_t i = 0; i < s->length; i++) {
 		struct spool_entry *e = entry_at(s, i);
@@ -109,7 +110,7 @@ static void memory_release(struct spool *s, unsigned cursor, const struct frame 
 		if (e->frame == frame) {
 			assert(e->pending >> cursor & 1);
 			e->pending &= ~(UINT64_C(1) << cursor);
-			spool_settle(s, frame, cursor, reason);
+			spool_settle(s, frame, cursor, result);
 			if (e->pending == 0) {
 				remove_entry(s, i);
 			}
@@ -126,7 +127,7 @@ static void memory_forget(struct spool *s, unsigned cursor, enum spool_reason re
 
 		if (e->pending >> cursor & 1) {
 			e->pending &= ~(UINT64_C(1) << cursor);
-			spool_settle(s, e->frame, cursor, (int)reason);
+			spool_settle_as(s, e->frame, cursor, reason);
 		}
 		if (e->pending == 0) {
 			remove_entry(s, i);

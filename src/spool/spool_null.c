@@ -12,7 +12,7 @@ static void null_append(struct spool *spool, struct frame *frame)
 
 	for (unsigned c = 0; c < SPOOL_CURSORS; c++) {
 		if (audience >> c & 1) {
-			spool_settle(spool, frame, c, SPOOL_DISCARDED);
+			spool_settle_as(spool, frame, c, SPOOL_DISCARDED);
 		}
 	}
 	frame_unref(frame);
@@ -24,7 +24,7 @@ static const struct frame *null_oldest(struct spool *spool, unsigned cursor)
 }
 
 static void null_release(struct spool *spool, unsigned cursor, const struct frame *frame,
-			 int reason)
+			 const struct spool_result *result)
 {
 }
 

@@ -16,9 +16,9 @@ struct spool_twin {
 	void (*append)(struct spool *spool, struct frame *frame);
 	/* Oldest frame with something for the cursor, or NULL. */
 	const struct frame *(*oldest)(struct spool *spool, unsigned cursor);
-	/* The cursor is done with the frame; reason -1: confirmed. */
+	/* The cursor is done with the frame. */
 	void (*release)(struct spool *spool, unsigned cursor, const struct frame *frame,
-			int reason);
+			const struct spool_result *result);
 	/* All that is queued for the cursor is dropped. */
 	void (*forget)(struct spool *spool, unsigned cursor, enum spool_reason reason);
 	/* Gives back every frame. */
@@ -53,7 +53,11 @@ struct spool {
 
 /* The cursors in use that the frame has samples for, as bits. */
 uint64_t spool_audience(const struct spool *spool, const struct frame *frame);
-/* The frame is no longer queued for the cursor: confirmed (reason -1), or dropped. */
-void spool_settle(struct spool *spool, const struct frame *frame, unsigned cursor, int reason);
+/* The frame is no longer queued for the cursor. */
+void spool_settle(struct spool *spool, const struct frame *frame, unsigned cursor,
+		  const struct spool_result *result);
+/* The same: dropped whole. */
+void spool_settle_as(struct spool *spool, const struct frame *frame, unsigned cursor,
+		     enum spool_reason reason);
 
 #endif

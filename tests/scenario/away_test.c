@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A far side that is away for hours, beside one that is not: neither the poll nor the other publisher
- * takes notice; what fits the queue arrives later, in order, once; what does not fit is counted.
+ * takes notice; under policy=queue what fits the queue arrives later, in order, once; what does not fit is
+ * counted.
  */
 #include "tests/scenario/stage.h"
 
@@ -31,7 +32,7 @@ static void test_away(void)
 
 	/* some 60 attempts an hour: away for about two hours */
 	stage_open(&stage, "[simulated]\ninstances = 2\nstopped = 0\n", INTERVAL,
-		   "'test://?keep=1000000', 'test://?keep=1000001&fail=120'");
+		   "'test://?keep=1000000', 'test://?keep=1000001&fail=120&policy=queue'");
 	for (unsigned h = 1; h <= 4; h++) {
 		stage_at(&stage, h * HOUR, look);
 	}

@@ -83,7 +83,7 @@ static void lab_close(struct lab *lab)
 
 static struct vmt_call call_for(int64_t ns)
 {
-	return (struct vmt_call){ clock_monotonic() + ns, &never };
+	return (struct vmt_call){ .deadline_ns = clock_monotonic() + ns, .cancel = &never };
 }
 
 static int discover(struct lab *lab)
