@@ -7,6 +7,8 @@
 #define LOG_NAME "libvirt"
 
 #include "plugins/libvirt/connection.h"
+#include "plugins/libvirt/process.h"
+#include "plugins/libvirt/suspects.h"
 #include "plugins/libvirt/uri.h"
 
 #include "base/clock.h"
@@ -24,6 +26,8 @@
 #define BACKOFF_LOCAL (8 * NS_PER_S) /* asking a local socket costs nothing, a missed cycle does */
 #define BACKOFF_REMOTE (60 * NS_PER_S)
 #define LOOK_NS (500 * NS_PER_MS) /* how soon a cancel is seen */
+#define SILENCE_NS                                                                                 \
+	(1 * NS_PER_S) /* a light call that is out for so long says that nobody answers */
 #define GOODBYE_NS (1 * NS_PER_S) /* for a connection to close in good order */
 
 enum { KEEPALIVE_S = 10, KEEPALIVE_COUNT = 3 }; /* a frozen daemon is seen after 40 s */
@@ -33,12 +37,27 @@ struct hub {
 	bool read_write;
 	unsigned refs; /* guarded by hubs_lock */
 	struct hub *next;
+	struct suspects *suspects;
+	struct processes *processes; /* NULL: on another host */
 	struct wait lock; /* guards all below; nobody waits on it */
 	int64_t retry_ns, backoff_ns; /* when the next attempt to connect may be made; 0: now */
 	uint64_t attempts;
 	int err; /* of the last attempt, with its text */
 	char text[400];
-	unsigned left;
+	unsigned left[CALLER_KINDS];
+	unsigned cap; /* of heavy ones */
+};
+
+struct bell {
+	atomic_uint refs;
+	struct wait wait; /* guards `rung` */
+	bool rung;
+};
+
+struct flight {
+	atomic_uint refs;
+	atomic_bool done;
+	int result; /* once done */
 };
 
 enum job_state { JOB_READY, JOB_RUNNING, JOB_DONE };
@@ -54,11 +73,14 @@ struct job {
 	int result;
 	uint64_t calls;
 	struct vmt_error error;
+	struct bell *bell; /* counted; NULL: none */
+	struct flight *flight; /* counted */
 };
 
 struct seat {
 	atomic_uint refs; /* of its thread, its caller, its jobs */
 	struct hub *hub; /* counted */
+	enum caller_kind kind;
 	pthread_t thread;
 	struct session session; /* the thread's own */
 	struct wait wait; /* guards all below and the state of the job */
@@ -70,7 +92,10 @@ struct seat {
 
 struct caller {
 	struct hub *hub;
+	enum caller_kind kind;
 	struct seat *seat; /* NULL: none yet */
+	struct flight *last; /* of a light one: the call that it left behind; counted */
+	int64_t left_ns; /* when that was begun */
 	char name[16];
 };
 
@@ -186,6 +211,9 @@ struct hub *hub_ref(const char *uri, bool read_write)
 		h = g_new0(struct hub, 1);
 		h->uri = g_strdup(uri);
 		h->read_write = read_write;
+		h->cap = HUB_CAP;
+		h->suspects = suspects_new();
+		h->processes = uri_is_local(uri) ? processes_new(NULL) : NULL;
 		wait_init(&h->lock);
 		h->next = hubs;
 		hubs = h;
@@ -219,6 +247,8 @@ void hub_unref(struct hub *h)
 		}
 	}
 	pthread_mutex_unlock(&hubs_lock);
+	suspects_free(h->suspects);
+	processes_free(h->processes);
 	wait_fini(&h->lock);
 	g_free(h->uri);
 	g_free(h);
@@ -234,9 +264,43 @@ unsigned hub_left(struct hub *h)
 	unsigned n;
 
 	wait_lock(&h->lock);
-	n = h->left;
+	n = h->left[CALLER_HEAVY];
 	wait_unlock(&h->lock);
 	return n;
+}
+
+void hub_set_cap(struct hub *h, unsigned cap)
+{
+	wait_lock(&h->lock);
+	h->cap = MIN(h->cap, cap);
+	wait_unlock(&h->lock);
+}
+
+unsigned hub_cap(struct hub *h)
+{
+	unsigned cap;
+
+	wait_lock(&h->lock);
+	cap = h->cap;
+	wait_unlock(&h->lock);
+	return cap;
+}
+
+struct suspects *hub_suspects(struct hub *h)
+{
+	return h->suspects;
+}
+
+struct processes *hub_processes(struct hub *h)
+{
+	return h->processes;
+}
+
+static void hub_count(struct hub *h, enum caller_kind kind, int change)
+{
+	wait_lock(&h->lock);
+	h->left[kind] += (unsigned)change;
+	wait_unlock(&h->lock);
 }
 
 /* Between 3/4 and 5/4 of it, differently on every host and at every attempt. */
@@ -294,6 +358,77 @@ static int hub_refused(struct hub *h, struct vmt_error *error)
 	return err;
 }
 
+/* ------------------------------------------------------------------ bell and flight */
+
+struct bell *bell_new(void)
+{
+	struct bell *b = g_new0(struct bell, 1);
+
+	atomic_init(&b->refs, 1);
+	wait_init(&b->wait);
+	return b;
+}
+
+void bell_unref(struct bell *b)
+{
+	if (b && atomic_fetch_sub(&b->refs, 1) == 1) {
+		wait_fini(&b->wait);
+		g_free(b);
+	}
+}
+
+void bell_wait(struct bell *b, int64_t deadline_ns)
+{
+	wait_lock(&b->wait);
+	while (!b->rung && wait_until(&b->wait, deadline_ns) == 0) {
+	}
+	b->rung = false;
+	wait_unlock(&b->wait);
+}
+
+/* Takes the reference over. */
+static void bell_ring(struct bell *b)
+{
+	if (b) {
+		wait_lock(&b->wait);
+		b->rung = true;
+		wait_wake(&b->wait);
+		wait_unlock(&b->wait);
+		bell_unref(b);
+	}
+}
+
+static struct flight *flight_new(void)
+{
+	struct flight *f = g_new0(struct flight, 1);
+
+	atomic_init(&f->refs, 1);
+	return f;
+}
+
+struct flight *flight_ref(struct flight *f)
+{
+	atomic_fetch_add(&f->refs, 1);
+	return f;
+}
+
+void flight_unref(struct flight *f)
+{
+	if (f && atomic_fetch_sub(&f->refs, 1) == 1) {
+		g_free(f);
+	}
+}
+
+bool flight_done(const struct flight *f, int *ret_result)
+{
+	bool done = atomic_load(&f->done);
+
+	if (done) {
+		*ret_result = f->result;
+	}
+	return done;
+}
+
 /* ------------------------------------------------------------------ seat: the thread */
 
 static void session_close(struct session *s)
@@ -334,6 +469,16 @@ static int session_open(struct hub *h, struct session *s, struct vmt_error *erro
 	return 0;
 }
 
+static bool seat_is_left(struct seat *seat)
+{
+	bool left;
+
+	wait_lock(&seat->wait);
+	left = seat->left;
+	wait_unlock(&seat->wait);
+	return left;
+}
+
 static int seat_run(struct seat *seat, const struct job *j, struct vmt_error *error)
 {
 	struct session *s = &seat->session;
@@ -346,6 +491,9 @@ static int seat_run(struct seat *seat, const struct job *j, struct vmt_error *er
 	err = j->fn(s, j->arg, error);
 	if (err >= 0 || !is_lost(s)) {
 		return err;
+	}
+	if (seat_is_left(seat)) {
+		return err; /* nobody wants to know any more */
 	}
 	session_close(s);
 	err = session_open(seat->hub, s, error);
@@ -374,6 +522,7 @@ static void seat_work(struct seat *seat)
 {
 	struct job *j = seat->job;
 	struct vmt_error error = { "" };
+	struct bell *bell;
 	int result;
 
 	j->state = JOB_RUNNING;
@@ -387,9 +536,14 @@ static void seat_work(struct seat *seat)
 	j->error = error;
 	j->calls = seat->session.calls;
 	j->state = JOB_DONE;
+	j->flight->result = result;
+	atomic_store(&j->flight->done, true);
+	bell = j->bell;
+	j->bell = NULL;
 	seat->job = NULL;
 	wait_wake(&seat->wait);
 	wait_unlock(&seat->wait);
+	bell_ring(bell);
 	job_unref(j);
 	wait_lock(&seat->wait);
 }
@@ -421,20 +575,19 @@ static void *seat_main(void *data)
 	wait_wake(&seat->wait);
 	wait_unlock(&seat->wait);
 	if (left) {
-		wait_lock(&seat->hub->lock);
-		seat->hub->left--;
-		wait_unlock(&seat->hub->lock);
+		hub_count(seat->hub, seat->kind, -1);
 	}
 	seat_unref(seat);
 	return NULL;
 }
 
-static struct seat *seat_new(struct hub *h, const char *name)
+static struct seat *seat_new(struct hub *h, const char *name, enum caller_kind kind)
 {
 	struct seat *seat = g_new0(struct seat, 1);
 
 	atomic_init(&seat->refs, 2);
 	seat->hub = h;
+	seat->kind = kind;
 	hub_keep(h);
 	wait_init(&seat->wait);
 	if (thread_start(&seat->thread, name, seat_main, seat) < 0) {
@@ -459,9 +612,7 @@ static void seat_leave(struct seat *seat)
 	over = seat->over;
 	if (!over) {
 		seat->left = true;
-		wait_lock(&seat->hub->lock);
-		seat->hub->left++;
-		wait_unlock(&seat->hub->lock);
+		hub_count(seat->hub, seat->kind, 1);
 		pthread_detach(seat->thread);
 	}
 	wait_unlock(&seat->wait);
@@ -473,12 +624,13 @@ static void seat_leave(struct seat *seat)
 
 /* ------------------------------------------------------------------ caller and job */
 
-struct caller *caller_new(struct hub *h, const char *name)
+struct caller *caller_new(struct hub *h, const char *name, enum caller_kind kind)
 {
 	struct caller *c = g_new0(struct caller, 1);
 
 	hub_keep(h);
 	c->hub = h;
+	c->kind = kind;
 	g_strlcpy(c->name, name, sizeof(c->name));
 	return c;
 }
@@ -493,6 +645,7 @@ void caller_free(struct caller *c)
 	} else if (c->seat) {
 		seat_leave(c->seat);
 	}
+	flight_unref(c->last);
 	hub_unref(c->hub);
 	g_free(c);
 }
@@ -503,30 +656,51 @@ void job_unref(struct job *j)
 		if (j->free_arg) {
 			j->free_arg(j->arg);
 		}
+		bell_unref(j->bell);
+		flight_unref(j->flight);
 		seat_unref(j->seat);
 		g_free(j);
 	}
 }
 
+/* Whether too much hangs already for another one of this caller's kind.  0, or -EBUSY with the reason. */
+static int caller_may_sit(struct caller *c, struct vmt_error *error)
+{
+	unsigned left = hub_left(c->hub);
+	int result;
+
+	if (c->kind == CALLER_HEAVY && left > hub_cap(c->hub)) {
+		return vmt_error_set(
+			error, -EBUSY,
+			"libvirt %s: %u calls hang; not asking more before one returns",
+			c->hub->uri, left);
+	}
+	if (c->last && !flight_done(c->last, &result) &&
+	    clock_monotonic() - c->left_ns >= SILENCE_NS) {
+		return vmt_error_set(error, -EBUSY,
+				     "libvirt %s: has not answered a simple question for %d s",
+				     c->hub->uri,
+				     (int)((clock_monotonic() - c->left_ns) / NS_PER_S));
+	}
+	flight_unref(c->last);
+	c->last = NULL;
+	return 0;
+}
+
 /* A seat to work on: the one there is, unless it was written off.  NULL with the reason. */
 static struct seat *caller_sit(struct caller *c, struct vmt_error *error)
 {
-	unsigned left = hub_left(c->hub);
-
-	if (c->seat && !c->seat->left) {
+	if (c->seat && !seat_is_left(c->seat)) {
 		return c->seat;
 	}
 	if (c->seat) {
 		seat_unref(c->seat);
 		c->seat = NULL;
 	}
-	if (left >= HUB_LEFT_MAX) {
-		vmt_error_set(error, -EBUSY,
-			      "libvirt %s: %u calls hang; not asking more before one returns",
-			      c->hub->uri, left);
+	if (caller_may_sit(c, error) < 0) {
 		return NULL;
 	}
-	c->seat = seat_new(c->hub, c->name);
+	c->seat = seat_new(c->hub, c->name, c->kind);
 	if (!c->seat) {
 		vmt_error_set(error, -EBUSY, "libvirt %s: no thread: %s", c->hub->uri,
 			      g_strerror(EAGAIN));
@@ -551,12 +725,18 @@ int caller_submit(struct caller *c, job_fn fn, void *arg, void (*free_arg)(void 
 	atomic_init(&j->refs, 2);
 	atomic_fetch_add(&seat->refs, 1);
 	j->seat = seat;
+	j->flight = flight_new();
 	j->fn = fn;
 	j->arg = arg;
 	j->free_arg = free_arg;
 	wait_lock(&seat->wait);
 	g_assert(!seat->job);
 	seat->job = j;
+	if (c->kind == CALLER_LIGHT) {
+		flight_unref(c->last);
+		c->last = job_flight(j);
+		c->left_ns = clock_monotonic();
+	}
 	wait_wake(&seat->wait);
 	wait_unlock(&seat->wait);
 	*ret_job = j;
@@ -564,18 +744,60 @@ int caller_submit(struct caller *c, job_fn fn, void *arg, void (*free_arg)(void 
 }
 
 /* Called with the seat's lock: the job will not be waited for any more. */
-static int write_off(struct seat *seat, int err, struct vmt_error *error)
+static void write_off(struct seat *seat)
 {
 	seat->quit = true;
 	seat->left = true;
-	wait_lock(&seat->hub->lock);
-	seat->hub->left++;
-	wait_unlock(&seat->hub->lock);
+	hub_count(seat->hub, seat->kind, 1);
 	pthread_detach(seat->thread);
 	wait_wake(&seat->wait);
+}
+
+static int tell_left(const struct seat *seat, int err, struct vmt_error *error)
+{
 	return vmt_error_set(error, err, "libvirt %s: %s", seat->hub->uri,
 			     err == -ETIMEDOUT ? "no answer in time; its call is left behind"
 					       : "cancelled while a call was on its way");
+}
+
+void job_leave(struct job *j)
+{
+	wait_lock(&j->seat->wait);
+	if (j->state != JOB_DONE && !j->seat->left) {
+		write_off(j->seat);
+	}
+	bell_unref(j->bell);
+	j->bell = NULL;
+	wait_unlock(&j->seat->wait);
+}
+
+bool job_done(struct job *j)
+{
+	int result;
+
+	return flight_done(j->flight, &result);
+}
+
+void job_bell(struct job *j, struct bell *b)
+{
+	bool done;
+
+	wait_lock(&j->seat->wait);
+	done = j->state == JOB_DONE;
+	atomic_fetch_add(&b->refs, 1);
+	if (!done) {
+		bell_unref(j->bell);
+		j->bell = b;
+	}
+	wait_unlock(&j->seat->wait);
+	if (done) {
+		bell_ring(b);
+	}
+}
+
+struct flight *job_flight(struct job *j)
+{
+	return flight_ref(j->flight);
 }
 
 int job_wait(struct job *j, const struct vmt_call *call, uint64_t *calls, struct vmt_error *error)
@@ -600,7 +822,8 @@ int job_wait(struct job *j, const struct vmt_call *call, uint64_t *calls, struct
 		}
 	} else {
 		*calls += 1; /* at least */
-		err = write_off(seat, atomic_load(call->cancel) ? -ECANCELED : -ETIMEDOUT, error);
+		write_off(seat);
+		err = tell_left(seat, atomic_load(call->cancel) ? -ECANCELED : -ETIMEDOUT, error);
 	}
 	wait_unlock(&seat->wait);
 	return err;

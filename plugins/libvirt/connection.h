@@ -9,6 +9,10 @@
  * should the call ever return; the caller goes on with a new thread and connection.  A hub stands for one
  * hypervisor: it caps what is left behind and spaces out attempts to connect.
  *
+ * Two kinds of callers.  The jobs of a *heavy* one may wait for a QEMU's monitor: each that hangs holds one of
+ * libvirtd's workers (20, for everybody on the host), so that they are capped.  Those of a *light* one ask
+ * only what libvirt answers by itself; one that hangs says that libvirt is away, and holds up no other.
+ *
  * Locking: a hub and its callers may be used by any thread; one caller by one thread at a time.
  */
 #ifndef LIBVIRT_CONNECTION_H
@@ -19,11 +23,17 @@
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 
-enum { HUB_LEFT_MAX = 6 }; /* calls that hang, at most; libvirtd has 20 workers for everybody */
+enum { HUB_CAP = 6 }; /* heavy calls that hang, where nothing else is said by hub_set_cap() */
 
-struct hub;
+enum caller_kind { CALLER_HEAVY, CALLER_LIGHT, CALLER_KINDS };
+
+struct bell;
 struct caller;
+struct flight;
+struct hub;
 struct job;
+struct processes;
+struct suspects;
 
 /* A connection, as a job sees it. */
 struct session {
@@ -50,16 +60,25 @@ void libvirt_prepare(void);
 struct hub *hub_ref(const char *uri, bool read_write);
 void hub_unref(struct hub *h); /* NULL is fine */
 const char *hub_uri(const struct hub *h);
-unsigned hub_left(struct hub *h); /* calls left behind that still hang */
+unsigned hub_left(struct hub *h); /* heavy calls left behind that still hang */
+/* The cap for all users of the hub: the least that was asked for. */
+void hub_set_cap(struct hub *h, unsigned cap);
+unsigned hub_cap(struct hub *h);
+/* What is known of instances that do not answer, for all users of the hub; lives as long as it. */
+struct suspects *hub_suspects(struct hub *h);
+/* Processes of this hypervisor's domains; NULL when it is on another host. */
+struct processes *hub_processes(struct hub *h);
 
 /* Thread and connection come with the first job.  Takes a reference on the hub. */
-struct caller *caller_new(struct hub *h, const char *name);
+struct caller *caller_new(struct hub *h, const char *name, enum caller_kind kind);
 /* Ends the thread; does not wait for a call that hangs.  NULL is fine. */
 void caller_free(struct caller *c);
 
 /* Hands a job over; one at a time per caller.  `arg` belongs to the job from now on: `free_arg` is called
  * with it when both sides are done, in either thread.
- * 0; -EBUSY: too much left behind already, or no thread: with the reason, `arg` freed. */
+ * 0; -EBUSY: too much left behind already, or no thread: with the reason, `arg` freed.  Too much is for a heavy
+ * caller one more than the cap (who begins calls sees to the cap: one above it is for instances that do
+ * answer), for a light one a single call that has been out for a second. */
 int caller_submit(struct caller *c, job_fn fn, void *arg, void (*free_arg)(void *),
 		  struct job **ret_job, struct vmt_error *error);
 
@@ -68,6 +87,23 @@ int caller_submit(struct caller *c, job_fn fn, void *arg, void (*free_arg)(void 
  * -ENOTCONN: no connection.  Adds the questions asked to *calls. */
 int job_wait(struct job *j, const struct vmt_call *call, uint64_t *calls, struct vmt_error *error);
 void job_unref(struct job *j); /* NULL is fine */
+
+/* For who waits for several jobs: each rings the bell when it has come back (at once, when it has already). */
+struct bell *bell_new(void);
+void bell_unref(struct bell *b); /* NULL is fine */
+/* Until it rings, or has rung since the last wait, or the deadline. */
+void bell_wait(struct bell *b, int64_t deadline_ns);
+void job_bell(struct job *j, struct bell *b);
+bool job_done(struct job *j);
+/* Writes it off; nothing happens when it has come back. */
+void job_leave(struct job *j);
+
+/* What outlives a job: whether it has come back. */
+struct flight *job_flight(struct job *j); /* with a reference */
+struct flight *flight_ref(struct flight *f);
+void flight_unref(struct flight *f); /* NULL is fine */
+/* False: still on its way.  *ret_result: what the job answered. */
+bool flight_done(const struct flight *f, int *ret_result);
 
 /* Submit and wait. */
 int caller_run(struct caller *c, job_fn fn, void *arg, void (*free_arg)(void *),

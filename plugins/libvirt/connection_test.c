@@ -92,7 +92,7 @@ static void wait_left(struct hub *h, unsigned n)
 static void test_answer(void)
 {
 	struct hub *h = hub_ref("test:///default", false);
-	struct caller *c = caller_new(h, "test");
+	struct caller *c = caller_new(h, "test", CALLER_HEAVY);
 	struct work *w = work_new();
 	struct vmt_call call = in_ms(20000);
 	struct vmt_error error = { "" };
@@ -115,7 +115,7 @@ static void test_answer(void)
 static void test_hang(void)
 {
 	struct hub *h = hub_ref("test:///default", false);
-	struct caller *c = caller_new(h, "test");
+	struct caller *c = caller_new(h, "test", CALLER_HEAVY);
 	struct work *w = work_new(), *other = work_new();
 	struct vmt_call call = in_ms(30);
 	struct vmt_error error = { "" };
@@ -141,7 +141,7 @@ static void test_hang(void)
 static void test_cancel(void)
 {
 	struct hub *h = hub_ref("test:///default", false);
-	struct caller *c = caller_new(h, "test");
+	struct caller *c = caller_new(h, "test", CALLER_HEAVY);
 	struct work *w = work_new();
 	atomic_bool cancel = true;
 	struct vmt_call call = { .deadline_ns = INT64_MAX, .cancel = &cancel };
@@ -159,27 +159,27 @@ static void test_cancel(void)
 static void test_cap(void)
 {
 	struct hub *h = hub_ref("test:///default", false);
-	struct caller *c[HUB_LEFT_MAX + 1];
+	struct caller *c[HUB_CAP + 2];
 	struct work *w = work_new();
 	struct vmt_error error = { "" };
 	uint64_t calls = 0;
 
-	for (int i = 0; i <= HUB_LEFT_MAX; i++) {
+	for (int i = 0; i < HUB_CAP + 2; i++) {
 		struct vmt_call call = in_ms(20);
-		int want = i < HUB_LEFT_MAX ? -ETIMEDOUT : -EBUSY;
+		int want = i < HUB_CAP + 1 ? -ETIMEDOUT : -EBUSY;
 
-		c[i] = caller_new(h, "test");
+		c[i] = caller_new(h, "test", CALLER_HEAVY);
 		atomic_fetch_add(&w->refs, 1);
 		g_assert_cmpint(caller_run(c[i], hang, w, work_unref, &call, &calls, &error), ==,
 				want);
 	}
 	g_assert_cmpstr(
 		error.text, ==,
-		"libvirt test:///default: 6 calls hang; not asking more before one returns");
-	g_assert_cmpuint(hub_left(h), ==, HUB_LEFT_MAX);
+		"libvirt test:///default: 7 calls hang; not asking more before one returns");
+	g_assert_cmpuint(hub_left(h), ==, HUB_CAP + 1);
 	open_gate(w);
 	wait_left(h, 0);
-	for (int i = 0; i <= HUB_LEFT_MAX; i++) {
+	for (int i = 0; i < HUB_CAP + 2; i++) {
 		caller_free(c[i]);
 	}
 	hub_unref(h);
@@ -187,10 +187,84 @@ static void test_cap(void)
 	work_unref(w);
 }
 
+/* A light call that hangs says that nobody is there: no other one before it is back; heavy ones do not count. */
+static void test_light(void)
+{
+	struct hub *h = hub_ref("test:///default", false);
+	struct caller *c = caller_new(h, "test", CALLER_LIGHT);
+	struct work *w = work_new(), *other = work_new();
+	struct vmt_call call = in_ms(1010);
+	struct vmt_error error = { "" };
+	uint64_t calls = 0;
+	int err;
+
+	g_assert_cmpint(caller_run(c, hang, w, work_unref, &call, &calls, &error), ==, -ETIMEDOUT);
+	g_assert_cmpuint(hub_left(h), ==, 0);
+	call = in_ms(20000);
+	g_assert_cmpint(caller_run(c, count, other, NULL, &call, &calls, &error), ==, -EBUSY);
+	g_assert_true(g_str_has_prefix(error.text, "libvirt test:///default: has not answered"));
+	open_gate(w);
+	while ((err = caller_run(c, count, other, NULL, &call, &calls, &error)) == -EBUSY) {
+		wait_sleep(NS_PER_MS);
+	}
+	g_assert_cmpint(err, ==, 1);
+	work_unref(w);
+	caller_free(c);
+	hub_unref(h);
+	work_unref(other);
+	work_unref(other);
+}
+
+/* Two jobs at once behind one bell; one is written off, and its flight still tells when it is back. */
+static void test_bell(void)
+{
+	struct hub *h = hub_ref("test:///default", false);
+	struct caller *a = caller_new(h, "a", CALLER_HEAVY), *b = caller_new(h, "b", CALLER_HEAVY);
+	struct work *w = work_new(), *other = work_new();
+	struct vmt_call call = in_ms(20000);
+	struct vmt_error error = { "" };
+	struct bell *bell = bell_new();
+	struct job *slow, *quick;
+	struct flight *flight;
+	uint64_t calls = 0;
+	int result = -1;
+
+	g_assert_cmpint(caller_submit(a, hang, w, work_unref, &slow, &error), ==, 0);
+	g_assert_cmpint(caller_submit(b, count, other, NULL, &quick, &error), ==, 0);
+	job_bell(slow, bell);
+	job_bell(quick, bell);
+	while (!job_done(quick)) {
+		bell_wait(bell, call.deadline_ns);
+	}
+	g_assert_cmpint(job_wait(quick, &call, &calls, &error), ==, 1);
+	g_assert_false(job_done(slow));
+	flight = job_flight(slow);
+	job_leave(slow);
+	job_leave(slow);
+	job_unref(slow);
+	g_assert_cmpuint(hub_left(h), ==, 1);
+	g_assert_false(flight_done(flight, &result));
+	open_gate(w);
+	wait_left(h, 0);
+	g_assert_true(flight_done(flight, &result));
+	g_assert_cmpint(result, ==, 0);
+	flight_unref(flight);
+	job_bell(quick, bell); /* rings at once */
+	bell_wait(bell, WAIT_FOREVER);
+	job_unref(quick);
+	bell_unref(bell);
+	work_unref(w);
+	caller_free(a);
+	caller_free(b);
+	hub_unref(h);
+	work_unref(other);
+	work_unref(other);
+}
+
 static void test_free_while_hanging(void)
 {
 	struct hub *h = hub_ref("test:///default", false), *again;
-	struct caller *c = caller_new(h, "test");
+	struct caller *c = caller_new(h, "test", CALLER_HEAVY);
 	struct work *w = work_new();
 	struct vmt_call call = in_ms(20);
 	struct vmt_error error = { "" };
@@ -210,7 +284,7 @@ static void test_free_while_hanging(void)
 static void test_refused(void)
 {
 	struct hub *h = hub_ref("qemu+unix:///system?socket=/nonexistent/sock", false);
-	struct caller *c = caller_new(h, "test");
+	struct caller *c = caller_new(h, "test", CALLER_HEAVY);
 	struct work *w = work_new();
 	struct vmt_call call = in_ms(20000);
 	struct vmt_error error = { "" };
@@ -242,7 +316,7 @@ static void test_refused(void)
 static void test_bad_uri(void)
 {
 	struct hub *h = hub_ref("no uri:///system", false);
-	struct caller *c = caller_new(h, "test");
+	struct caller *c = caller_new(h, "test", CALLER_HEAVY);
 	struct vmt_call call = in_ms(20000);
 	struct vmt_error error = { "" };
 	uint64_t calls = 0;
@@ -282,7 +356,7 @@ static int remember(struct session *s, void *arg, struct vmt_error *error)
 static void test_reconnect(void)
 {
 	struct hub *h = hub_ref("test:///default", false);
-	struct caller *c = caller_new(h, "test");
+	struct caller *c = caller_new(h, "test", CALLER_HEAVY);
 	struct work *w = work_new();
 	struct vmt_call call = in_ms(20000);
 	struct vmt_error error = { "" };
@@ -350,6 +424,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/connection/hang", test_hang);
 	g_test_add_func("/connection/cancel", test_cancel);
 	g_test_add_func("/connection/cap", test_cap);
+	g_test_add_func("/connection/light", test_light);
+	g_test_add_func("/connection/bell", test_bell);
 	g_test_add_func("/connection/free_while_hanging", test_free_while_hanging);
 	g_test_add_func("/connection/refused", test_refused);
 	g_test_add_func("/connection/bad_uri", test_bad_uri);

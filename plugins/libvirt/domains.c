@@ -152,7 +152,7 @@ struct domains *domains_ref(const char *uri, bool read_write)
 		atomic_init(&d->refs, 1); /* of all users together */
 		d->hub = hub_ref(uri, read_write);
 		d->read_write = read_write;
-		d->caller = caller_new(d->hub, "libvirt-list");
+		d->caller = caller_new(d->hub, "libvirt-list", CALLER_LIGHT);
 		wait_init(&d->lock);
 		d->table = g_hash_table_new_full(key_hash, key_equal, NULL, entry_free);
 		changed(d);
@@ -222,7 +222,7 @@ void domains_suspect(struct domains *d, const uint8_t uuid[16])
 /* Domains as a listing finds them. */
 struct found {
 	virDomainPtr *dom;
-	int *state; /* -1: not known */
+	int *state, *reason; /* -1: not known */
 	int count;
 	virDomainStatsRecordPtr *records; /* what `dom` belongs to, or NULL */
 };
@@ -239,12 +239,13 @@ static void found_free(struct found *f)
 		free(f->dom);
 	}
 	g_free(f->state);
+	g_free(f->reason);
 }
 
-static int state_of(const virDomainStatsRecord *r)
+static int number_of(const virDomainStatsRecord *r, const char *name)
 {
 	for (int i = 0; i < r->nparams; i++) {
-		if (strcmp(r->params[i].field, "state.state") == 0 &&
+		if (strcmp(r->params[i].field, name) == 0 &&
 		    r->params[i].type == VIR_TYPED_PARAM_INT) {
 			return r->params[i].value.i;
 		}
@@ -265,9 +266,11 @@ static int list_by_stats(struct session *s, struct found *f)
 	f->count = n;
 	f->dom = g_new(virDomainPtr, n + 1);
 	f->state = g_new(int, n + 1);
+	f->reason = g_new(int, n + 1);
 	for (int i = 0; i < n; i++) {
 		f->dom[i] = f->records[i]->dom;
-		f->state[i] = state_of(f->records[i]);
+		f->state[i] = number_of(f->records[i], "state.state");
+		f->reason[i] = number_of(f->records[i], "state.reason");
 	}
 	return 0;
 }
@@ -276,16 +279,16 @@ static int list_by_stats(struct session *s, struct found *f)
 static int list_one_by_one(struct session *s, struct found *f)
 {
 	int n = RPC(s, virConnectListAllDomains(s->conn, &f->dom, 0));
-	int reason;
 
 	if (n < 0) {
 		return -1;
 	}
 	f->count = n;
 	f->state = g_new(int, n + 1);
+	f->reason = g_new(int, n + 1);
 	for (int i = 0; i < n; i++) {
-		if (RPC(s, virDomainGetState(f->dom[i], &f->state[i], &reason, 0)) < 0) {
-			f->state[i] = -1;
+		if (RPC(s, virDomainGetState(f->dom[i], &f->state[i], &f->reason[i], 0)) < 0) {
+			f->state[i] = f->reason[i] = -1;
 		}
 	}
 	return 0;
@@ -303,7 +306,7 @@ static int list(struct session *s, struct found *f, struct vmt_error *error)
 }
 
 /* Called locked.  A domain whose number has changed was started or stopped. */
-static void note(struct domains *d, virDomainPtr dom, int state)
+static void note(struct domains *d, virDomainPtr dom, int state, int reason)
 {
 	unsigned char uuid[VIR_UUID_BUFLEN];
 	struct entry *e;
@@ -325,8 +328,9 @@ static void note(struct domains *d, virDomainPtr dom, int state)
 	if (e->domain.desc && e->domain.desc->number != (int)number) {
 		set_dirty(d, e, true);
 	}
-	if (e->domain.state != state) {
+	if (e->domain.state != state || e->domain.reason != reason) {
 		e->domain.state = state;
+		e->domain.reason = reason;
 		changed(d);
 	}
 }
@@ -375,7 +379,7 @@ static void store_list(struct domains *d, const struct sync_job *job, const stru
 		d->listing++;
 		d->relist = false;
 		for (int i = 0; i < f->count; i++) {
-			note(d, f->dom[i], f->state[i]);
+			note(d, f->dom[i], f->state[i], f->reason[i]);
 		}
 		g_hash_table_foreach_remove(d->table, is_gone, d);
 		if (!d->has_events || !events_loop_turns()) {

@@ -47,6 +47,7 @@ struct domain_desc {
 struct domain {
 	struct domain_desc *desc;
 	int state; /* virDomainState */
+	int reason; /* of that state, virDomain*Reason; -1: not known */
 };
 
 struct domains;
