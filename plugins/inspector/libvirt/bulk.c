@@ -5,6 +5,7 @@
  */
 #include "plugins/inspector/libvirt/bulk.h"
 #include "plugins/inspector/libvirt/each.h"
+#include "plugins/inspector/libvirt/handles.h"
 #include "plugins/inspector/libvirt/stats.h"
 
 #include "base/clock.h"
@@ -62,64 +63,7 @@ void bulk_free(void *bulk)
 	g_free(b);
 }
 
-/* ------------------------------------------------------------------ handles of this connection */
-
-static guint key_hash(gconstpointer p)
-{
-	guint v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static gboolean key_equal(gconstpointer a, gconstpointer b)
-{
-	return memcmp(a, b, VIR_UUID_BUFLEN) == 0;
-}
-
-static void handle_free(gpointer dom)
-{
-	virDomainFree(dom);
-}
-
-static void handles_close(struct session *s, void *data)
-{
-	g_hash_table_destroy(data);
-}
-
-static GHashTable *handles_of(struct session *s)
-{
-	if (!s->on_close) {
-		s->data = g_hash_table_new_full(key_hash, key_equal, g_free, handle_free);
-		s->on_close = handles_close;
-	}
-	return s->data;
-}
-
-/* Takes all running domains' handles anew, in one question. */
-static int handles_fetch(struct session *s, GHashTable *handles, unsigned flags)
-{
-	virDomainPtr *dom;
-	unsigned char uuid[VIR_UUID_BUFLEN];
-	int n = RPC(s, virConnectListAllDomains(s->conn, &dom, flags));
-
-	if (n < 0) {
-		return -1;
-	}
-	g_hash_table_remove_all(handles);
-	for (int i = 0; i < n; i++) {
-		if (virDomainGetUUID(dom[i], uuid) == 0) {
-			unsigned char *key = g_malloc(sizeof(uuid));
-
-			memcpy(key, uuid, sizeof(uuid));
-			g_hash_table_insert(handles, key, dom[i]);
-		} else {
-			virDomainFree(dom[i]);
-		}
-	}
-	free(dom);
-	return 0;
-}
+/* ------------------------------------------------------------------ handles */
 
 /* The handles of the wanted domains, ended by NULL; those that are gone are left out.  Asks only when one is
  * missing. */
@@ -184,7 +128,7 @@ static void keep(struct bulk *b, int count, int64_t mono_ns)
 
 static int run_bulk(struct session *s, struct bulk *b, struct vmt_error *error)
 {
-	unsigned flags = b->nowait ? VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT : 0;
+	unsigned flags = b->no_nowait ? 0 : VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
 	unsigned groups = stats_groups(b->groups);
 	virDomainPtr *list = NULL;
 	int64_t mono_ns;
@@ -209,7 +153,13 @@ static int run_bulk(struct session *s, struct bulk *b, struct vmt_error *error)
 	}
 	g_free(list);
 	if (n < 0) {
+		const virError *e = virGetLastError();
+
 		b->stats = NULL;
+		if (!b->no_nowait && e && e->code == VIR_ERR_INVALID_ARG) {
+			b->no_nowait = true; /* before libvirt 4.5 */
+			return run_bulk(s, b, error);
+		}
 		return failed(s, error);
 	}
 	keep(b, n, mono_ns);

@@ -27,7 +27,7 @@ struct bulk_record {
 struct bulk {
 	enum bulk_mode mode;
 	unsigned groups; /* VMT_GROUP_* */
-	bool nowait; /* leave out what would wait for a busy monitor */
+	bool no_nowait; /* libvirt cannot leave out what would wait for a busy monitor; out, too */
 	int64_t until_ns; /* BULK_EACH: begin no other domain after this */
 	size_t descs;
 	struct domain_desc **desc; /* counted */
@@ -38,7 +38,7 @@ struct bulk {
 	struct bulk_record *record;
 	atomic_size_t records; /* of BULK_EACH grows while it runs */
 	GArray **params; /* of BULK_EACH */
-	size_t next; /* of BULK_EACH: which to read next */
+	atomic_size_t next; /* of BULK_EACH: which is being read */
 };
 
 /* Room for so many domains in `desc`. */

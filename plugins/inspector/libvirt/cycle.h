@@ -7,11 +7,13 @@
 
 #include <virtmeter/plugin.h>
 
-enum { CYCLE_PARALLEL_MAX = 16 };
+/* libvirtd has 20 workers by default.  Half of them at most are for us: those that work and those that hang. */
+enum { CYCLE_PARALLEL_MAX = 8, CYCLE_WORKERS = 10, CYCLE_HANGING_MAX = 9 };
 
 struct cycle_conf {
 	int64_t parallel; /* 1 to CYCLE_PARALLEL_MAX */
-	int64_t timeout_ns; /* of a call; 0: see cycle_timeout() */
+	int64_t timeout_ns; /* of a monitor; 0: see plan_limit() */
+	int64_t hanging; /* calls left behind at most, 1 to CYCLE_HANGING_MAX */
 	int64_t info_interval_ns;
 };
 

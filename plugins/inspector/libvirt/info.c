@@ -6,10 +6,15 @@
 #define LOG_NAME "inspector.libvirt"
 
 #include "plugins/inspector/libvirt/info.h"
+#include "plugins/libvirt/suspects.h"
 
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+
+#include <errno.h>
+
+#define ANSWER_NS (5 * NS_PER_S) /* all questions of a cycle together; a disk takes milliseconds */
 
 struct question {
 	struct domain_desc *desc; /* counted */
@@ -22,6 +27,7 @@ struct question {
 struct info_job {
 	size_t count;
 	struct question question[USAGE_BUDGET];
+	atomic_size_t at; /* the one that is being asked */
 	int64_t until_ns; /* begin no question after this */
 };
 
@@ -104,6 +110,7 @@ static int ask(struct session *s, void *arg, struct vmt_error *error)
 		struct question *q = &job->question[i];
 		virDomainBlockInfo info;
 
+		atomic_store(&job->at, i);
 		if (i == 0 || q->desc != q[-1].desc) {
 			if (dom) {
 				virDomainFree(dom);
@@ -148,31 +155,49 @@ static void take(struct info_list *l, struct vmt_inspection *out)
 	}
 }
 
-void info_list_ask(struct info_list *l, struct caller *caller, struct vmt_inspection *out,
-		   const struct vmt_call *call)
+/* The call hangs: on the question that it is at. */
+static void left_behind(const struct info_list *l, struct suspects *book, struct job *job)
 {
+	const struct domain_desc *desc = l->job->question[atomic_load(&l->job->at)].desc;
+	struct flight *flight = job_flight(job);
+
+	suspects_leave(book, flight, &desc->uuid, 1);
+	if (desc->number >= 0) {
+		suspects_put(book, desc->uuid, desc->epoch, SUSPECT_HUNG, ANSWER_NS, flight);
+	}
+	flight_unref(flight);
+}
+
+void info_list_ask(struct info_list *l, struct hub *hub, struct caller *caller,
+		   struct vmt_inspection *out, const struct vmt_call *call)
+{
+	struct vmt_call soon = *call;
 	struct vmt_error error;
 	struct job *job;
 	int err;
 
-	if (!l->job) {
+	if (!l->job || hub_left(hub) >= hub_cap(hub)) {
 		return;
 	}
 	for (size_t i = 0; i < l->job->count; i++) {
 		l->disk[i]->due_ns = next_due(l, l->disk[i]);
 	}
-	l->job->until_ns = call->deadline_ns - (call->deadline_ns - clock_monotonic()) / 4;
+	soon.deadline_ns = MIN(call->deadline_ns, clock_monotonic() + ANSWER_NS);
+	l->job->until_ns = soon.deadline_ns - (soon.deadline_ns - clock_monotonic()) / 4;
 	err = caller_submit(caller, ask, l->job, job_free, &job, &error);
 	if (err < 0) {
 		l->job = NULL;
 		log_warn("%s; block info is asked for later", error.text);
 		return;
 	}
-	err = job_wait(job, call, &out->calls, &error);
+	err = job_wait(job, &soon, &out->calls, &error);
 	if (err == 0) {
 		take(l, out);
 	} else {
 		log_warn("%s; block info is asked for later", error.text);
+	}
+	if (err == -ETIMEDOUT) {
+		left_behind(l, hub_suspects(hub), job);
 	}
 	l->job = NULL;
 	job_unref(job);

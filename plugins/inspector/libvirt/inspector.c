@@ -36,8 +36,18 @@ static const struct vmt_option options[] = {
 	  .def = "0",
 	  .max = 3600,
 	  .min = 0,
-	  .help = "Time limit of a call to libvirt; 0: half the interval, or ten times what the last calls took where "
-		  "that is less, at least 1 s (30 s for the first after a start)." },
+	  .help = "For how long an instance's monitor may be busy before the instance counts as stuck and is left out of "
+		  "the calls for all; 0: a quarter of the interval, but 1 to 5 s (30 s at least for the first call "
+		  "after its start)." },
+	{ .group = "virtmeter",
+	  .name = "hanging_calls",
+	  .type = VMT_OPT_INT,
+	  .offset = offsetof(struct inspector_conf, cycle.hanging),
+	  .def = "6",
+	  .min = 1,
+	  .max = CYCLE_HANGING_MAX,
+	  .help = "Calls that may hang at a time on instances that do not answer, of libvirtd's 20 workers; with "
+		  "parallel_calls never more than 10 together." },
 	{ .group = "virtmeter",
 	  .name = "block_info_interval",
 	  .type = VMT_OPT_SECONDS,

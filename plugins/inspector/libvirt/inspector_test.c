@@ -40,12 +40,13 @@ static void set_option(struct fixture *f, const char *name, const void *value, s
 
 static void set_up(struct fixture *f, const char *uri, int64_t parallel)
 {
-	int64_t interval = 600 * NS_PER_S;
+	int64_t interval = 600 * NS_PER_S, hanging = 6;
 
 	*f = (struct fixture){ .conf = g_malloc0(vmt_plugin_inspector_libvirt.conf_size) };
 	set_option(f, "libvirt_uri", &uri, sizeof(uri));
 	set_option(f, "parallel_calls", &parallel, sizeof(parallel));
 	set_option(f, "block_info_interval", &interval, sizeof(interval));
+	set_option(f, "hanging_calls", &hanging, sizeof(hanging));
 	g_assert_cmpint(vmt_plugin_inspector_libvirt.ops.inspector->open(f->conf, &f->self,
 									 &f->error),
 			==, 0);

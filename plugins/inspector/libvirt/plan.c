@@ -10,8 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_NS (30 * NS_PER_S)
-#define LEAST_NS (1 * NS_PER_S)
+#define LIMIT_LEAST (1 * NS_PER_S)
+#define LIMIT_MOST (5 * NS_PER_S)
+#define PATIENCE_LEAST (500 * NS_PER_MS)
+#define PATIENCE_SMALL (250 * NS_PER_MS)
+
+enum { SMALL_MOST = 8 };
 
 void plan_took(struct plan_durations *d, int64_t ns)
 {
@@ -39,22 +43,25 @@ int64_t plan_median(const struct plan_durations *d)
 	return sorted[d->count / 2];
 }
 
-int64_t plan_timeout(const struct plan_durations *d, int64_t configured, int64_t interval_ns,
-		     bool fresh)
+int64_t plan_limit(int64_t configured, int64_t interval_ns)
 {
-	int64_t ns;
-
 	if (configured > 0) {
 		return configured;
 	}
-	if (!d->count || fresh) {
-		return FIRST_NS;
+	return CLAMP(interval_ns / 4, LIMIT_LEAST, LIMIT_MOST);
+}
+
+int64_t plan_patience(const struct plan_durations *d, bool small)
+{
+	if (small) {
+		return PATIENCE_SMALL;
 	}
-	ns = plan_median(d) > INT64_MAX / 10 ? INT64_MAX : plan_median(d) * 10;
-	if (interval_ns > 0) {
-		ns = MIN(ns, interval_ns / 2);
-	}
-	return MAX(ns, LEAST_NS);
+	return CLAMP(plan_median(d) * 2, PATIENCE_LEAST, PLAN_PATIENCE_MOST);
+}
+
+size_t plan_small(size_t targets)
+{
+	return CLAMP((targets + SMALL_MOST - 1) / SMALL_MOST, 1, SMALL_MOST);
 }
 
 size_t plan_lists(uint64_t cost, size_t domains, size_t parallel, uint64_t message)

@@ -21,11 +21,20 @@ void plan_took(struct plan_durations *d, int64_t ns);
 /* 0 when nothing is known. */
 int64_t plan_median(const struct plan_durations *d);
 
-/* Time limit of the next call: `configured` if not 0; 30 s as long as nothing is known or when `fresh` (there are
- * domains that were never asked: the first call is slow); else the lesser of half the interval and ten medians,
- * but at least 1 s. */
-int64_t plan_timeout(const struct plan_durations *d, int64_t configured, int64_t interval_ns,
-		     bool fresh);
+/* For how long a monitor may be busy before it counts as stuck: `configured` if not 0; else a quarter of the
+ * interval, but 1 to 5 s. */
+int64_t plan_limit(int64_t configured, int64_t interval_ns);
+
+/* After how long it is looked who holds a call up: twice what calls take, at least half a second, at most
+ * PLAN_PATIENCE_MOST; with a small list (`small`) a quarter of a second. */
+int64_t plan_patience(const struct plan_durations *d, bool small);
+
+/* The first call on an instance after its start is slow: its monitor may be busy for so long. */
+#define PLAN_FIRST_LIMIT (INT64_C(30) * 1000000000)
+#define PLAN_PATIENCE_MOST (INT64_C(5) * 1000000000)
+
+/* How many targets a list has when somebody hangs: so that another one costs few. */
+size_t plan_small(size_t targets);
 
 /* Parameters in one message at most.  libvirt's messages end at 16 MiB (32 MiB since 6.6) and lists at 16384 domains;
  * a parameter takes some 50 bytes of it, strings more. */

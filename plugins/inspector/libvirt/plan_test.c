@@ -6,31 +6,37 @@
 
 #include <glib.h>
 
-static void test_timeout(void)
+static void test_patience(void)
 {
 	struct plan_durations d = { 0 };
 
+	g_assert_cmpint(plan_limit(0, 5 * NS_PER_S), ==, 1250 * NS_PER_MS);
+	g_assert_cmpint(plan_limit(0, 1 * NS_PER_S), ==, 1 * NS_PER_S);
+	g_assert_cmpint(plan_limit(0, 600 * NS_PER_S), ==, 5 * NS_PER_S);
+	g_assert_cmpint(plan_limit(7 * NS_PER_S, 10 * NS_PER_S), ==, 7 * NS_PER_S);
 	g_assert_cmpint(plan_median(&d), ==, 0);
-	g_assert_cmpint(plan_timeout(&d, 0, 10 * NS_PER_S, false), ==, 30 * NS_PER_S);
-	g_assert_cmpint(plan_timeout(&d, 7 * NS_PER_S, 10 * NS_PER_S, true), ==, 7 * NS_PER_S);
+	g_assert_cmpint(plan_patience(&d, false), ==, 500 * NS_PER_MS);
 	plan_took(&d, 20 * NS_PER_MS);
-	g_assert_cmpint(plan_timeout(&d, 0, 10 * NS_PER_S, false), ==, 1 * NS_PER_S);
-	g_assert_cmpint(plan_timeout(&d, 0, 10 * NS_PER_S, true), ==, 30 * NS_PER_S);
+	g_assert_cmpint(plan_patience(&d, false), ==, 500 * NS_PER_MS);
 	plan_took(&d, 300 * NS_PER_MS);
 	plan_took(&d, 300 * NS_PER_MS);
 	g_assert_cmpint(plan_median(&d), ==, 300 * NS_PER_MS);
-	g_assert_cmpint(plan_timeout(&d, 0, 10 * NS_PER_S, false), ==, 3 * NS_PER_S);
-	g_assert_cmpint(plan_timeout(&d, 0, 4 * NS_PER_S, false), ==, 2 * NS_PER_S);
-	g_assert_cmpint(plan_timeout(&d, 0, 1 * NS_PER_S, false), ==, 1 * NS_PER_S);
+	g_assert_cmpint(plan_patience(&d, false), ==, 600 * NS_PER_MS);
+	g_assert_cmpint(plan_patience(&d, true), ==, 250 * NS_PER_MS);
 	/* Only the last calls count. */
 	for (int i = 0; i < PLAN_DURATIONS; i++) {
-		plan_took(&d, 500 * NS_PER_MS);
+		plan_took(&d, NS_PER_S);
 	}
-	g_assert_cmpint(plan_timeout(&d, 0, 600 * NS_PER_S, false), ==, 5 * NS_PER_S);
+	g_assert_cmpint(plan_patience(&d, false), ==, 2 * NS_PER_S);
 	for (int i = 0; i < PLAN_DURATIONS; i++) {
-		plan_took(&d, INT64_MAX);
+		plan_took(&d, 60 * NS_PER_S);
 	}
-	g_assert_cmpint(plan_timeout(&d, 0, 600 * NS_PER_S, false), ==, 300 * NS_PER_S);
+	g_assert_cmpint(plan_patience(&d, false), ==, PLAN_PATIENCE_MOST);
+	/* A small list is an eighth, but no more than eight. */
+	g_assert_cmpuint(plan_small(0), ==, 1);
+	g_assert_cmpuint(plan_small(49), ==, 7);
+	g_assert_cmpuint(plan_small(3), ==, 1);
+	g_assert_cmpuint(plan_small(500), ==, 8);
 }
 
 static void test_lists(void)
@@ -71,7 +77,7 @@ static void test_deal(void)
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
-	g_test_add_func("/plan/timeout", test_timeout);
+	g_test_add_func("/plan/patience", test_patience);
 	g_test_add_func("/plan/lists", test_lists);
 	g_test_add_func("/plan/deal", test_deal);
 	return g_test_run();

@@ -70,6 +70,9 @@ void target_find(struct target *target, struct domains *domains)
 	domain_desc_unref(target->domain.desc);
 	domains_find(domains, target->uuid, &found);
 	target->domain = found;
+	if (found.desc && target_is_fresh(target)) {
+		target->had_rss = false;
+	}
 	if (found.desc && target->version != found.desc->version) {
 		target->version = found.desc->version;
 		target->disks_digest = target->nics_digest = 0;
@@ -152,14 +155,10 @@ uint32_t target_cost(const struct target *target)
 			  4 * (size_t)(desc->xml && desc->xml->vcpus > 0 ? desc->xml->vcpus : 1));
 }
 
-bool target_is_fresh(struct target *target)
+void target_answered(struct target *target, int64_t now_ns)
 {
-	if (target->epoch == target->domain.desc->epoch) {
-		return false;
-	}
 	target->epoch = target->domain.desc->epoch;
-	target->had_rss = false;
-	return true;
+	target->answered_ns = now_ns;
 }
 
 /* Nothing but a look: is the digest another one than before? */

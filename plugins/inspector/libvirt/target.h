@@ -11,14 +11,28 @@
 
 #include <glib.h>
 
+/* How a target is asked in a cycle. */
+enum way {
+	WAY_NONE, /* it does not run */
+	WAY_FULL, /* with all others */
+	WAY_FIRST, /* for the first time since its start, which may take seconds: apart from the others */
+	WAY_LATE, /* it sleeps uninterruptibly right now: after the others */
+	WAY_ALONE, /* a suspect that may be asked again: by itself */
+	WAY_LIGHT, /* only what needs no monitor */
+};
+
 struct target {
 	uint8_t uuid[16]; /* key of the table; first */
 	uint64_t cycle; /* the last one whose snapshot had it */
 	size_t index; /* in that snapshot */
 	struct domain domain; /* in this cycle; desc NULL: libvirt does not know it */
 	struct domain_desc *before; /* of the last cycle: its devices are still in use */
-	uint16_t list; /* number of the call it is asked in */
-	uint64_t epoch; /* when it was last asked */
+	enum way way; /* in this cycle */
+	int err; /* why it was in no answer of this cycle */
+	bool is_short; /* its record was, in this cycle */
+	int64_t answered_ns; /* when its monitor last answered; 0: never */
+	uint64_t scanned; /* in which its process was looked for */
+	uint64_t epoch; /* in which its monitor last answered */
 	uint32_t cost; /* parameters of its last answer; 0: none yet */
 	bool had_rss; /* in this epoch */
 	/* What fits the description of this version; another digest: something changed that no event told. */
@@ -57,8 +71,14 @@ static inline bool target_runs(const struct target *target)
 /* Parameters its answer will have, about. */
 uint32_t target_cost(const struct target *target);
 
-/* Whether it is asked for the first time in this epoch; true only once. */
-bool target_is_fresh(struct target *target);
+/* Whether its monitor has not answered in this epoch. */
+static inline bool target_is_fresh(const struct target *target)
+{
+	return target->epoch != target->domain.desc->epoch;
+}
+
+/* Its monitor has answered. */
+void target_answered(struct target *target, int64_t now_ns);
 
 /* Takes note of an answer: `number` is libvirt's id in it.  Answers the outcome, and false in *ret_fits when
  * what is known of the domain does not fit it (told once). */
