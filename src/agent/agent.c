@@ -86,15 +86,23 @@ static void task_due(void *data)
 	}
 	next = schedule_next(&at->schedule, clock_monotonic(), clock_real(), &missed);
 	task_missed(at->task, missed);
+	at->next_ns = next;
 	loop_timer_set(at->timer, next);
 }
 
-void agent_task_start(struct agent_task *at)
+void agent_task_start(struct agent_task *at, const struct agent_task *before)
 {
 	struct agent *a = at->agent;
 
-	schedule_start(&at->schedule, a->plan->settings.host, clock_monotonic(), clock_real());
-	at->timer = loop_timer_add(a->loop, clock_monotonic(), task_due, at);
+	at->next_ns = clock_monotonic();
+	if (before) {
+		schedule_continue(&at->schedule, &before->schedule);
+		at->next_ns = before->next_ns;
+	} else {
+		schedule_start(&at->schedule, a->plan->settings.host, clock_monotonic(),
+			       clock_real());
+	}
+	at->timer = loop_timer_add(a->loop, at->next_ns, task_due, at);
 }
 
 static bool tasks_quiet(struct agent *a)
@@ -183,7 +191,7 @@ int agent_run(struct agent *a)
 
 	a->started_ns = clock_monotonic();
 	for (guint i = 0; i < a->tasks->len; i++) {
-		agent_task_start(g_ptr_array_index(a->tasks, i));
+		agent_task_start(g_ptr_array_index(a->tasks, i), NULL);
 	}
 	loop_run(a->loop);
 	lost = given_up(a);

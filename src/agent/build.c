@@ -25,6 +25,7 @@
 struct build {
 	struct agent *agent;
 	struct plan *plan;
+	struct basis *basis; /* one reference */
 	struct problems *problems;
 	GPtrArray *outlets; /* struct agent_outlet *, those of the plan, old and new */
 	GPtrArray *fresh; /* those among them that are new */
@@ -221,15 +222,16 @@ static bool wants_row(void *context, const struct meter_row *row, uint64_t *ret_
 }
 
 /* Which meters of the pollster plugins are wanted; adds the groups that they need. */
-static void want_pollsters(struct agent *a, const struct wanted *w, struct task_work *work)
+static void want_pollsters(const struct basis *basis, const struct wanted *w,
+			   struct task_work *work)
 {
-	work->pollsters = a->pollsters->len - 1;
+	work->pollsters = basis->pollsters->len - 1;
 	if (work->pollsters == 0) {
 		return;
 	}
 	work->cycle.pollster = g_new0(uint64_t *, work->pollsters);
 	for (size_t i = 0; i < work->pollsters; i++) {
-		const struct plugin_object *object = g_ptr_array_index(a->pollsters, i);
+		const struct plugin_object *object = g_ptr_array_index(basis->pollsters, i);
 		const struct vmt_pollster_ops *ops = object->plugin->ops.pollster;
 
 		for (size_t m = 0; m < ops->count; m++) {
@@ -249,17 +251,19 @@ static struct task_work make_work(struct build *b, int64_t interval_ns)
 	struct wanted w = { .polling = b->plan->polling, .interval_ns = interval_ns };
 	struct task_work work = { .cycle.selection = meter_selection_new(wants_row, &w) };
 
-	want_pollsters(b->agent, &w, &work);
+	want_pollsters(b->basis, &w, &work);
 	work.set = make_set(b, interval_ns);
 	return work;
 }
 
-static struct agent_task *find_task(GPtrArray *tasks, int64_t interval_ns)
+/* The task of an interval; on `basis`, or (NULL) on any. */
+static struct agent_task *find_task(GPtrArray *tasks, int64_t interval_ns,
+				    const struct basis *basis)
 {
 	for (guint i = 0; i < tasks->len; i++) {
 		struct agent_task *at = g_ptr_array_index(tasks, i);
 
-		if (at->schedule.interval_ns == interval_ns) {
+		if (at->schedule.interval_ns == interval_ns && (!basis || at->basis == basis)) {
 			return at;
 		}
 	}
@@ -290,11 +294,11 @@ static int open_task(struct build *b, int64_t interval_ns, struct agent_task **r
 	g_snprintf(name, sizeof(name), "poll-%gs", (double)interval_ns / 1e9);
 	parts.name = name;
 	parts.cycle = (struct poll_cycle_parts){
-		.instances = a->instances,
+		.instances = b->basis->instances,
 		.inspector = at->inspector,
-		.pollsters = (struct plugin_object *const *)a->pollsters->pdata,
+		.pollsters = (struct plugin_object *const *)b->basis->pollsters->pdata,
 		.pool = a->pool,
-		.settings = &a->meter_settings,
+		.settings = &b->basis->settings,
 		.interval_ns = interval_ns,
 	};
 	agent_task_parts(at, &parts);
@@ -304,11 +308,12 @@ static int open_task(struct build *b, int64_t interval_ns, struct agent_task **r
 		g_free(at);
 		return vmt_error_set(error, ret, "polling task: thread: %s", g_strerror(-ret));
 	}
+	at->basis = basis_ref(b->basis);
 	*ret_task = at;
 	return 0;
 }
 
-/* Opens the tasks of intervals that there were not before: what can fail comes first. */
+/* Opens the tasks of intervals that there were not before on this basis: what can fail comes first. */
 static int open_tasks(struct build *b, struct vmt_error *error)
 {
 	const struct polling *p = b->plan->polling;
@@ -318,7 +323,8 @@ static int open_tasks(struct build *b, struct vmt_error *error)
 		struct agent_task *at = NULL;
 		int ret;
 
-		if (find_task(b->agent->tasks, interval_ns) || find_task(b->tasks, interval_ns)) {
+		if (find_task(b->agent->tasks, interval_ns, b->basis) ||
+		    find_task(b->tasks, interval_ns, NULL)) {
 			continue;
 		}
 		ret = open_task(b, interval_ns, &at, error);
@@ -340,10 +346,12 @@ static void take_tasks(struct build *b)
 		((struct agent_task *)g_ptr_array_index(a->tasks, i))->wanted = false;
 	}
 	for (size_t i = 0; i < p->source_count; i++) {
-		struct agent_task *at = find_task(a->tasks, p->sources[i].interval_ns);
+		struct agent_task *at = find_task(a->tasks, p->sources[i].interval_ns, b->basis);
 
 		if (at && !at->wanted) {
 			task_replace(at->task, make_work(b, p->sources[i].interval_ns));
+			at->schedule.align = b->plan->settings.align;
+			at->schedule.jitter_ns = b->plan->settings.jitter_ns;
 			at->wanted = true;
 		}
 	}
@@ -351,11 +359,11 @@ static void take_tasks(struct build *b)
 		struct agent_task *at = g_ptr_array_index(b->tasks, i);
 
 		at->wanted = true;
-		g_ptr_array_add(a->tasks, at);
 		if (a->started_ns) {
-			agent_task_start(at);
+			agent_task_start(at, find_task(a->tasks, at->schedule.interval_ns, NULL));
 		}
 	}
+	g_ptr_array_extend(a->tasks, b->tasks, NULL, NULL);
 }
 
 /* ---- what goes */
@@ -365,6 +373,7 @@ static void task_close(struct agent_task *at)
 	loop_timer_free(at->timer);
 	task_free(at->task);
 	plugin_object_close(at->inspector);
+	basis_unref(at->basis);
 	g_free(at);
 }
 
@@ -441,6 +450,38 @@ static void build_undo(struct build *b)
 	}
 }
 
+/* What the tasks stand on: the one in force if it would come out the same. */
+static int find_basis(struct build *b, struct vmt_error *error)
+{
+	struct basis *now = b->agent->basis;
+	uint64_t fingerprint;
+	int ret = basis_fingerprint(b->agent->registry, b->plan, &fingerprint, error);
+
+	if (ret < 0) {
+		return ret;
+	}
+	if (now && now->fingerprint == fingerprint) {
+		b->basis = basis_ref(now);
+		return 0;
+	}
+	return basis_new(b->agent->registry, b->plan, b->problems, &b->basis, error);
+}
+
+/* Nothing can fail any more. */
+static void build_commit(struct build *b)
+{
+	struct agent *a = b->agent;
+
+	take_tasks(b);
+	retire_tasks(a);
+	retire_outlets(a, b->outlets);
+	g_ptr_array_unref(a->pipelines);
+	a->pipelines = g_ptr_array_ref(b->pipelines);
+	basis_unref(a->basis);
+	a->basis = basis_ref(b->basis);
+	loop_timer_set(a->reaper, clock_monotonic());
+}
+
 int agent_build(struct agent *a, struct plan *plan, struct problems *problems,
 		struct vmt_error *error)
 {
@@ -451,22 +492,20 @@ int agent_build(struct agent *a, struct plan *plan, struct problems *problems,
 	b.fresh = g_ptr_array_new();
 	b.pipelines = g_ptr_array_new_with_free_func(unref_pipeline);
 	b.tasks = g_ptr_array_new();
-	ret = make_pipelines(&b, error);
+	ret = find_basis(&b, error);
+	if (ret == 0) {
+		basis_check_patterns(b.basis, plan, problems);
+		ret = make_pipelines(&b, error);
+	}
 	if (ret == 0) {
 		ret = open_tasks(&b, error);
 	}
 	if (ret < 0) {
 		build_undo(&b);
 	} else {
-		take_tasks(&b);
-		retire_tasks(a);
-		retire_outlets(a, b.outlets);
-		if (a->pipelines) {
-			g_ptr_array_unref(a->pipelines);
-		}
-		a->pipelines = g_ptr_array_ref(b.pipelines);
-		loop_timer_set(a->reaper, clock_monotonic());
+		build_commit(&b);
 	}
+	basis_unref(b.basis);
 	g_ptr_array_unref(b.outlets);
 	g_ptr_array_unref(b.fresh);
 	g_ptr_array_unref(b.pipelines);

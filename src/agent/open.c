@@ -9,12 +9,10 @@
 #include <unistd.h>
 
 #define LOG_NAME "agent"
-#include "agent/instances.h"
 #include "agent/parts.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "conf/nearest.h"
 #include "conf/option.h"
 #include "model/frame.h"
 #include "pipeline/outlet.h"
@@ -61,114 +59,6 @@ static int set_up_log(const struct plan *plan, struct vmt_error *error)
 
 	settings_log(&plan->settings, "virtmeter-agent", &settings);
 	return log_init(&settings, error);
-}
-
-/* Words that a pattern may match: the table's and the pollster plugins'. */
-static const char **meter_names(struct agent *a)
-{
-	GPtrArray *names = g_ptr_array_new();
-
-	for (size_t i = 0; i < meter_count(); i++) {
-		g_ptr_array_add(names, (void *)(uintptr_t)meter_at(i)->name);
-	}
-	for (guint i = 0; i + 1 < a->pollsters->len; i++) {
-		const struct plugin_object *object = g_ptr_array_index(a->pollsters, i);
-		const struct vmt_pollster_ops *ops = object->plugin->ops.pollster;
-
-		for (size_t m = 0; m < ops->count; m++) {
-			g_ptr_array_add(names, (void *)(uintptr_t)ops->meters[m].name);
-		}
-	}
-	g_ptr_array_add(names, NULL);
-	return (const char **)g_ptr_array_free(names, FALSE);
-}
-
-/* A pattern that no meter matches is most likely mistyped. */
-static void check_patterns(struct agent *a, const struct plan *plan, struct problems *problems)
-{
-	const char **names = meter_names(a);
-
-	for (size_t i = 0; i < plan->polling->source_count; i++) {
-		const struct polling_list *meters = &plan->polling->sources[i].meters;
-
-		for (size_t m = 0; m < meters->count; m++) {
-			const char *pattern = meters->item[m].text, *near;
-			bool found = false;
-
-			pattern += pattern[0] == '!';
-			for (size_t n = 0; names[n] && !found; n++) {
-				found = pattern_glob(pattern, names[n]);
-			}
-			if (!found && !strchr(pattern, ':')) {
-				near = conf_nearest(pattern, names);
-				problems_add(
-					problems, PROBLEM_WARNING, &meters->item[m].at,
-					"no meter of this agent matches %s%s%s%s; `virtmeter list meters` has them",
-					pattern, near ? " (did you mean " : "", near ? near : "",
-					near ? "?)" : "");
-			}
-		}
-	}
-	g_free(names);
-}
-
-static int open_pollsters(struct agent *a, struct problems *problems)
-{
-	const char **names = registry_names(a->registry, VMT_POLLSTER);
-	const char *const *wanted = a->plan->settings.pollsters;
-
-	for (size_t i = 0; names[i]; i++) {
-		struct plugin_object *object = NULL;
-		const struct vmt_plugin *plugin;
-		struct vmt_error error;
-		bool use = false;
-
-		for (size_t w = 0; wanted[w] && !use; w++) {
-			use = pattern_glob(wanted[w], names[i]);
-		}
-		if (!use) {
-			continue;
-		}
-		plugin = registry_find(a->registry, VMT_POLLSTER, names[i], &error);
-		if (!plugin || plugin_object_open(plugin, a->plan->ini, NULL, NULL, false, &object,
-						  problems, &error) < 0) {
-			problems_add_failed(problems, NULL,
-					    "pollster %s: %s; its meters are left out", names[i],
-					    error.text);
-			continue;
-		}
-		g_ptr_array_add(a->pollsters, object);
-	}
-	g_ptr_array_add(a->pollsters, NULL);
-	g_free(names);
-	return 0;
-}
-
-static int open_discovery(struct agent *a, struct problems *problems, struct vmt_error *error)
-{
-	const struct vmt_plugin *plugin =
-		registry_find(a->registry, VMT_DISCOVERY, a->plan->discovery, NULL);
-	const char **names;
-	struct vmt_error why;
-	int ret;
-
-	if (!plugin) {
-		return vmt_error_set(error, -ENOENT, "discovery %s: no such plugin",
-				     a->plan->discovery);
-	}
-	names = registry_names(a->registry, VMT_INSPECTOR);
-	ret = settings_inspector_known(a->plan->inspector, names, &why);
-	g_free(names);
-	if (ret < 0) {
-		return vmt_error_set(error, ret, "inspector: %s", why.text);
-	}
-	ret = plugin_object_open(plugin, a->plan->ini, NULL, NULL, false, &a->discovery, problems,
-				 error);
-	if (ret == 0) {
-		a->instances =
-			instances_new(plugin->name, plugin->ops.discovery, a->discovery->self);
-	}
-	return ret;
 }
 
 /* Reads the configuration; the plan, and everything noticed in `problems`. */
@@ -232,18 +122,10 @@ static int open_all(struct agent *a, struct problems *problems, struct vmt_error
 			return ret;
 		}
 	}
-	a->base = plan_ref(a->plan);
-	plan_meter_settings(a->base, &a->meter_settings);
 	limits.bytes = (uint64_t)a->plan->settings.queue_bytes;
 	a->spool = spool_new_memory(&limits);
 	a->runner = pipeline_runner_new(a->spool);
-	open_pollsters(a, problems);
-	check_patterns(a, a->plan, problems);
-	ret = open_discovery(a, problems, error);
-	if (ret == 0) {
-		ret = agent_build(a, a->plan, problems, error);
-	}
-	return ret;
+	return agent_build(a, a->plan, problems, error);
 }
 
 /* One reason is told in full, the others are counted. */
@@ -266,7 +148,6 @@ int agent_new(const struct agent_options *options, struct agent **ret_agent,
 
 	a->options = *options;
 	a->pool = frame_pool_new(FRAMES_IDLE);
-	a->pollsters = g_ptr_array_new();
 	a->outlets = g_ptr_array_new();
 	a->tasks = g_ptr_array_new();
 	a->pipelines = g_ptr_array_new();
@@ -295,17 +176,13 @@ static void warn_of_restart(const struct plan *old, const struct plan *now)
 		const char *name;
 		bool differs;
 	} fixed[] = {
-		{ "meter_profile", old->settings.meter_profile != now->settings.meter_profile },
-		{ "hypervisor_inspector", strcmp(old->inspector, now->inspector) != 0 },
-		{ "discovery", strcmp(old->discovery, now->discovery) != 0 },
-		{ "host", strcmp(old->settings.host, now->settings.host) != 0 },
-		{ "sample_source",
-		  strcmp(old->settings.sample_source, now->settings.sample_source) != 0 },
-		{ "report_stopped_instance_metrics",
-		  old->settings.report_stopped_instance_metrics !=
-			  now->settings.report_stopped_instance_metrics },
 		{ "plugin_dir",
 		  g_strcmp0(old->settings.plugin_dir, now->settings.plugin_dir) != 0 },
+		{ "control_socket",
+		  g_strcmp0(old->settings.control_socket, now->settings.control_socket) != 0 },
+		{ "control_socket_mode",
+		  old->settings.control_socket_mode != now->settings.control_socket_mode },
+		{ "queue_bytes", old->settings.queue_bytes != now->settings.queue_bytes },
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(fixed); i++) {
@@ -326,7 +203,6 @@ int agent_reload(struct agent *a, struct buf *answer)
 
 	if (ret == 0) {
 		g_assert(plan);
-		check_patterns(a, plan, problems);
 		ret = agent_build(a, plan, problems, &error);
 	}
 	log_problems(problems, true);
@@ -363,13 +239,8 @@ void agent_free(struct agent *a)
 	}
 	agent_reap_outlets(a, true);
 	spool_free(a->spool);
-	instances_free(a->instances);
-	plugin_object_close(a->discovery);
-	for (guint i = 0; i < a->pollsters->len; i++) {
-		plugin_object_close(g_ptr_array_index(a->pollsters, i));
-	}
+	basis_unref(a->basis);
 	g_ptr_array_unref(a->pipelines);
-	g_ptr_array_unref(a->pollsters);
 	g_ptr_array_unref(a->tasks);
 	g_ptr_array_unref(a->outlets);
 	g_ptr_array_unref(a->old_tasks);
@@ -378,6 +249,5 @@ void agent_free(struct agent *a)
 	registry_free(a->registry);
 	loop_free(a->loop);
 	plan_unref(a->plan);
-	plan_unref(a->base);
 	g_free(a);
 }

@@ -6,6 +6,7 @@
 #include <glib.h>
 
 #include "agent/agent.h"
+#include "agent/basis.h"
 #include "base/loop.h"
 #include "plugin/object.h"
 #include "plugin/registry.h"
@@ -24,6 +25,8 @@ struct agent_task {
 	struct task *task;
 	struct schedule schedule;
 	struct loop_timer *timer;
+	int64_t next_ns; /* when the timer is set for */
+	struct basis *basis;
 	struct plugin_object *inspector;
 	unsigned under_way; /* jobs triggered and not yet ended */
 	bool wanted; /* by the configuration in force */
@@ -32,16 +35,12 @@ struct agent_task {
 struct agent {
 	struct agent_options options;
 	struct plan *plan; /* in force */
-	struct plan *base; /* that of the start: the settings of meters are its */
-	struct meter_settings meter_settings;
+	struct basis *basis; /* in force: new tasks are made on it */
 	struct registry *registry;
 	struct loop *loop;
 	struct spool *spool;
 	struct pipeline_runner *runner;
 	struct frame_pool *pool;
-	struct plugin_object *discovery;
-	struct instances *instances;
-	GPtrArray *pollsters; /* struct plugin_object *, NULL-terminated */
 	GPtrArray *outlets; /* struct agent_outlet * */
 	GPtrArray *tasks; /* struct agent_task * */
 	GPtrArray *pipelines; /* struct pipeline *, one reference each */
@@ -54,7 +53,7 @@ struct agent {
 	struct loop_timer *leave_timer;
 };
 
-/* build.c: makes tasks, pipelines and outlets what the plan says; keeps what it finds the same.
+/* build.c: makes basis, tasks, pipelines and outlets what the plan says; keeps what it finds the same.
  * -errno with the reason, and nothing changed. */
 int agent_build(struct agent *agent, struct plan *plan, struct problems *problems,
 		struct vmt_error *error);
@@ -63,6 +62,7 @@ void agent_reap_tasks(struct agent *agent, bool wait);
 void agent_reap_outlets(struct agent *agent, bool wait);
 /* agent.c, for build.c */
 void agent_task_parts(struct agent_task *at, struct task_parts *parts);
-void agent_task_start(struct agent_task *at);
+/* Its first run is now; or, with `before`, when that one's next run would have been. */
+void agent_task_start(struct agent_task *at, const struct agent_task *before);
 
 #endif

@@ -23,6 +23,15 @@ void schedule_start(struct schedule *schedule, const char *host, int64_t mono_ns
 	schedule->offset_ns = real_ns - mono_ns;
 }
 
+void schedule_continue(struct schedule *schedule, const struct schedule *before)
+{
+	assert(schedule->interval_ns == before->interval_ns);
+	schedule->seed = before->seed;
+	schedule->slot_ns = before->slot_ns;
+	schedule->start_ns = before->start_ns;
+	schedule->offset_ns = before->offset_ns;
+}
+
 int64_t schedule_next(struct schedule *schedule, int64_t mono_ns, int64_t real_ns,
 		      uint64_t *ret_missed)
 {

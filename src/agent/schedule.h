@@ -25,6 +25,9 @@ struct schedule {
 /* Notes the first run, which is now. */
 void schedule_start(struct schedule *schedule, const char *host, int64_t mono_ns, int64_t real_ns);
 
+/* Goes on where another schedule of the same interval is; alignment and jitter are its own. */
+void schedule_continue(struct schedule *schedule, const struct schedule *before);
+
 /* Monotonic time of the next run after `mono_ns`; the slots passed over since the last one, beside the
  * one answered, are added to *ret_missed. */
 int64_t schedule_next(struct schedule *schedule, int64_t mono_ns, int64_t real_ns,

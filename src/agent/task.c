@@ -49,6 +49,7 @@ void task_work_clear(struct task_work *work)
 /* Waits until the task is due; false when it is to end. */
 static bool next_job(struct task *t)
 {
+	struct task_work old = { .set = NULL };
 	bool go;
 
 	wait_lock(&t->wait);
@@ -62,13 +63,13 @@ static bool next_job(struct task *t)
 	t->punctuality =
 		(struct poll_punctuality){ .due_ns = t->due_ns, .overruns = t->status.overruns };
 	if (t->replaced) {
-		struct task_work old = t->work;
-
+		old = t->work;
 		t->work = t->next;
-		t->next = old;
+		t->next = (struct task_work){ .set = NULL };
 		t->replaced = false;
 	}
 	wait_unlock(&t->wait);
+	task_work_clear(&old);
 	return go;
 }
 
@@ -178,14 +179,21 @@ void task_missed(struct task *task, uint64_t slots)
 
 void task_replace(struct task *task, struct task_work work)
 {
-	struct task_work old;
+	struct task_work old = { .set = NULL }, waiting;
 
 	wait_lock(&task->wait);
-	old = task->next;
-	task->next = work;
-	task->replaced = true;
+	waiting = task->next;
+	task->replaced = task->status.busy || task->due;
+	if (task->replaced) {
+		task->next = work;
+	} else { /* the thread waits, and looks at none of it */
+		old = task->work;
+		task->work = work;
+		task->next = (struct task_work){ .set = NULL };
+	}
 	wait_unlock(&task->wait);
 	task_work_clear(&old);
+	task_work_clear(&waiting);
 }
 
 void task_status(struct task *task, struct task_status *ret_status)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "conf/ini_private.h"
 #include "conf/nearest.h"
 
@@ -434,4 +435,34 @@ void options_print(const struct vmt_option *options, const void *conf, struct bu
 		option_print_value(o, conf, out);
 		buf_putc(out, '\n');
 	}
+}
+
+static uint64_t hash_text(const char *text, uint64_t seed)
+{
+	return text ? hash64(text, strlen(text) + 1, seed) : hash64("", 0, ~seed);
+}
+
+uint64_t options_hash(const struct vmt_option *options, const void *conf, uint64_t seed)
+{
+	static const size_t sizes[] = { [VMT_OPT_BOOL] = sizeof(bool),
+					[VMT_OPT_INT] = sizeof(int64_t),
+					[VMT_OPT_DOUBLE] = sizeof(double),
+					[VMT_OPT_SECONDS] = sizeof(int64_t) };
+
+	for (const struct vmt_option *o = options; o && o->name; o++) {
+		const void *from = (const char *)conf + o->offset;
+
+		if (o->type == VMT_OPT_STRING) {
+			seed = hash_text(*(const char *const *)from, seed);
+		} else if (o->type == VMT_OPT_LIST) {
+			for (const char *const *item = *(const char *const *const *)from; *item;
+			     item++) {
+				seed = hash_text(*item, seed);
+			}
+			seed = hash_text(NULL, seed);
+		} else {
+			seed = hash64(from, sizes[o->type], seed);
+		}
+	}
+	return seed;
 }

@@ -30,6 +30,9 @@ void options_print(const struct vmt_option *options, const void *conf, struct bu
 /* One value as it would stand in a file; "" for none. */
 void option_print_value(const struct vmt_option *option, const void *conf, struct buf *out);
 
+/* A number of all values, secrets too: equal values, equal number. */
+uint64_t options_hash(const struct vmt_option *options, const void *conf, uint64_t seed);
+
 /* "string", "list", … for people. */
 const char *option_type_name(const struct vmt_option *option);
 /* "DEFAULT" for NULL. */

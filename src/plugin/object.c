@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "conf/option.h"
 #include "plugin/registry.h"
@@ -176,6 +177,21 @@ void plugin_object_close(struct plugin_object *o)
 const char *plugin_object_url(const struct plugin_object *o)
 {
 	return o->url ? url_get(o->url)->text : "";
+}
+
+int plugin_object_fingerprint(const struct vmt_plugin *plugin, const struct ini *ini,
+			      const char *url_text, uint64_t *ret_fingerprint)
+{
+	struct plugin_object *o = object_new(plugin);
+	int ret = configure(o, ini, url_text, NULL, NULL);
+	uint64_t h = hash64(plugin->name, strlen(plugin->name), (uint64_t)plugin->ns);
+
+	if (ret == 0) {
+		h = hash64(url_text, url_text ? strlen(url_text) : 0, h);
+		*ret_fingerprint = options_hash(plugin->options, o->conf, h);
+	}
+	object_free(o);
+	return ret;
 }
 
 int plugin_object_check(const struct vmt_plugin *plugin, const struct ini *ini,

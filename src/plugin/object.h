@@ -35,6 +35,11 @@ void plugin_object_close(struct plugin_object *object);
 /* The object's URL without secrets, "" when it has none. */
 const char *plugin_object_url(const struct plugin_object *object);
 
+/* A number that is the same as long as plugin, URL (secrets too) and every option's value are: whether a
+ * reload needs a new object.  Opens nothing.  -EINVAL as plugin_object_open, without a reason. */
+int plugin_object_fingerprint(const struct vmt_plugin *plugin, const struct ini *ini,
+			      const char *url_text, uint64_t *ret_fingerprint);
+
 /* Decodes as plugin_object_open does, opens nothing: for `check`. */
 int plugin_object_check(const struct vmt_plugin *plugin, const struct ini *ini,
 			const char *url_text, const struct position *url_at,

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What polling tasks stand on: opened once, kept over reloads.  Main thread; blocks on nothing. */
+#include "agent/basis.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "agent/instances.h"
+#include "base/hash.h"
+#include "conf/nearest.h"
+#include "conf/settings.h"
+#include "plugin/object.h"
+#include "plugin/registry.h"
+
+/* ---- which plugins */
+
+static const struct vmt_plugin *find_discovery(struct registry *registry, const struct plan *plan,
+					       struct vmt_error *error)
+{
+	struct vmt_error why;
+	const struct vmt_plugin *plugin =
+		registry_find(registry, VMT_DISCOVERY, plan->discovery, &why);
+
+	if (!plugin) {
+		vmt_error_set(error, -ENOENT, "discovery %s: %s", plan->discovery, why.text);
+	}
+	return plugin;
+}
+
+static const struct vmt_plugin *find_inspector(struct registry *registry, const struct plan *plan,
+					       struct vmt_error *error)
+{
+	struct vmt_error why = { .text = "" };
+	const struct vmt_plugin *plugin =
+		registry_find(registry, VMT_INSPECTOR, plan->inspector, &why);
+	const char **names;
+
+	if (!plugin) {
+		names = registry_names(registry, VMT_INSPECTOR);
+		settings_inspector_known(plan->inspector, names, &why);
+		g_free(names);
+		vmt_error_set(error, -ENOENT, "inspector: %s", why.text);
+	}
+	return plugin;
+}
+
+static bool is_wanted(const struct plan *plan, const char *pollster)
+{
+	for (const char *const *w = plan->settings.pollsters; *w; w++) {
+		if (pattern_glob(*w, pollster)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- the number */
+
+static uint64_t hash_text(const char *text, uint64_t seed)
+{
+	return hash64(text ? text : "", text ? strlen(text) + 1 : 0, seed);
+}
+
+static uint64_t hash_list(const char *const *list, uint64_t seed)
+{
+	for (; list && *list; list++) {
+		seed = hash_text(*list, seed);
+	}
+	return hash_text(NULL, seed);
+}
+
+static uint64_t hash_settings(const struct settings *s)
+{
+	const int64_t numbers[] = { s->meter_profile, s->reserved_metadata_length,
+				    s->report_stopped_instance_metrics };
+	uint64_t h = hash64(numbers, sizeof(numbers), 0);
+
+	h = hash_text(s->host, hash_text(s->sample_source, h));
+	h = hash_list(s->reserved_metadata_namespace, h);
+	return hash_list(s->reserved_metadata_keys, h);
+}
+
+/* Adds a plugin's number; one that is configured wrong has one too, as it will be left out. */
+static void add_plugin(const struct vmt_plugin *plugin, const struct plan *plan, uint64_t *h)
+{
+	uint64_t one = 0;
+
+	if (plugin) {
+		plugin_object_fingerprint(plugin, plan->ini, NULL, &one);
+	}
+	*h = hash64(&one, sizeof(one), *h);
+}
+
+int basis_fingerprint(struct registry *registry, const struct plan *plan, uint64_t *ret_fingerprint,
+		      struct vmt_error *error)
+{
+	const struct vmt_plugin *discovery = find_discovery(registry, plan, error);
+	const struct vmt_plugin *inspector = discovery ? find_inspector(registry, plan, error)
+						       : NULL;
+	uint64_t h = hash_settings(&plan->settings);
+	const char **names;
+
+	if (!inspector) {
+		return -ENOENT;
+	}
+	add_plugin(discovery, plan, &h);
+	add_plugin(inspector, plan, &h);
+	names = registry_names(registry, VMT_POLLSTER);
+	for (size_t i = 0; names[i]; i++) {
+		if (is_wanted(plan, names[i])) {
+			add_plugin(registry_find(registry, VMT_POLLSTER, names[i], NULL), plan, &h);
+		}
+	}
+	g_free(names);
+	*ret_fingerprint = h;
+	return 0;
+}
+
+/* ---- opening */
+
+static void open_pollsters(struct basis *b, struct registry *registry, struct problems *problems)
+{
+	const char **names = registry_names(registry, VMT_POLLSTER);
+
+	for (size_t i = 0; names[i]; i++) {
+		struct plugin_object *object = NULL;
+		const struct vmt_plugin *plugin;
+		struct vmt_error error;
+
+		if (!is_wanted(b->plan, names[i])) {
+			continue;
+		}
+		plugin = registry_find(registry, VMT_POLLSTER, names[i], &error);
+		if (!plugin || plugin_object_open(plugin, b->plan->ini, NULL, NULL, false, &object,
+						  problems, &error) < 0) {
+			problems_add_failed(problems, NULL,
+					    "pollster %s: %s; its meters are left out", names[i],
+					    error.text);
+			continue;
+		}
+		g_ptr_array_add(b->pollsters, object);
+	}
+	g_free(names);
+}
+
+int basis_new(struct registry *registry, struct plan *plan, struct problems *problems,
+	      struct basis **ret_basis, struct vmt_error *error)
+{
+	struct basis *b;
+	const struct vmt_plugin *discovery;
+	uint64_t fingerprint;
+	int ret = basis_fingerprint(registry, plan, &fingerprint, error);
+
+	if (ret < 0) {
+		return ret;
+	}
+	b = g_new0(struct basis, 1);
+	b->refs = 1;
+	b->plan = plan_ref(plan);
+	b->fingerprint = fingerprint;
+	b->pollsters = g_ptr_array_new();
+	plan_meter_settings(plan, &b->settings);
+	discovery = find_discovery(registry, plan, error);
+	ret = plugin_object_open(discovery, plan->ini, NULL, NULL, false, &b->discovery, problems,
+				 error);
+	if (ret == 0) {
+		b->instances = instances_new(discovery->name, discovery->ops.discovery,
+					     b->discovery->self);
+		open_pollsters(b, registry, problems);
+	}
+	g_ptr_array_add(b->pollsters, NULL);
+	if (ret < 0) {
+		basis_unref(b);
+		return ret;
+	}
+	*ret_basis = b;
+	return 0;
+}
+
+/* ---- patterns */
+
+/* Words that a pattern may match: the table's and the pollster plugins'. */
+static const char **meter_names(const struct basis *b)
+{
+	GPtrArray *names = g_ptr_array_new();
+
+	for (size_t i = 0; i < meter_count(); i++) {
+		g_ptr_array_add(names, (void *)(uintptr_t)meter_at(i)->name);
+	}
+	for (guint i = 0; i + 1 < b->pollsters->len; i++) {
+		const struct plugin_object *object = g_ptr_array_index(b->pollsters, i);
+		const struct vmt_pollster_ops *ops = object->plugin->ops.pollster;
+
+		for (size_t m = 0; m < ops->count; m++) {
+			g_ptr_array_add(names, (void *)(uintptr_t)ops->meters[m].name);
+		}
+	}
+	g_ptr_array_add(names, NULL);
+	return (const char **)g_ptr_array_free(names, FALSE);
+}
+
+/* A pattern that no meter matches is most likely mistyped. */
+void basis_check_patterns(const struct basis *b, const struct plan *plan, struct problems *problems)
+{
+	const char **names = meter_names(b);
+
+	for (size_t i = 0; i < plan->polling->source_count; i++) {
+		const struct polling_list *meters = &plan->polling->sources[i].meters;
+
+		for (size_t m = 0; m < meters->count; m++) {
+			const char *pattern = meters->item[m].text, *near;
+			bool found = false;
+
+			pattern += pattern[0] == '!';
+			for (size_t n = 0; names[n] && !found; n++) {
+				found = pattern_glob(pattern, names[n]);
+			}
+			if (!found && !strchr(pattern, ':')) {
+				near = conf_nearest(pattern, names);
+				problems_add(
+					problems, PROBLEM_WARNING, &meters->item[m].at,
+					"no meter of this agent matches %s%s%s%s; `virtmeter list meters` has them",
+					pattern, near ? " (did you mean " : "", near ? near : "",
+					near ? "?)" : "");
+			}
+		}
+	}
+	g_free(names);
+}
+
+struct basis *basis_ref(struct basis *basis)
+{
+	basis->refs++;
+	return basis;
+}
+
+void basis_unref(struct basis *basis)
+{
+	if (!basis || --basis->refs > 0) {
+		return;
+	}
+	instances_free(basis->instances);
+	plugin_object_close(basis->discovery);
+	for (guint i = 0; i + 1 < basis->pollsters->len; i++) {
+		plugin_object_close(g_ptr_array_index(basis->pollsters, i));
+	}
+	g_ptr_array_unref(basis->pollsters);
+	plan_unref(basis->plan);
+	g_free(basis);
+}

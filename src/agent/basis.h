@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What polling tasks stand on, beside the inspector that each has for itself: who is here, pollster
+ * plugins, the settings of meters.  A reload keeps the basis while nothing of it was changed; else it makes
+ * another one and new tasks on it, and the old one goes with the last of the old tasks.  Main thread.
+ */
+#ifndef AGENT_BASIS_H
+#define AGENT_BASIS_H
+
+#include <glib.h>
+
+#include "agent/plan.h"
+#include "model/meter.h"
+
+struct instances;
+struct plugin_object;
+struct registry;
+
+struct basis {
+	struct plan *plan; /* whose strings `settings` has */
+	struct meter_settings settings;
+	struct plugin_object *discovery;
+	struct instances *instances;
+	GPtrArray *pollsters; /* struct plugin_object *, NULL-terminated */
+	uint64_t fingerprint;
+	unsigned refs;
+};
+
+/* Of what the plan would make: equal numbers, equal basis (and equal inspectors).  -ENOENT or -EINVAL with
+ * the reason when it could not. */
+int basis_fingerprint(struct registry *registry, const struct plan *plan, uint64_t *ret_fingerprint,
+		      struct vmt_error *error);
+/* -errno with the reason; a pollster that cannot be opened is left out with a problem. */
+int basis_new(struct registry *registry, struct plan *plan, struct problems *problems,
+	      struct basis **ret_basis, struct vmt_error *error);
+/* Warns of patterns in the sources of `plan` that no meter matches: most likely mistyped. */
+void basis_check_patterns(const struct basis *basis, const struct plan *plan,
+			  struct problems *problems);
+struct basis *basis_ref(struct basis *basis);
+void basis_unref(struct basis *basis); /* NULL is fine */
+
+#endif
