@@ -10,6 +10,7 @@
 
 #define LOG_NAME "agent"
 #include "agent/instances.h"
+#include "agent/outlets.h"
 #include "agent/parts.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -107,26 +108,25 @@ void agent_task_start(struct agent_task *at, const struct agent_task *before)
 
 static bool tasks_quiet(struct agent *a)
 {
-	for (guint i = 0; i < a->tasks->len; i++) {
-		struct agent_task *at = g_ptr_array_index(a->tasks, i);
+	GPtrArray *const lists[] = { a->tasks, a->old_tasks };
 
-		if (at->under_way > 0) {
-			return false;
+	for (size_t l = 0; l < G_N_ELEMENTS(lists); l++) {
+		for (guint i = 0; i < lists[l]->len; i++) {
+			struct agent_task *at = g_ptr_array_index(lists[l], i);
+
+			if (at->under_way > 0) {
+				return false;
+			}
 		}
 	}
 	return pipeline_runner_idle(a->runner);
 }
 
-static bool outlets_done(struct agent *a)
+static void cancel_tasks(GPtrArray *tasks)
 {
-	for (guint i = 0; i < a->outlets->len; i++) {
-		struct agent_outlet *ao = g_ptr_array_index(a->outlets, i);
-
-		if (!outlet_done(ao->outlet)) {
-			return false;
-		}
+	for (guint i = 0; i < tasks->len; i++) {
+		task_cancel(((struct agent_task *)g_ptr_array_index(tasks, i))->task);
 	}
-	return true;
 }
 
 /* Looks, every so often while leaving, how far things are. */
@@ -137,20 +137,15 @@ static void leave_step(void *data)
 
 	if (late && !a->cancelled) {
 		a->cancelled = true;
-		for (guint i = 0; i < a->tasks->len; i++) {
-			task_cancel(((struct agent_task *)g_ptr_array_index(a->tasks, i))->task);
-		}
+		cancel_tasks(a->tasks);
+		cancel_tasks(a->old_tasks);
 	}
 	if (!a->flushing && (late || tasks_quiet(a))) {
 		a->flushing = true;
-		for (guint i = 0; i < a->outlets->len; i++) {
-			outlet_leave(
-				((struct agent_outlet *)g_ptr_array_index(a->outlets, i))->outlet,
-				a->leave_ns);
-		}
+		agent_outlets_leave(a, a->leave_ns);
 	}
-	if (a->flushing && (outlets_done(a) || clock_monotonic() >= a->leave_ns + NS_PER_S)) {
-		a->clean = tasks_quiet(a) && outlets_done(a);
+	if (a->flushing && (agent_outlets_done(a) || clock_monotonic() >= a->leave_ns + NS_PER_S)) {
+		a->clean = tasks_quiet(a) && agent_outlets_done(a);
 		loop_quit(a->loop);
 		return;
 	}
@@ -175,12 +170,16 @@ static uint64_t given_up(struct agent *a)
 {
 	uint64_t n = 0;
 
-	for (guint i = 0; i < a->outlets->len; i++) {
-		struct agent_outlet *ao = g_ptr_array_index(a->outlets, i);
-		struct outlet_status status;
+	GPtrArray *const lists[] = { a->outlets, a->old_outlets };
 
-		outlet_status(ao->outlet, &status);
-		n += status.ledger.dropped[SPOOL_SHUTDOWN] + status.ledger.queued;
+	for (size_t l = 0; l < G_N_ELEMENTS(lists); l++) {
+		for (guint i = 0; i < lists[l]->len; i++) {
+			struct agent_outlet *ao = g_ptr_array_index(lists[l], i);
+			struct outlet_status status;
+
+			outlet_status(ao->outlet, &status);
+			n += status.ledger.dropped[SPOOL_SHUTDOWN] + status.ledger.queued;
+		}
 	}
 	return n;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From the plan to what runs: outlets, pipelines, tasks.  At the start and at each reload, on the main
+ * From the plan to what runs: pipelines, tasks, and through outlets.c publishers.  At the start and at each reload, on the main
  * thread.  What a new plan names as the old one did stays as it is, with its queue and its state.
  */
 #include <errno.h>
@@ -9,17 +9,16 @@
 
 #define LOG_NAME "agent"
 #include "agent/instances.h"
+#include "agent/outlets.h"
 #include "agent/parts.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "conf/url.h"
 #include "model/frame.h"
 #include "pipeline/outlet.h"
 #include "pipeline/pipeline.h"
 #include "spool/spool.h"
 
 #define FIRST_BUDGET_NS (30 * NS_PER_S) /* the first call after a start may be slow */
-#define RETIRE_NS (30 * NS_PER_S) /* a publisher taken out may send what it has, for so long */
 
 /* What a build makes, until it is sure to succeed. */
 struct build {
@@ -27,133 +26,77 @@ struct build {
 	struct plan *plan;
 	struct basis *basis; /* one reference */
 	struct problems *problems;
-	GPtrArray *outlets; /* struct agent_outlet *, those of the plan, old and new */
-	GPtrArray *fresh; /* those among them that are new */
+	struct outlet_stage *outlets;
 	GPtrArray *pipelines; /* struct pipeline *, one per pair of the plan */
 	GPtrArray *tasks; /* struct agent_task *, the new ones */
 };
 
-/* ---- outlets */
+/* ---- pipelines */
 
-static void outlet_close(struct agent_outlet *ao)
+/* What a pipeline needs for as long as it lives. */
+struct holding {
+	struct plan *plan;
+	size_t count;
+	struct agent_outlet *outlet[];
+};
+
+/* On whatever thread gives back the pipeline last. */
+static void release_holding(void *data)
 {
-	outlet_free(ao->outlet);
-	plugin_object_close(ao->object);
-	g_free(ao->url);
-	g_free(ao);
+	struct holding *h = data;
+
+	for (size_t i = 0; i < h->count; i++) {
+		atomic_fetch_sub(&h->outlet[i]->users, 1);
+	}
+	plan_unref(h->plan);
+	g_free(h);
 }
 
-static struct agent_outlet *find_outlet(GPtrArray *list, const char *url)
+/* The outlets of a sink and their bits; NULL with the reason when none of them takes anything. */
+static struct holding *hold_outlets(struct build *b, const struct pipeline_sink *sink,
+				    uint64_t *ret_bits, struct vmt_error *error)
 {
-	for (guint i = 0; i < list->len; i++) {
-		struct agent_outlet *ao = g_ptr_array_index(list, i);
+	size_t n = sink->publishers.count;
+	struct holding *h = g_malloc0(sizeof(*h) + n * sizeof(h->outlet[0]));
+	struct outlet_status status = { .last_error = "none is named" };
 
-		if (strcmp(ao->url, url) == 0) {
-			return ao;
+	*ret_bits = 0;
+	h->plan = plan_ref(b->plan);
+	for (size_t i = 0; i < n; i++) {
+		struct agent_outlet *ao =
+			outlet_stage_want(b->outlets, sink, &sink->publishers.item[i], error);
+
+		if (!ao) {
+			release_holding(h);
+			return NULL;
+		}
+		*ret_bits |= outlet_bit(ao->outlet);
+		outlet_status(ao->outlet, &status);
+		atomic_fetch_add(&ao->users, 1);
+		h->outlet[h->count++] = ao;
+	}
+	if (*ret_bits == 0) {
+		problems_add(b->problems, PROBLEM_ERROR, &sink->at,
+			     "sink %s is left with no publisher: %s", sink->name,
+			     status.last_error);
+		vmt_error_set(error, -EINVAL, "%s", problems_first_error(b->problems));
+		release_holding(h);
+		return NULL;
+	}
+	return h;
+}
+
+/* The n-th pipeline of that name in a list, or NULL. */
+static struct pipeline *find_pipeline(GPtrArray *list, const char *name, unsigned n)
+{
+	for (guint i = 0; list && i < list->len; i++) {
+		struct pipeline *p = g_ptr_array_index(list, i);
+
+		if (strcmp(pipeline_name(p), name) == 0 && n-- == 0) {
+			return p;
 		}
 	}
 	return NULL;
-}
-
-/* Opens the publisher and starts its outlet; 0 or -errno with the reason. */
-static int open_publisher(struct build *b, const struct polling_text *text, struct agent_outlet *ao,
-			  struct vmt_error *error)
-{
-	struct outlet_parts parts = { .timeout_ns = b->plan->settings.publish_timeout_ns };
-	const struct vmt_plugin *plugin;
-	struct vmt_error why;
-	struct url *url;
-	int ret = url_parse(text->text, &url, error);
-
-	if (ret < 0) {
-		return ret;
-	}
-	plugin = registry_find(b->agent->registry, VMT_PUBLISHER, url_get(url)->scheme, &why);
-	if (!plugin) {
-		ret = vmt_error_set(error, -ENOENT, "%s: %s", url_get(url)->text, why.text);
-		url_free(url);
-		return ret;
-	}
-	url_free(url);
-	ret = plugin_object_open(plugin, b->plan->ini, text->text, &text->at, false, &ao->object,
-				 b->problems, error);
-	if (ret < 0) {
-		return ret;
-	}
-	parts.url = plugin_object_url(ao->object);
-	parts.ops = plugin->ops.publisher;
-	parts.self = ao->object->self;
-	parts.policy = ao->object->policy;
-	ret = outlet_new(b->agent->spool, &parts, &ao->outlet);
-	if (ret < 0) {
-		plugin_object_close(ao->object);
-		ao->object = NULL;
-		return vmt_error_set(error, ret, "more publishers than %d", SPOOL_CURSORS);
-	}
-	return 0;
-}
-
-/* The URL's text without what may be secret, for one that could not even be opened. */
-static char *safe_text(const char *text)
-{
-	struct vmt_error ignored;
-	struct url *url;
-	char *safe;
-
-	if (url_parse(text, &url, &ignored) < 0) {
-		return g_strdup("(not a URL)");
-	}
-	safe = g_strdup(url_get(url)->text);
-	url_free(url);
-	return safe;
-}
-
-static struct agent_outlet *want_outlet(struct build *b, const struct polling_text *text)
-{
-	struct agent_outlet *ao = find_outlet(b->outlets, text->text);
-	struct vmt_error error = { .text = "" };
-
-	if (ao) {
-		return ao;
-	}
-	ao = find_outlet(b->agent->outlets, text->text);
-	if (!ao || !ao->object) { /* new, or worth another try */
-		ao = g_new0(struct agent_outlet, 1);
-		ao->url = g_strdup(text->text);
-		if (open_publisher(b, text, ao, &error) < 0) {
-			char *safe = safe_text(text->text);
-
-			problems_add_failed(b->problems, &text->at, "%s; its sink goes on without",
-					    error.text);
-			ao->outlet = outlet_new_failed(safe, error.text);
-			g_free(safe);
-		}
-		g_ptr_array_add(b->fresh, ao);
-	}
-	g_ptr_array_add(b->outlets, ao);
-	return ao;
-}
-
-/* The bits of a sink's publishers; 0 when none of them could be opened, with the reason of the last. */
-static uint64_t sink_bits(struct build *b, const struct pipeline_sink *sink,
-			  struct outlet_status *ret_status)
-{
-	uint64_t bits = 0;
-
-	for (size_t i = 0; i < sink->publishers.count; i++) {
-		struct outlet *outlet = want_outlet(b, &sink->publishers.item[i])->outlet;
-
-		bits |= outlet_bit(outlet);
-		outlet_status(outlet, ret_status);
-	}
-	return bits;
-}
-
-/* ---- pipelines */
-
-static void release_plan(void *plan)
-{
-	plan_unref(plan);
 }
 
 static int make_pipelines(struct build *b, struct vmt_error *error)
@@ -162,18 +105,23 @@ static int make_pipelines(struct build *b, struct vmt_error *error)
 
 	for (size_t i = 0; i < p->pair_count; i++) {
 		const struct pipeline_pair *pair = &p->pairs[i];
-		struct outlet_status status = { .last_error = "none is named" };
-		uint64_t bits = sink_bits(b, pair->sink, &status);
+		struct pipeline *now, *before;
+		unsigned same = 0;
+		uint64_t bits;
+		struct holding *h = hold_outlets(b, pair->sink, &bits, error);
 
-		if (bits == 0) {
-			problems_add(b->problems, PROBLEM_ERROR, &pair->sink->at,
-				     "sink %s is left with no publisher: %s", pair->sink->name,
-				     status.last_error);
-			return vmt_error_set(error, -EINVAL, "%s",
-					     problems_first_error(b->problems));
+		if (!h) {
+			return -EINVAL;
 		}
-		g_ptr_array_add(b->pipelines, pipeline_new(pair->name, pair->source->match, bits,
-							   plan_ref(b->plan), release_plan));
+		while (find_pipeline(b->pipelines, pair->name, same)) {
+			same++; /* names need not be unique in Juno's shapes */
+		}
+		now = pipeline_new(pair->name, pair->source->match, bits, h, release_holding);
+		before = find_pipeline(b->agent->pipelines, pair->name, same);
+		if (before) {
+			pipeline_continue(now, before);
+		}
+		g_ptr_array_add(b->pipelines, now);
 	}
 	return 0;
 }
@@ -389,21 +337,6 @@ void agent_reap_tasks(struct agent *a, bool wait)
 	}
 }
 
-void agent_reap_outlets(struct agent *a, bool wait)
-{
-	for (guint i = a->old_outlets->len; i-- > 0;) {
-		struct agent_outlet *ao = g_ptr_array_index(a->old_outlets, i);
-
-		if (wait) {
-			outlet_abort(ao->outlet, SPOOL_SHUTDOWN);
-		}
-		if (wait || outlet_done(ao->outlet)) {
-			g_ptr_array_remove_index_fast(a->old_outlets, i);
-			outlet_close(ao);
-		}
-	}
-}
-
 static void retire_tasks(struct agent *a)
 {
 	for (guint i = a->tasks->len; i-- > 0;) {
@@ -411,25 +344,12 @@ static void retire_tasks(struct agent *a)
 
 		if (!at->wanted) {
 			g_ptr_array_remove_index(a->tasks, i);
-			loop_timer_set(at->timer, INT64_MAX);
+			if (at->timer) {
+				loop_timer_set(at->timer, INT64_MAX);
+			}
 			g_ptr_array_add(a->old_tasks, at);
 		}
 	}
-}
-
-/* Outlets that the new list does not have. */
-static void retire_outlets(struct agent *a, GPtrArray *now)
-{
-	for (guint i = 0; i < a->outlets->len; i++) {
-		struct agent_outlet *ao = g_ptr_array_index(a->outlets, i);
-
-		if (!g_ptr_array_find(now, ao, NULL)) {
-			outlet_leave(ao->outlet, clock_monotonic() + RETIRE_NS);
-			g_ptr_array_add(a->old_outlets, ao);
-		}
-	}
-	g_ptr_array_unref(a->outlets);
-	a->outlets = g_ptr_array_ref(now);
 }
 
 static void unref_pipeline(void *pipeline)
@@ -442,12 +362,8 @@ static void build_undo(struct build *b)
 	for (guint i = 0; i < b->tasks->len; i++) {
 		task_close(g_ptr_array_index(b->tasks, i));
 	}
-	for (guint i = 0; i < b->fresh->len; i++) {
-		struct agent_outlet *ao = g_ptr_array_index(b->fresh, i);
-
-		outlet_abort(ao->outlet, SPOOL_REMOVED);
-		outlet_close(ao);
-	}
+	g_ptr_array_set_size(b->pipelines, 0); /* they use outlets */
+	outlet_stage_abort(b->outlets);
 }
 
 /* What the tasks stand on: the one in force if it would come out the same. */
@@ -474,7 +390,7 @@ static void build_commit(struct build *b)
 
 	take_tasks(b);
 	retire_tasks(a);
-	retire_outlets(a, b->outlets);
+	outlet_stage_commit(b->outlets);
 	g_ptr_array_unref(a->pipelines);
 	a->pipelines = g_ptr_array_ref(b->pipelines);
 	basis_unref(a->basis);
@@ -488,8 +404,7 @@ int agent_build(struct agent *a, struct plan *plan, struct problems *problems,
 	struct build b = { .agent = a, .plan = plan, .problems = problems };
 	int ret;
 
-	b.outlets = g_ptr_array_new();
-	b.fresh = g_ptr_array_new();
+	b.outlets = outlet_stage_new(a, plan, problems);
 	b.pipelines = g_ptr_array_new_with_free_func(unref_pipeline);
 	b.tasks = g_ptr_array_new();
 	ret = find_basis(&b, error);
@@ -506,8 +421,6 @@ int agent_build(struct agent *a, struct plan *plan, struct problems *problems,
 		build_commit(&b);
 	}
 	basis_unref(b.basis);
-	g_ptr_array_unref(b.outlets);
-	g_ptr_array_unref(b.fresh);
 	g_ptr_array_unref(b.pipelines);
 	g_ptr_array_unref(b.tasks);
 	return ret;

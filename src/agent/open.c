@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define LOG_NAME "agent"
+#include "agent/outlets.h"
 #include "agent/parts.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -22,12 +23,13 @@
 #define FRAMES_IDLE 4 /* kept in the pool */
 #define FRAMES_MAX 100000 /* in the memory log, beside its bound in bytes */
 
-static void log_problems(const struct problems *problems, bool errors)
+/* `told` is an error that the caller tells by itself. */
+static void log_problems(const struct problems *problems, bool errors, const char *told)
 {
 	for (size_t i = 0; i < problems_count(problems); i++) {
 		const struct problem *p = problems_at(problems, i);
 
-		if (p->level == PROBLEM_ERROR && errors) {
+		if (p->level == PROBLEM_ERROR && errors && strcmp(p->text, told) != 0) {
 			log_error("%s", p->text);
 		} else if (p->level == PROBLEM_WARNING) {
 			log_warn("%s", p->text);
@@ -102,8 +104,7 @@ static void reap(void *data)
 	struct agent *a = data;
 
 	agent_reap_tasks(a, false);
-	agent_reap_outlets(a, false);
-	if (a->old_tasks->len + a->old_outlets->len > 0) {
+	if (agent_reap_outlets(a, false) || a->old_tasks->len > 0) {
 		loop_timer_set(a->reaper, clock_monotonic() + NS_PER_S);
 	}
 }
@@ -157,7 +158,7 @@ int agent_new(const struct agent_options *options, struct agent **ret_agent,
 	a->reaper = loop_timer_add(a->loop, INT64_MAX, reap, a);
 	ret = open_all(a, problems, error);
 	/* of a failed start the caller tells the reason on stderr: not a second time, then */
-	log_problems(problems, ret == 0 || !log_on_stderr());
+	log_problems(problems, ret == 0 || !log_on_stderr(), "");
 	if (ret < 0) {
 		tell_more(problems, error);
 		agent_free(a);
@@ -205,7 +206,7 @@ int agent_reload(struct agent *a, struct buf *answer)
 		g_assert(plan);
 		ret = agent_build(a, plan, problems, &error);
 	}
-	log_problems(problems, true);
+	log_problems(problems, true, error.text);
 	if (ret == 0) {
 		warn_of_restart(a->plan, plan);
 		plan_unref(a->plan);
@@ -234,13 +235,13 @@ void agent_free(struct agent *a)
 	}
 	agent_reap_tasks(a, true);
 	pipeline_runner_free(a->runner); /* hands what it has to the log */
+	g_ptr_array_unref(a->pipelines); /* they use outlets */
 	for (guint i = 0; i < a->outlets->len; i++) {
 		g_ptr_array_add(a->old_outlets, g_ptr_array_index(a->outlets, i));
 	}
 	agent_reap_outlets(a, true);
 	spool_free(a->spool);
 	basis_unref(a->basis);
-	g_ptr_array_unref(a->pipelines);
 	g_ptr_array_unref(a->tasks);
 	g_ptr_array_unref(a->outlets);
 	g_ptr_array_unref(a->old_tasks);

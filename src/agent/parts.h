@@ -11,12 +11,22 @@
 #include "plugin/object.h"
 #include "plugin/registry.h"
 
-/* A publisher of the configuration; stays when a reload names the same URL again. */
+/* A publisher of the configuration.  It stays when a reload names the same URL with the same options again.
+ * When its options were changed, or its sink has another URL of the same scheme instead, what is queued goes
+ * to the new one. */
 struct agent_outlet {
 	char *url; /* as configured, secrets and all */
+	uint64_t fingerprint; /* of URL, options and time-out */
 	struct plugin_object *object; /* NULL when it could not be opened */
 	struct outlet *outlet;
-	bool wanted; /* by the configuration in force */
+	GArray *former; /* struct former_object: replaced, perhaps still in use */
+	atomic_uint users; /* pipelines, also those of frames under way */
+	bool leaving;
+};
+
+struct former_object {
+	struct plugin_object *object;
+	uint64_t generation; /* of the outlet, from which on it is not used any more */
 };
 
 /* A polling task with its timer. */
@@ -57,9 +67,8 @@ struct agent {
  * -errno with the reason, and nothing changed. */
 int agent_build(struct agent *agent, struct plan *plan, struct problems *problems,
 		struct vmt_error *error);
-/* Free what a reload took out, as far as it has ended; all of it with `wait`. */
+/* Frees the tasks that a reload took out, as far as they have ended; all of them with `wait`. */
 void agent_reap_tasks(struct agent *agent, bool wait);
-void agent_reap_outlets(struct agent *agent, bool wait);
 /* agent.c, for build.c */
 void agent_task_parts(struct agent_task *at, struct task_parts *parts);
 /* Its first run is now; or, with `before`, when that one's next run would have been. */

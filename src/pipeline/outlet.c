@@ -24,13 +24,13 @@
 #define BACKOFF_LAST_NS (60 * NS_PER_S)
 
 struct outlet {
-	char *url;
+	char *url; /* for the main thread */
 	struct spool *spool;
-	struct outlet_parts parts;
 	unsigned cursor;
 	uint64_t bit;
 	pthread_t thread;
 	/* the thread's own */
+	struct outlet_parts parts; /* its URL is owned */
 	struct vmt_delivery delivery;
 	int64_t failures; /* of the frame in hand */
 	/* any thread's */
@@ -42,6 +42,8 @@ struct outlet {
 	int64_t leave_ns; /* INT64_MAX: not leaving */
 	enum spool_reason abort_reason;
 	bool done;
+	struct outlet_parts next; /* while wanted > used; its URL is owned */
+	uint64_t wanted, used; /* generation of the parts */
 };
 
 static void note(struct outlet *o, enum outlet_state state, const char *error)
@@ -64,16 +66,45 @@ static int64_t leave_time(struct outlet *o)
 	return t;
 }
 
-/* Waits `pause_ns`, or until leaving. */
+/* Waits `pause_ns`, or until leaving, or until there is another publisher. */
 static void rest(struct outlet *o, int64_t pause_ns)
 {
 	int64_t until = clock_monotonic() + pause_ns;
 
 	wait_lock(&o->wait);
-	while (clock_monotonic() < MIN(until, o->leave_ns)) {
+	while (clock_monotonic() < MIN(until, o->leave_ns) && o->wanted == o->used) {
 		wait_until(&o->wait, MIN(until, o->leave_ns));
 	}
 	wait_unlock(&o->wait);
+}
+
+/* The publisher to use from now on; true when it is another one than before. */
+static bool take_over(struct outlet *o)
+{
+	const char *old = NULL;
+	bool other;
+
+	wait_lock(&o->wait);
+	other = o->wanted > o->used;
+	if (other) {
+		old = o->parts.url;
+		o->parts = o->next;
+		o->used = o->wanted;
+		o->failures = 0;
+	}
+	wait_unlock(&o->wait);
+	g_free((char *)(uintptr_t)old);
+	return other;
+}
+
+static bool is_replaced(struct outlet *o)
+{
+	bool replaced;
+
+	wait_lock(&o->wait);
+	replaced = o->wanted > o->used;
+	wait_unlock(&o->wait);
+	return replaced;
 }
 
 static int64_t next_backoff(int64_t backoff_ns)
@@ -155,13 +186,17 @@ static int attempt(struct outlet *o, const struct frame *frame)
 	refused = o->delivery.refused;
 	ret = o->parts.ops->publish(o->parts.self, &frame->public, o->bit, &call, &error);
 	if (ret < 0 && error.text[0] == '\0') {
-		vmt_error_set(&error, ret, "%s: %s", o->url, g_strerror(-ret));
+		vmt_error_set(&error, ret, "%s: %s", o->parts.url, g_strerror(-ret));
 	}
 	if (ret >= 0) {
 		note(o, OUTLET_OK, NULL);
 		tell_refused(o, refused);
 		settle(o, -1);
 		return 0;
+	}
+	if (is_replaced(o)) { /* the other publisher's try comes first */
+		note(o, OUTLET_RETRYING, error.text);
+		return ret;
 	}
 	if (ret == -EBADMSG) {
 		log_error("%s; these samples are dropped", error.text);
@@ -198,9 +233,12 @@ static void *outlet_run(void *arg)
 	const struct frame *frame;
 
 	while (!atomic_load(&o->cancel) && (frame = spool_next(o->spool, o->cursor, INT64_MAX))) {
+		if (take_over(o)) {
+			backoff_ns = 0;
+		}
 		if (attempt(o, frame) == 0) {
 			backoff_ns = 0;
-		} else if (clock_monotonic() < leave_time(o)) {
+		} else if (!is_replaced(o) && clock_monotonic() < leave_time(o)) {
 			backoff_ns = MAX(next_backoff(backoff_ns), o->delivery.pause_ns);
 			log_warn("%s; retrying in %" G_GINT64_FORMAT " s", o->last_error,
 				 backoff_ns / NS_PER_S);
@@ -240,7 +278,7 @@ int outlet_new(struct spool *spool, const struct outlet_parts *parts, struct out
 	o = outlet_alloc(parts->url);
 	o->spool = spool;
 	o->parts = *parts;
-	o->parts.url = o->url;
+	o->parts.url = g_strdup(parts->url);
 	o->cursor = (unsigned)cursor;
 	o->bit = UINT64_C(1) << cursor;
 	ret = thread_start(&o->thread, "publish", outlet_run, o);
@@ -263,6 +301,36 @@ struct outlet *outlet_new_failed(const char *url, const char *reason)
 	o->done = true;
 	g_strlcpy(o->last_error, reason, sizeof(o->last_error));
 	return o;
+}
+
+uint64_t outlet_replace(struct outlet *o, const struct outlet_parts *parts)
+{
+	const char *unused = NULL;
+	uint64_t generation;
+
+	g_free(o->url);
+	o->url = g_strdup(parts->url);
+	wait_lock(&o->wait);
+	if (o->wanted > o->used) {
+		unused = o->next.url;
+	}
+	o->next = *parts;
+	o->next.url = g_strdup(parts->url);
+	generation = ++o->wanted;
+	wait_unlock(&o->wait);
+	wait_wake(&o->wait);
+	g_free((char *)(uintptr_t)unused);
+	return generation;
+}
+
+uint64_t outlet_generation(struct outlet *outlet)
+{
+	uint64_t used;
+
+	wait_lock(&outlet->wait);
+	used = outlet->used;
+	wait_unlock(&outlet->wait);
+	return used;
 }
 
 const char *outlet_url(const struct outlet *outlet)
@@ -328,6 +396,10 @@ void outlet_free(struct outlet *outlet)
 	}
 	delivery_fini(&outlet->delivery);
 	wait_fini(&outlet->wait);
+	g_free((char *)(uintptr_t)outlet->parts.url);
+	if (outlet->wanted > outlet->used) {
+		g_free((char *)(uintptr_t)outlet->next.url);
+	}
 	g_free(outlet->url);
 	g_free(outlet);
 }

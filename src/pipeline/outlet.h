@@ -37,9 +37,15 @@ struct outlet_status {
 
 /* Starts the thread.  -ENOSPC: too many publishers. */
 int outlet_new(struct spool *spool, const struct outlet_parts *parts, struct outlet **ret_outlet);
+/* Puts another publisher in the place of the first, from the next attempt on: what is queued goes there, a
+ * pause between attempts ends.  Main thread.  Answers a number: once outlet_generation() has reached it,
+ * the publisher before is not used any more. */
+uint64_t outlet_replace(struct outlet *outlet, const struct outlet_parts *parts);
+uint64_t outlet_generation(struct outlet *outlet);
 /* The publisher could not be opened: it takes nothing, but status tells of it. */
 struct outlet *outlet_new_failed(const char *url, const char *reason);
 
+/* For the main thread, until outlet_replace. */
 const char *outlet_url(const struct outlet *outlet);
 /* Its bit in vmt_batch.publishers; 0 for one that failed to open. */
 uint64_t outlet_bit(const struct outlet *outlet);

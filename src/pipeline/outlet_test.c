@@ -111,6 +111,39 @@ static struct outlet_status close_outlet(struct outlet *o, int64_t within_ns)
 	return status;
 }
 
+/* Another publisher in the place of one that hangs in its pause: at once, with what is queued. */
+static void test_replace(void)
+{
+	struct far_side away = { .failing = 1000 }, never = { .failing = 0 },
+			here = { .failing = 0 };
+	struct outlet *o = open_outlet(&away, keep);
+	struct outlet_parts parts = { .url = "never://",
+				      .ops = &far_ops,
+				      .self = &never,
+				      .policy = keep,
+				      .timeout_ns = 30 * NS_PER_S };
+	struct outlet_status st;
+	uint64_t first, second;
+
+	spool_append(spool, make_frame(3));
+	spool_append(spool, make_frame(4));
+	wait_sleep(100 * NS_PER_S);
+	g_assert_cmpuint(outlet_generation(o), ==, 0);
+	first = outlet_replace(o, &parts);
+	parts.url = "here://";
+	parts.self = &here;
+	second = outlet_replace(o, &parts);
+	g_assert_cmpuint(second, >, first);
+	g_assert_cmpstr(outlet_url(o), ==, "here://");
+	wait_sleep(NS_PER_S);
+	g_assert_cmpuint(outlet_generation(o), ==, second);
+	g_assert_cmpuint(never.calls, ==, 0);
+	g_assert_cmpuint(here.got, ==, 7);
+	st = close_outlet(o, NS_PER_S);
+	g_assert_cmpuint(st.ledger.confirmed, ==, 7);
+	g_assert_cmpuint(away.calls, <, 10);
+}
+
 static void test_confirm(void)
 {
 	struct far_side far = { .failing = 0 };
@@ -304,6 +337,7 @@ int main(int argc, char **argv)
 	resource = resource_new(head, "r", "}", 1);
 	resource_head_unref(head);
 	g_test_add_func("/outlet/confirm", test_confirm);
+	g_test_add_func("/outlet/replace", test_replace);
 	g_test_add_func("/outlet/retry", test_retry);
 	g_test_add_func("/outlet/refused", test_refused);
 	g_test_add_func("/outlet/leave", test_leave);

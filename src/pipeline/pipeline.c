@@ -20,6 +20,12 @@
 #define WAITING_MAX 256 /* frames between the polling tasks and the log */
 #define CACHE_MAX 4096 /* names remembered per pipeline */
 
+/* Of all pipelines of one name, one after the other. */
+struct counters {
+	atomic_uint refs;
+	atomic_uint_fast64_t out, filtered;
+};
+
 struct pipeline {
 	atomic_uint refs;
 	char *name;
@@ -28,7 +34,7 @@ struct pipeline {
 	void *owner; /* of `match` */
 	void (*release)(void *owner);
 	GHashTable *cache; /* interned name → 1: taken, 2: not */
-	atomic_uint_fast64_t in, out, filtered;
+	struct counters *counters;
 };
 
 struct pipeline_set {
@@ -64,7 +70,23 @@ struct pipeline *pipeline_new(const char *name, const struct pattern *match, uin
 	p->owner = owner;
 	p->release = release;
 	p->cache = g_hash_table_new(NULL, NULL);
+	p->counters = g_new0(struct counters, 1);
+	atomic_init(&p->counters->refs, 1);
 	return p;
+}
+
+static void counters_unref(struct counters *counters)
+{
+	if (atomic_fetch_sub(&counters->refs, 1) == 1) {
+		g_free(counters);
+	}
+}
+
+void pipeline_continue(struct pipeline *pipeline, const struct pipeline *before)
+{
+	counters_unref(pipeline->counters);
+	pipeline->counters = before->counters;
+	atomic_fetch_add(&pipeline->counters->refs, 1);
 }
 
 struct pipeline *pipeline_ref(struct pipeline *pipeline)
@@ -79,6 +101,7 @@ void pipeline_unref(struct pipeline *pipeline)
 		return;
 	}
 	g_hash_table_destroy(pipeline->cache);
+	counters_unref(pipeline->counters);
 	pipeline->release(pipeline->owner);
 	g_free(pipeline->name);
 	g_free(pipeline);
@@ -91,7 +114,8 @@ const char *pipeline_name(const struct pipeline *pipeline)
 
 void pipeline_ledger(struct pipeline *pipeline, struct pipeline_ledger *ret_ledger)
 {
-	uint64_t out = atomic_load(&pipeline->out), filtered = atomic_load(&pipeline->filtered);
+	uint64_t out = atomic_load(&pipeline->counters->out);
+	uint64_t filtered = atomic_load(&pipeline->counters->filtered);
 
 	/* `in` is counted as the sum, so that the equation holds at any moment it is looked at. */
 	*ret_ledger =
@@ -164,9 +188,9 @@ void pipeline_route(struct pipeline_set *set, struct frame *frame)
 
 			if (takes(p, batch[b].name)) {
 				batch[b].publishers |= p->publishers;
-				atomic_fetch_add(&p->out, batch[b].count);
+				atomic_fetch_add(&p->counters->out, batch[b].count);
 			} else {
-				atomic_fetch_add(&p->filtered, batch[b].count);
+				atomic_fetch_add(&p->counters->filtered, batch[b].count);
 			}
 		}
 	}

@@ -29,6 +29,9 @@ struct pipeline_ledger {
  * end.  `publishers`: the bits of the sink's outlets. */
 struct pipeline *pipeline_new(const char *name, const struct pattern *match, uint64_t publishers,
 			      void *owner, void (*release)(void *owner));
+/* Counts on where `before`, of the configuration before a reload, is; frames under way still count there:
+ * the two share their counters.  Call it before the pipeline is used. */
+void pipeline_continue(struct pipeline *pipeline, const struct pipeline *before);
 struct pipeline *pipeline_ref(struct pipeline *pipeline);
 void pipeline_unref(struct pipeline *pipeline);
 const char *pipeline_name(const struct pipeline *pipeline);

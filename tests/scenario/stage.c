@@ -3,6 +3,7 @@
 #include "tests/scenario/stage.h"
 
 #include <glib/gstdio.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "spool/spool.h"
@@ -13,10 +14,21 @@
 extern const struct vmt_plugin vmt_plugin_discovery_simulated, vmt_plugin_inspector_simulated,
 	vmt_plugin_publisher_file, vmt_plugin_publisher_test;
 
-static const struct vmt_plugin *const plugins[] = { &vmt_plugin_discovery_simulated,
-						    &vmt_plugin_inspector_simulated,
-						    &vmt_plugin_publisher_test,
-						    &vmt_plugin_publisher_file, NULL };
+static const struct vmt_plugin *plugins[8] = { &vmt_plugin_discovery_simulated,
+					       &vmt_plugin_inspector_simulated,
+					       &vmt_plugin_publisher_test,
+					       &vmt_plugin_publisher_file };
+
+void stage_add_plugin(const struct vmt_plugin *plugin)
+{
+	size_t n = 0;
+
+	while (plugins[n]) {
+		n++;
+	}
+	g_assert_cmpuint(n + 1, <, G_N_ELEMENTS(plugins));
+	plugins[n] = plugin;
+}
 
 struct cue {
 	struct stage *stage;
@@ -27,11 +39,16 @@ void stage_write(struct stage *stage, const char *name, const char *format, ...)
 {
 	char *path = g_build_filename(stage->dir, name, NULL), *text;
 	va_list args;
+	FILE *file;
 
 	va_start(args, format);
 	text = g_strdup_vprintf(format, args);
 	va_end(args);
-	g_assert_true(g_file_set_contents(path, text, -1, NULL));
+	/* not g_file_set_contents: it waits for the disk, and thousands of files are written */
+	file = fopen(path, "w");
+	g_assert_nonnull(file);
+	g_assert_cmpint(fputs(text, file), >=, 0);
+	g_assert_cmpint(fclose(file), ==, 0);
 	g_free(text);
 	g_free(path);
 }

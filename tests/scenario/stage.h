@@ -24,6 +24,8 @@ struct stage {
 /* Writes a file of the stage's folder; `format` as printf. */
 void stage_write(struct stage *stage, const char *name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* A plugin of the scenario's own, before stage_open. */
+void stage_add_plugin(const struct vmt_plugin *plugin);
 /* Reads the folder's configuration: [simulated] and [virtmeter] as in `conf`, a source of all meters every
  * `interval_s`, one sink to `publishers` (URLs by commas).  Must succeed. */
 void stage_open(struct stage *stage, const char *conf, unsigned interval_s, const char *publishers);
