@@ -33,6 +33,7 @@ build   pc:yaml-0.1            libyaml-dev                libyaml-devel         
 build   pc:sqlite3             libsqlite3-dev             sqlite-devel                sqlite           sqlite3-devel                sqlite-dev
 build   pc:libcrypto           libssl-dev                 openssl-devel               openssl          libopenssl-devel             openssl-dev
 build   pc:msgpack+pc:msgpack-c  libmsgpack-dev           msgpack-devel               msgpack-c        msgpack-c-devel              msgpack-c-dev
+build   pc:libcurl             libcurl4-openssl-dev       libcurl-devel               curl             libcurl-devel                curl-dev
 test    cmd:bash               bash                       bash                        bash             bash                         bash
 test    cmd:python3            python3                    python3                     python           python3                      python3
 test    cmd:clang              clang                      clang                       clang            clang                        clang

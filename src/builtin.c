@@ -10,8 +10,9 @@
 
 extern const struct vmt_plugin vmt_plugin_discovery_local_instances, vmt_plugin_discovery_simulated;
 extern const struct vmt_plugin vmt_plugin_inspector_libvirt, vmt_plugin_inspector_simulated;
-extern const struct vmt_plugin vmt_plugin_publisher_file, vmt_plugin_publisher_null,
-	vmt_plugin_publisher_sqlite, vmt_plugin_publisher_test;
+extern const struct vmt_plugin vmt_plugin_publisher_file, vmt_plugin_publisher_http,
+	vmt_plugin_publisher_null, vmt_plugin_publisher_sqlite, vmt_plugin_publisher_tcp,
+	vmt_plugin_publisher_test, vmt_plugin_publisher_udp;
 
 const struct vmt_plugin *const builtin_plugins[] = {
 	&vmt_plugin_discovery_local_instances,
@@ -19,9 +20,12 @@ const struct vmt_plugin *const builtin_plugins[] = {
 	&vmt_plugin_inspector_libvirt,
 	&vmt_plugin_inspector_simulated,
 	&vmt_plugin_publisher_file,
+	&vmt_plugin_publisher_http,
 	&vmt_plugin_publisher_null,
 	&vmt_plugin_publisher_sqlite,
+	&vmt_plugin_publisher_tcp,
 	&vmt_plugin_publisher_test,
+	&vmt_plugin_publisher_udp,
 	NULL,
 };
 

@@ -138,6 +138,55 @@ static inline void fixture_fini(struct fixture *f)
 	g_free(f->name);
 }
 
+/* Sets one member of a configuration, as the host decodes it; for numbers the text in `value` is one. */
+static inline void fixture_set(const struct vmt_plugin *plugin, void *conf, const char *name,
+			       const char *value)
+{
+	static const char *const empty[] = { NULL };
+
+	for (const struct vmt_option *o = plugin->options; o->name; o++) {
+		void *member = (char *)conf + o->offset;
+
+		if (strcmp(o->name, name) != 0) {
+			continue;
+		}
+		switch (o->type) {
+		case VMT_OPT_BOOL:
+			*(bool *)member = value && strcmp(value, "true") == 0;
+			break;
+		case VMT_OPT_INT:
+			*(int64_t *)member = value ? g_ascii_strtoll(value, NULL, 10) : 0;
+			break;
+		case VMT_OPT_DOUBLE:
+			*(double *)member = value ? g_ascii_strtod(value, NULL) : 0;
+			break;
+		case VMT_OPT_SECONDS:
+			*(int64_t *)member = value ? (int64_t)(g_ascii_strtod(value, NULL) * 1e9)
+						   : 0;
+			break;
+		case VMT_OPT_STRING:
+			*(const char **)member = value;
+			break;
+		case VMT_OPT_LIST:
+			*(const char *const **)member = empty;
+			break;
+		}
+		return;
+	}
+	g_assert_not_reached();
+}
+
+/* A configuration of defaults, to be freed with g_free(). */
+static inline void *fixture_conf(const struct vmt_plugin *plugin)
+{
+	void *conf = g_malloc0(plugin->conf_size);
+
+	for (const struct vmt_option *o = plugin->options; o->name; o++) {
+		fixture_set(plugin, conf, o->name, o->def);
+	}
+	return conf;
+}
+
 /* A folder for a test, and its end with all files in it. */
 static inline char *fixture_folder(void)
 {

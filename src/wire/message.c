@@ -15,6 +15,7 @@
 #include "wire/json.h"
 #include "wire/pack.h"
 #include "wire/pynum.h"
+#include "wire/sample_check.h"
 #include "wire/sample_time.h"
 #include "wire/signature.h"
 #include "wire/text_cache.h"
@@ -293,21 +294,6 @@ static void set_owner(struct message_encoder *e, const struct vmt_resource *r)
 
 /* ------------------------------------------------------------------ what resources bring */
 
-/* Whether it is a JSON object, and nothing else. */
-static bool is_object(const char *json, size_t n)
-{
-	struct json_reader r;
-	enum json_event event;
-
-	json_reader_init(&r, json, n);
-	if (json_next(&r) != JSON_OBJECT) {
-		return false;
-	}
-	while ((event = json_next(&r)) > JSON_END) {
-	}
-	return event == JSON_END;
-}
-
 /* `scratch` becomes {"resource_metadata": …}; answers where the metadata begins. */
 static size_t wrap_metadata(struct buf *scratch, const struct vmt_resource *r)
 {
@@ -333,7 +319,7 @@ static int fill_texts(struct message_encoder *e, const struct vmt_resource *r, s
 	struct flatten flatten;
 	int status;
 
-	if (!is_text(r->id) || !is_text(r->source) || !is_object(scratch->data + at, n)) {
+	if (!is_text(r->id) || !is_text(r->source) || !sample_check_object(scratch->data + at, n)) {
 		return -EBADMSG;
 	}
 	flatten_init(&flatten);

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The publisher tcp://HOST[:PORT]: a signed message in msgpack for each sample, behind its length as eight
+ * bytes, lowest first, as Ceilometer's since release 20.  The receiver answers nothing: what the far
+ * kernel has acknowledged (SIOCOUTQ) counts as delivered, so that a connection that breaks or stalls costs
+ * no sample.  On the publisher's thread; blocks on the network and on name servers, until the deadline.
+ */
+#include <errno.h>
+#include <glib.h>
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/resolve.h"
+#include "base/thread.h"
+#include "wire/message_conf.h"
+#include "wire/message_feed.h"
+
+enum {
+	CHUNK = 256 << 10, /* bytes encoded before they are sent */
+	FLIGHT = 8192, /* messages sent and not yet acknowledged, at most */
+	PREFIX = 8, /* bytes of the length */
+	WAIT_MS = 100, /* for the network, between two looks at the clock */
+	ACK_WAIT_MS = 5, /* for acknowledgements: nothing wakes us up for these */
+};
+#define ADDRESS_AGE_NS (60 * NS_PER_S) /* then the name is looked up again */
+
+struct tcp_conf {
+	struct message_conf message;
+	const char *host; /* NULL: the system's name */
+	int64_t port;
+};
+
+struct tcp_publisher {
+	struct tcp_conf conf;
+	char *text; /* the URL, for messages */
+	char *publisher_id;
+	struct resolver *resolver;
+	int fd; /* -1: not connected */
+	struct message_encoder *encoder; /* for `profile`; NULL: none yet */
+	enum vmt_profile profile;
+	struct buf out; /* encoded, its first `sent` bytes in the kernel's hands */
+	size_t sent;
+	/* messages that are not acknowledged yet: a ring */
+	struct vmt_rows *row;
+	uint64_t *end; /* of each, in bytes since the connection began */
+	size_t first, count;
+	uint64_t taken, encoded; /* bytes that the kernel took, bytes encoded, likewise */
+};
+
+static const struct vmt_option options[] = {
+	MESSAGE_OPTIONS(struct tcp_conf, message),
+	{ .group = NULL,
+	  .name = "host",
+	  .type = VMT_OPT_STRING,
+	  .offset = offsetof(struct tcp_conf, host),
+	  .help = "Name of this host, the publisher_id of its messages; without it the system's." },
+	{ .group = "collector",
+	  .name = "tcp_port",
+	  .type = VMT_OPT_INT,
+	  .offset = offsetof(struct tcp_conf, port),
+	  .def = "4952",
+	  .min = 1,
+	  .max = 65535,
+	  .help = "Port of tcp:// where the URL has none." },
+	{ 0 },
+};
+
+/* ------------------------------------------------------------------ messages in flight */
+
+static void forget_all(struct tcp_publisher *p)
+{
+	p->first = p->count = 0;
+	p->taken = p->encoded = 0;
+	p->sent = 0;
+	buf_reset(&p->out);
+}
+
+static void remember(struct tcp_publisher *p, const struct vmt_rows *row)
+{
+	size_t at = (p->first + p->count++) % FLIGHT;
+
+	p->row[at] = *row;
+	p->end[at] = p->encoded;
+}
+
+/* Confirms what the far kernel has. */
+static void confirm(struct tcp_publisher *p, struct vmt_delivery *delivery)
+{
+	struct vmt_rows rows[64];
+	size_t n = 0;
+	uint64_t acknowledged;
+	int queued;
+
+	if (ioctl(p->fd, SIOCOUTQ, &queued) < 0) {
+		return;
+	}
+	acknowledged = p->taken - (uint64_t)queued;
+	while (p->count > 0 && p->end[p->first] <= acknowledged) {
+		message_rows_add(rows, &n, &p->row[p->first]);
+		p->first = (p->first + 1) % FLIGHT;
+		p->count--;
+		if (n == G_N_ELEMENTS(rows)) {
+			vmt_delivery_confirm(delivery, rows, n);
+			n = 0;
+		}
+	}
+	vmt_delivery_confirm(delivery, rows, n);
+}
+
+/* ------------------------------------------------------------------ socket */
+
+static void disconnect(struct tcp_publisher *p)
+{
+	if (p->fd >= 0) {
+		close(p->fd);
+		p->fd = -1;
+	}
+	forget_all(p);
+}
+
+static int over(const struct tcp_publisher *p, const struct vmt_call *call, const char *what,
+		struct vmt_error *error)
+{
+	if (atomic_load(call->cancel)) {
+		return vmt_error_set(error, -ECANCELED, "%s: given up on request", p->text);
+	}
+	if (clock_monotonic() >= call->deadline_ns) {
+		return vmt_error_set(error, -ETIMEDOUT, "%s: %s", p->text, what);
+	}
+	return 0;
+}
+
+/* 1: the socket has one of `events`; 0: not after so long. */
+static int wait_for(int fd, short events, int ms)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+	int ready;
+
+	thread_block_begin();
+	ready = poll(&p, 1, ms);
+	thread_block_end();
+	return ready > 0;
+}
+
+/* Waits until the connection stands.  0, or the errno it failed with. */
+static int await_connection(const struct tcp_publisher *p, int fd, const struct vmt_call *call)
+{
+	int code = 0;
+	socklen_t len = sizeof(code);
+
+	while (!wait_for(fd, POLLOUT, WAIT_MS)) {
+		if (atomic_load(call->cancel)) {
+			return ECANCELED;
+		}
+		if (clock_monotonic() >= call->deadline_ns) {
+			return ETIMEDOUT;
+		}
+	}
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &len) < 0 ? errno : code;
+}
+
+static int try_address(struct tcp_publisher *p, const struct addrinfo *a,
+		       const struct vmt_call *call)
+{
+	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), code = 0;
+
+	if (fd < 0) {
+		return errno;
+	}
+	if (connect(fd, a->ai_addr, a->ai_addrlen) < 0) {
+		code = errno == EINPROGRESS ? await_connection(p, fd, call) : errno;
+	}
+	if (code) {
+		close(fd);
+	} else {
+		p->fd = fd;
+	}
+	return code;
+}
+
+/* The far side never answers: what can be read is its end, or noise. */
+static bool is_alive(const struct tcp_publisher *p)
+{
+	char noise[512];
+	ssize_t n;
+
+	do {
+		n = recv(p->fd, noise, sizeof(noise), MSG_DONTWAIT);
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+static int get_connected(struct tcp_publisher *p, const struct vmt_call *call,
+			 struct vmt_error *error)
+{
+	const struct addrinfo *list;
+	int code = EHOSTUNREACH, on = 1, ret;
+
+	if (p->fd >= 0 && is_alive(p)) {
+		return 0;
+	}
+	disconnect(p);
+	ret = resolver_get(p->resolver, ADDRESS_AGE_NS, call, p->text, &list, error);
+	if (ret < 0) {
+		return ret;
+	}
+	for (const struct addrinfo *a = list; a && p->fd < 0; a = a->ai_next) {
+		code = try_address(p, a, call);
+	}
+	if (p->fd < 0) {
+		return vmt_error_set(error, -code, "%s: connect: %s%s", p->text, g_strerror(code),
+				     code == ECONNREFUSED ? "; nobody listens there, start the "
+							    "receiver"
+							  : "");
+	}
+	setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return 0;
+}
+
+/* ------------------------------------------------------------------ sending */
+
+/* Hands what is encoded to the kernel. */
+static int send_encoded(struct tcp_publisher *p, const struct vmt_call *call,
+			struct vmt_error *error)
+{
+	int ret = 0;
+
+	while (p->sent < p->out.len && ret == 0) {
+		ssize_t n = send(p->fd, p->out.data + p->sent, p->out.len - p->sent, MSG_NOSIGNAL);
+
+		if (n > 0) {
+			p->sent += (size_t)n;
+			p->taken += (uint64_t)n;
+		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+			confirm(p, call->delivery);
+			ret = over(p, call, "the far side does not read", error);
+			if (ret == 0) {
+				wait_for(p->fd, POLLOUT, WAIT_MS);
+			}
+		} else if (errno != EINTR) {
+			ret = vmt_error_set(error, -errno, "%s: %s", p->text, g_strerror(errno));
+		}
+	}
+	if (ret == 0) {
+		buf_reset(&p->out);
+		p->sent = 0;
+		confirm(p, call->delivery);
+	}
+	return ret;
+}
+
+/* Waits until no more than `left` messages are without acknowledgement. */
+static int drain(struct tcp_publisher *p, size_t left, const struct vmt_call *call,
+		 struct vmt_error *error)
+{
+	int ret = 0;
+
+	confirm(p, call->delivery);
+	while (p->count > left && ret == 0) {
+		if (!is_alive(p)) {
+			return vmt_error_set(error, -ECONNRESET,
+					     "%s: the far side closed the connection", p->text);
+		}
+		ret = over(p, call, "the far side does not acknowledge", error);
+		if (ret == 0) {
+			wait_for(p->fd, POLLRDHUP, ACK_WAIT_MS);
+			confirm(p, call->delivery);
+		}
+	}
+	return ret;
+}
+
+/* The length, once the message behind it is known. */
+static void put_length(struct buf *out, size_t at)
+{
+	uint64_t len = GUINT64_TO_LE((uint64_t)(out->len - at - PREFIX));
+
+	memcpy(out->data + at, &len, PREFIX);
+}
+
+static int send_all(struct tcp_publisher *p, struct message_feed *feed, const struct vmt_call *call,
+		    struct vmt_error *error)
+{
+	int more = 1, ret = 0;
+
+	while (ret == 0 && more > 0) {
+		size_t at = p->out.len;
+		struct vmt_rows row;
+
+		buf_add(&p->out, "\0\0\0\0\0\0\0", PREFIX);
+		more = message_feed_next(feed, &p->out, &row);
+		if (more <= 0) {
+			buf_cut(&p->out, at);
+			break;
+		}
+		put_length(&p->out, at);
+		p->encoded += p->out.len - at;
+		remember(p, &row);
+		if (p->out.len >= CHUNK || p->count == FLIGHT) {
+			ret = send_encoded(p, call, error);
+			ret = ret == 0 ? drain(p, FLIGHT / 2, call, error) : ret;
+		}
+	}
+	ret = ret == 0 ? send_encoded(p, call, error) : ret;
+	ret = ret == 0 ? drain(p, 0, call, error) : ret;
+	if (ret == 0 && more < 0) {
+		ret = vmt_error_set(error, more, "%s: %s", p->text, message_refusal(more));
+	}
+	return ret;
+}
+
+static int set_up_encoder(struct tcp_publisher *p, enum vmt_profile profile,
+			  struct vmt_error *error)
+{
+	if (p->encoder && p->profile == profile) {
+		return 0;
+	}
+	message_encoder_free(p->encoder);
+	p->profile = profile;
+	p->encoder =
+		message_conf_encoder(&p->conf.message, MESSAGE_MSGPACK, profile, p->publisher_id);
+	return p->encoder ? 0
+			  : vmt_error_set(error, -ENOTSUP,
+					  "%s: OpenSSL offers no HMAC-SHA256; look at its "
+					  "configuration",
+					  p->text);
+}
+
+static int tcp_publish(void *self, const struct vmt_frame *frame, uint64_t bit,
+		       const struct vmt_call *call, struct vmt_error *error)
+{
+	struct tcp_publisher *p = self;
+	struct message_feed feed;
+	int ret = set_up_encoder(p, frame->profile, error);
+
+	if (ret == 0) {
+		ret = get_connected(p, call, error);
+	}
+	if (ret < 0) {
+		return ret;
+	}
+	message_feed_init(&feed, p->encoder, frame, bit, call->delivery);
+	ret = send_all(p, &feed, call, error);
+	if (ret < 0) { /* part of a message may have gone: no going on after that */
+		disconnect(p);
+	}
+	return ret;
+}
+
+/* ------------------------------------------------------------------ life */
+
+static int check_url(const struct vmt_url *url, struct vmt_error *error)
+{
+	if (!url->host || !*url->host) {
+		return vmt_error_set(error, -EINVAL, "%s: names no host; write tcp://HOST:PORT",
+				     url->text);
+	}
+	if (url->path && *url->path && strcmp(url->path, "/") != 0) {
+		return vmt_error_set(error, -EINVAL, "%s: takes no path; write tcp://HOST:PORT",
+				     url->text);
+	}
+	if (url->user) {
+		return vmt_error_set(error, -EINVAL,
+				     "%s: takes no user; samples are signed with [publisher] "
+				     "telemetry_secret",
+				     url->text);
+	}
+	if (url->query && url->query->key) {
+		return vmt_error_set(error, -EINVAL,
+				     "%s: unknown parameter %s; known are signature_dialect, "
+				     "policy, max_queue_length, max_retry",
+				     url->text, url->query->key);
+	}
+	return 0;
+}
+
+static int tcp_open(const void *conf, const struct vmt_url *url, bool read_only, void **ret_self,
+		    struct vmt_error *error)
+{
+	struct tcp_publisher *p;
+	int ret = check_url(url, error);
+
+	if (ret < 0) {
+		return ret;
+	}
+	if (read_only) {
+		return vmt_error_set(error, -ENOTSUP, "%s: keeps nothing that could be read",
+				     url->text);
+	}
+	p = g_new0(struct tcp_publisher, 1);
+	p->conf = *(const struct tcp_conf *)conf;
+	p->text = g_strdup(url->text);
+	p->publisher_id = g_strdup(p->conf.host ? p->conf.host : g_get_host_name());
+	p->fd = -1;
+	buf_init(&p->out);
+	p->row = g_new0(struct vmt_rows, FLIGHT);
+	p->end = g_new0(uint64_t, FLIGHT);
+	p->resolver =
+		resolver_new(url->host, url->port ? url->port : (int)p->conf.port, SOCK_STREAM);
+	*ret_self = p;
+	return 0;
+}
+
+static void tcp_shape(void *self, struct vmt_message_shape *ret_shape)
+{
+	*ret_shape = (struct vmt_message_shape){ .samples = 1 };
+}
+
+static void tcp_close(void *self)
+{
+	struct tcp_publisher *p = self;
+
+	if (p) {
+		disconnect(p);
+		resolver_free(p->resolver);
+		message_encoder_free(p->encoder);
+		buf_fini(&p->out);
+		g_free(p->row);
+		g_free(p->end);
+		g_free(p->publisher_id);
+		g_free(p->text);
+		g_free(p);
+	}
+}
+
+static const struct vmt_publisher_ops ops = {
+	.open = tcp_open,
+	.publish = tcp_publish,
+	.close = tcp_close,
+	.shape = tcp_shape,
+};
+
+VMT_PLUGIN(publisher, tcp) = {
+	.abi = VMT_ABI,
+	.ns = VMT_PUBLISHER,
+	.name = "tcp",
+	.version = "1",
+	.help = "A stream of signed messages in msgpack: tcp://HOST:4952",
+	.options = options,
+	.conf_size = sizeof(struct tcp_conf),
+	.ops.publisher = &ops,
+};
