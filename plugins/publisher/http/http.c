@@ -57,6 +57,15 @@ static size_t on_body(char *p, size_t size, size_t n, void *data)
 	return reply_body(&h->reply, p, size * n) ? size * n : 0;
 }
 
+/* libcurl takes a head that ends in the middle for a whole one. */
+static size_t on_head(char *p, size_t size, size_t n, void *data)
+{
+	struct http_publisher *h = data;
+
+	h->reply.whole_head = size * n == 2 && p[0] == '\r';
+	return size * n;
+}
+
 /* Not 0: give up.  Called at least about once a second. */
 static int on_progress(void *data, curl_off_t total_down, curl_off_t down, curl_off_t total_up,
 		       curl_off_t up)
@@ -113,6 +122,8 @@ static int set_up_handle(struct http_publisher *h, struct vmt_error *error)
 	curl_easy_setopt(h->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_ns / NS_PER_MS));
 	curl_easy_setopt(h->curl, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(h->curl, CURLOPT_WRITEDATA, h);
+	curl_easy_setopt(h->curl, CURLOPT_HEADERFUNCTION, on_head);
+	curl_easy_setopt(h->curl, CURLOPT_HEADERDATA, h);
 	curl_easy_setopt(h->curl, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(h->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
 	curl_easy_setopt(h->curl, CURLOPT_XFERINFODATA, h);
@@ -233,6 +244,9 @@ static int post(struct http_publisher *h, struct vmt_error *error)
 	curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &h->reply.status);
 	if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && h->reply.bytes > REPLY_BODY_MAX)) {
 		return no_reply(h, code, error);
+	}
+	if (!h->reply.whole_head) {
+		return vmt_error_set(error, -EIO, "%s: the reply was cut off", h->text);
 	}
 	reply_tell(&h->reply, told, sizeof(told));
 	switch (reply_judge(&h->reply)) {

@@ -74,11 +74,15 @@ enum reply_verdict reply_judge(const struct reply *r)
 
 void reply_tell(const struct reply *r, char *text, size_t size)
 {
+	size_t len = r->excerpt_len;
 	const char *what = NULL;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(known); i++) {
 		what = known[i].status == r->status ? known[i].text : what;
 	}
-	g_snprintf(text, size, "HTTP status %ld%s%s%s%s%s", r->status, what ? " (" : "",
-		   what ? what : "", what ? ")" : "", r->excerpt_len ? ": " : "", r->excerpt);
+	if (len > 0 && r->excerpt[len - 1] == ' ') {
+		len--;
+	}
+	g_snprintf(text, size, "HTTP status %ld%s%s%s%s%.*s", r->status, what ? " (" : "",
+		   what ? what : "", what ? ")" : "", len ? ": " : "", (int)len, r->excerpt);
 }

@@ -13,6 +13,7 @@ enum { REPLY_EXCERPT = 160, REPLY_BODY_MAX = 1 << 20 };
 
 struct reply {
 	long status; /* 0: none came */
+	bool whole_head; /* its last, empty line came */
 	size_t bytes; /* of the body */
 	size_t excerpt_len;
 	char excerpt[REPLY_EXCERPT + 1]; /* beginning of the body, one line of printable ASCII */
