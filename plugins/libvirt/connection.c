@@ -564,6 +564,10 @@ static void *seat_main(void *data)
 	}
 	unwanted = seat->job;
 	seat->job = NULL;
+	if (unwanted) { /* written off before it was begun */
+		unwanted->flight->result = -ECANCELED;
+		atomic_store(&unwanted->flight->done, true);
+	}
 	wait_unlock(&seat->wait);
 	job_unref(unwanted);
 	thread_block_begin();

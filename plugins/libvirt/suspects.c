@@ -23,6 +23,7 @@ struct left {
 	struct flight *flight; /* counted */
 	uint8_t (*uuid)[16];
 	size_t count;
+	int64_t limit_ns;
 };
 
 struct suspects {
@@ -139,6 +140,13 @@ void suspects_count(struct suspects *s, struct suspects_count *ret_count)
 	wait_unlock(&s->lock);
 }
 
+void suspects_hung(struct suspects *s, int64_t begun_ns)
+{
+	wait_lock(&s->lock);
+	s->hang_ns = MAX(s->hang_ns, begun_ns);
+	wait_unlock(&s->lock);
+}
+
 int64_t suspects_last_hang(struct suspects *s)
 {
 	int64_t ns;
@@ -173,7 +181,6 @@ bool suspects_put(struct suspects *s, const uint8_t uuid[16], uint64_t epoch, en
 		flight_unref(r->flight);
 		r->flight = flight_ref(flight);
 		r->public.outstanding = true;
-		s->hang_ns = now;
 	}
 	wait_unlock(&s->lock);
 	return new;
@@ -214,14 +221,30 @@ bool suspects_probe(struct suspects *s, const uint8_t uuid[16])
 	return may;
 }
 
+void suspects_hope(struct suspects *s, const uint8_t uuid[16])
+{
+	struct row *r;
+
+	wait_lock(&s->lock);
+	r = g_hash_table_lookup(s->table, uuid);
+	if (r) {
+		r->public.why = SUSPECT_HUNG;
+		r->public.latency_ns = 0;
+		r->public.probes = 0;
+		r->public.probe_ns = 0;
+	}
+	wait_unlock(&s->lock);
+}
+
 /* ------------------------------------------------------------------ calls left behind */
 
 void suspects_leave(struct suspects *s, struct flight *flight, const uint8_t (*uuid)[16],
-		    size_t count)
+		    size_t count, int64_t limit_ns)
 {
 	struct left l = { .flight = flight_ref(flight),
 			  .uuid = g_memdup2(uuid, count * sizeof(*uuid)),
-			  .count = count };
+			  .count = count,
+			  .limit_ns = limit_ns };
 
 	wait_lock(&s->lock);
 	g_array_append_val(s->left, l);
@@ -296,7 +319,7 @@ static bool is_in(const struct left *l, const uint8_t uuid[16])
 	return false;
 }
 
-struct flight *suspects_flight(struct suspects *s, const uint8_t uuid[16])
+struct flight *suspects_flight(struct suspects *s, const uint8_t uuid[16], int64_t *ret_limit_ns)
 {
 	struct flight *found = NULL;
 	int result;
@@ -307,6 +330,7 @@ struct flight *suspects_flight(struct suspects *s, const uint8_t uuid[16])
 
 		if (!flight_done(l->flight, &result) && is_in(l, uuid) && !is_held(s, l->flight)) {
 			found = flight_ref(l->flight);
+			*ret_limit_ns = l->limit_ns;
 		}
 	}
 	wait_unlock(&s->lock);
@@ -315,7 +339,8 @@ struct flight *suspects_flight(struct suspects *s, const uint8_t uuid[16])
 
 bool suspects_is_pending(struct suspects *s, const uint8_t uuid[16])
 {
-	struct flight *f = suspects_flight(s, uuid);
+	int64_t limit_ns;
+	struct flight *f = suspects_flight(s, uuid, &limit_ns);
 
 	flight_unref(f);
 	return f != NULL;

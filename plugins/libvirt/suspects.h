@@ -51,7 +51,8 @@ void suspects_free(struct suspects *s); /* NULL is fine */
 /* False: it is none.  *ret_suspect may be NULL. */
 bool suspects_get(struct suspects *s, const uint8_t uuid[16], struct suspect *ret_suspect);
 void suspects_count(struct suspects *s, struct suspects_count *ret_count);
-/* When the last one was found that a call had hung on; 0: never. */
+/* A call begun then was found to hang; when the last one was begun of which that is so; 0: never. */
+void suspects_hung(struct suspects *s, int64_t begun_ns);
 int64_t suspects_last_hang(struct suspects *s);
 /* "stopped (SIGSTOP)", …; for a person. */
 const char *suspect_reason(enum suspect_why why);
@@ -66,9 +67,12 @@ bool suspects_clear(struct suspects *s, const uint8_t uuid[16], int64_t *ret_sin
 /* May it be asked by itself now?  True reserves it: nobody else gets true before the next pause is over. */
 bool suspects_probe(struct suspects *s, const uint8_t uuid[16]);
 
-/* A call was left behind that was to ask these. */
+/* Something says that it may answer again: the next suspects_probe() is true, and the pauses begin anew. */
+void suspects_hope(struct suspects *s, const uint8_t uuid[16]);
+
+/* A call was left behind that was to ask these, with that patience for each (it may be their first call). */
 void suspects_leave(struct suspects *s, struct flight *flight, const uint8_t (*uuid)[16],
-		    size_t count);
+		    size_t count, int64_t limit_ns);
 /* Strikes out the calls that have come back.  Those whose call has answered are suspects no more; where it has
  * failed they may be asked at once. */
 void suspects_sweep(struct suspects *s);
@@ -77,7 +81,7 @@ bool suspects_is_pending(struct suspects *s, const uint8_t uuid[16]);
 /* Whose monitors should be asked after: all suspects that hung, and all that are in calls left behind.  Answers how
  * many; *ret_uuid is the caller's to g_free(). */
 size_t suspects_watched(struct suspects *s, uint8_t (**ret_uuid)[16]);
-/* The call that `uuid` is in and that nobody we know holds up, with a reference; NULL: none. */
-struct flight *suspects_flight(struct suspects *s, const uint8_t uuid[16]);
+/* The call that `uuid` is in and that nobody we know holds up, with a reference, and its patience; NULL: none. */
+struct flight *suspects_flight(struct suspects *s, const uint8_t uuid[16], int64_t *ret_limit_ns);
 
 #endif

@@ -90,6 +90,10 @@ static bool explain(const struct ask_order *o, size_t i, bool complete, uint8_t 
 		r->outcome = target && !complete ? VMT_UNREACHABLE : VMT_GONE;
 		return true;
 	}
+	if (!complete && target->way == WAY_NONE) {
+		r->outcome = VMT_UNREACHABLE; /* an old list has it as stopped: that may be over */
+		return true;
+	}
 	if (target->domain.state == VIR_DOMAIN_SHUTOFF || target->domain.desc->number < 0) {
 		set_stopped(o, i, target->domain.desc, stamp);
 		return true;

@@ -161,7 +161,7 @@ static void left_behind(const struct info_list *l, struct suspects *book, struct
 	const struct domain_desc *desc = l->job->question[atomic_load(&l->job->at)].desc;
 	struct flight *flight = job_flight(job);
 
-	suspects_leave(book, flight, &desc->uuid, 1);
+	suspects_leave(book, flight, &desc->uuid, 1, ANSWER_NS);
 	if (desc->number >= 0) {
 		suspects_put(book, desc->uuid, desc->epoch, SUSPECT_HUNG, ANSWER_NS, flight);
 	}

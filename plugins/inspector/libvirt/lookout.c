@@ -210,25 +210,29 @@ static void review_one(struct lookout *w, const struct look *l, const struct loo
 {
 	struct suspect known;
 	struct domain domain;
-	struct flight *flight;
+	int64_t limit_ns = 0;
+	struct flight *flight = suspects_flight(w->book, l->uuid, &limit_ns);
 	bool is_one = suspects_get(w->book, l->uuid, &known);
 	bool lives = domains_find(w->domains, l->uuid, &domain);
+	/* A call that was left behind because of somebody else may have come to this one by now. */
+	struct flight *held = l->busy && is_one && !known.outstanding ? flight : NULL;
 
 	if (is_one && (!lives || domain.desc->epoch != known.epoch)) {
 		strike(w, l->uuid, "is gone, or another one");
 	} else if (is_one && process_cannot_answer(l->kernel)) {
-		enter(w, l, suspect_why_of(l->kernel), NULL);
+		enter(w, l, suspect_why_of(l->kernel), held);
 	} else if (is_one && is_stuck(l, order->limit_ns)) {
-		enter(w, l, SUSPECT_HUNG, NULL);
+		enter(w, l, SUSPECT_HUNG, held);
 	} else if (is_one && known.outstanding) {
 		strike(w, l->uuid, "answers again"); /* our call has gone on to others */
-	} else if (!is_one && is_stuck(l, order->limit_ns)) {
-		flight = suspects_flight(w->book, l->uuid);
+	} else if (is_one && !l->busy && (known.why != SUSPECT_HUNG || known.latency_ns)) {
+		suspects_hope(w->book, l->uuid); /* QEMU goes on, or its monitor is free */
+	} else if (!is_one && flight && is_stuck(l, limit_ns)) {
 		enter(w, l,
 		      process_cannot_answer(l->kernel) ? suspect_why_of(l->kernel) : SUSPECT_HUNG,
 		      flight);
-		flight_unref(flight);
 	}
+	flight_unref(flight);
 	if (lives) {
 		domain_desc_unref(domain.desc);
 	}
@@ -278,7 +282,7 @@ static int keep_stuck(struct lookout *w, struct look *list, size_t *count,
 }
 
 int lookout_find(struct lookout *w, const uint8_t (*uuid)[16], size_t count, struct flight *flight,
-		 const struct lookout_order *order, struct vmt_error *error)
+		 int64_t waited_ns, const struct lookout_order *order, struct vmt_error *error)
 {
 	struct look *list = looks_of(w, uuid, count);
 	int found = 0, err = look(w, list, count, order, error);
@@ -287,6 +291,12 @@ int lookout_find(struct lookout *w, const uint8_t (*uuid)[16], size_t count, str
 	for (size_t i = 0; err == 0 && i < count; i++) {
 		if (process_cannot_answer(list[i].kernel) && !list[i].busy) {
 			enter(w, &list[i], suspect_why_of(list[i].kernel), NULL);
+		}
+	}
+	/* libvirtd counts by the wall clock, which may have been set; our call cannot hang for longer than it is old. */
+	if (err == 0 && waited_ns < order->limit_ns) {
+		for (size_t i = 0; i < count; i++) {
+			list[i].busy &= process_cannot_answer(list[i].kernel);
 		}
 	}
 	if (err == 0) {

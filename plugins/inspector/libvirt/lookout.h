@@ -28,10 +28,10 @@ struct lookout_order {
  * libvirt only when somebody is in it.  0, or -errno: libvirt does not answer. */
 int lookout_review(struct lookout *w, const struct lookout_order *order, struct vmt_error *error);
 
-/* A call on these has taken long: enters those that hold it up, with `flight`.  Answers how many those are; 0: none,
+/* A call on these has taken long, `waited_ns` until now: enters those that hold it up, with `flight`.  Answers how many those are; 0: none,
  * it is only slow; -errno: libvirt does not answer. */
 int lookout_find(struct lookout *w, const uint8_t (*uuid)[16], size_t count, struct flight *flight,
-		 const struct lookout_order *order, struct vmt_error *error);
+		 int64_t waited_ns, const struct lookout_order *order, struct vmt_error *error);
 
 /* What the kernel says of its process now; enters it when it cannot answer.  Processes are looked for anew when
  * `scan` points to true, which is then false. */
