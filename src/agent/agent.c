@@ -14,6 +14,7 @@
 #include "agent/parts.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "model/frame.h"
@@ -91,6 +92,17 @@ static void task_due(void *data)
 	loop_timer_set(at->timer, next);
 }
 
+/* All first cycles are late by the same time, another one after each start. */
+static int64_t shuffle(struct agent *a)
+{
+	int64_t most = a->plan->settings.shuffle_ns, now = clock_real();
+
+	if (most > 0 && a->shuffle_ns == 0) {
+		a->shuffle_ns = 1 + (int64_t)(hash64(&now, sizeof(now), 0) % (uint64_t)most);
+	}
+	return a->shuffle_ns;
+}
+
 void agent_task_start(struct agent_task *at, const struct agent_task *before)
 {
 	struct agent *a = at->agent;
@@ -102,6 +114,7 @@ void agent_task_start(struct agent_task *at, const struct agent_task *before)
 	} else {
 		schedule_start(&at->schedule, a->plan->settings.host, clock_monotonic(),
 			       clock_real());
+		at->next_ns += shuffle(a);
 	}
 	at->timer = loop_timer_add(a->loop, at->next_ns, task_due, at);
 }

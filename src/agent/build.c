@@ -101,10 +101,8 @@ static struct pipeline *find_pipeline(GPtrArray *list, const char *name, unsigne
 
 static int make_pipelines(struct build *b, struct vmt_error *error)
 {
-	const struct polling *p = b->plan->pipeline;
-
-	for (size_t i = 0; i < p->pair_count; i++) {
-		const struct pipeline_pair *pair = &p->pairs[i];
+	for (size_t i = 0; i < plan_pairs(b->plan); i++) {
+		const struct pipeline_pair *pair = plan_pair(b->plan, i);
 		struct pipeline *now, *before;
 		unsigned same = 0;
 		uint64_t bits;
@@ -130,12 +128,13 @@ static int make_pipelines(struct build *b, struct vmt_error *error)
  * interval, today all. */
 static struct pipeline_set *make_set(struct build *b, int64_t interval_ns)
 {
-	const struct polling *p = b->plan->pipeline;
 	GPtrArray *some = g_ptr_array_new();
 	struct pipeline_set *set;
 
-	for (size_t i = 0; i < p->pair_count; i++) {
-		if (p != b->plan->polling || p->pairs[i].source->interval_ns == interval_ns) {
+	for (size_t i = 0; i < plan_pairs(b->plan); i++) {
+		int64_t of_source = plan_pair(b->plan, i)->source->interval_ns;
+
+		if (of_source == 0 || of_source == interval_ns) {
 			g_ptr_array_add(some, pipeline_ref(g_ptr_array_index(b->pipelines, i)));
 		}
 	}

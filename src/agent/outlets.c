@@ -180,8 +180,8 @@ static struct agent_outlet *new_outlet(struct outlet_stage *st, const struct pol
 
 static bool plan_names(const struct plan *plan, const char *url)
 {
-	for (size_t i = 0; i < plan->pipeline->sink_count; i++) {
-		const struct polling_list *list = &plan->pipeline->sinks[i].publishers;
+	for (size_t i = 0; i < plan_sinks(plan); i++) {
+		const struct polling_list *list = &plan_sink(plan, i)->publishers;
 
 		for (size_t k = 0; k < list->count; k++) {
 			if (strcmp(list->item[k].text, url) == 0) {
@@ -214,12 +214,13 @@ static bool same_scheme(const char *a, const char *b)
 static struct agent_outlet *find_predecessor(const struct outlet_stage *st, const char *sink,
 					     const char *url)
 {
-	const struct polling *old = st->agent->plan->pipeline;
+	const struct plan *old = st->agent->plan;
 
-	for (size_t i = 0; i < old->sink_count; i++) {
-		const struct polling_list *list = &old->sinks[i].publishers;
+	for (size_t i = 0; i < plan_sinks(old); i++) {
+		const struct pipeline_sink *one = plan_sink(old, i);
+		const struct polling_list *list = &one->publishers;
 
-		for (size_t k = 0; k < list->count && strcmp(old->sinks[i].name, sink) == 0; k++) {
+		for (size_t k = 0; k < list->count && strcmp(one->name, sink) == 0; k++) {
 			const char *before = list->item[k].text;
 			struct agent_outlet *ao = find_outlet(st->agent, before);
 

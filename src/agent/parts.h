@@ -57,6 +57,7 @@ struct agent {
 	GPtrArray *old_tasks, *old_outlets; /* taken out by a reload, still ending */
 	struct loop_timer *reaper; /* looks after them */
 	int64_t started_ns;
+	int64_t shuffle_ns; /* by which first cycles are late; 0: not drawn yet, or none */
 	/* leaving */
 	bool stopping, hurried, flushing, cancelled, clean;
 	int64_t leave_ns;

@@ -63,43 +63,23 @@ static int pipeline_of_options(const struct plan_options *o, struct problems *pr
 	return ret;
 }
 
-static int read_file(struct plan *p, const char *name, const char *option, enum polling_role role,
-		     struct problems *problems, struct polling **ret_polling)
-{
-	const char *path = ini_find_file(p->ini, name, p->arena);
-
-	if (!path) {
-		problems_add(
-			problems, PROBLEM_ERROR, NULL,
-			"%s: no such file, neither here nor beside the configuration; write one or set %s",
-			name, option);
-		return -ENOENT;
-	}
-	return polling_read_file(path, role, ret_polling, problems);
-}
-
+/* From the files, or what the command line says in their place. */
 static int read_pipelines(struct plan *p, const struct plan_options *o, struct problems *problems)
 {
-	int ret;
+	struct pipelines *files = &p->pipelines;
+	unsigned without = (o->publishers ? PIPELINES_NO_SINKS : 0) |
+			   (o->interval_ns > 0 ? PIPELINES_NO_POLLING : 0);
+	int ret = pipelines_read(p->ini, &p->settings, without, p->arena, problems, files);
 
-	if (o->publishers) {
-		ret = pipeline_of_options(o, problems, &p->pipeline);
-	} else {
-		ret = read_file(p, p->settings.pipeline_cfg_file, "pipeline_cfg_file",
-				PIPELINE_FILE, problems, &p->pipeline);
+	if (ret == 0 && o->publishers) {
+		ret = pipeline_of_options(o, problems, &files->pipeline);
 	}
-	if (ret < 0) {
-		return ret;
+	if (ret == 0 && o->interval_ns > 0) {
+		ret = polling_of_options(o, problems, &files->polling);
 	}
-	if (o->interval_ns > 0) {
-		return polling_of_options(o, problems, &p->polling);
-	}
-	if (polling_has_intervals(p->pipeline)) { /* Juno: one file says it all */
-		p->polling = p->pipeline;
-		return 0;
-	}
-	return read_file(p, p->settings.cfg_file, "cfg_file in [polling]", POLLING_FILE, problems,
-			 &p->polling);
+	p->polling = files->polling;
+	p->pipeline = files->pipeline;
+	return ret;
 }
 
 static void choose_plugins(struct plan *p, const struct plan_options *o)
@@ -156,14 +136,41 @@ void plan_unref(struct plan *plan)
 	if (!plan || atomic_fetch_sub(&plan->refs, 1) != 1) {
 		return;
 	}
-	if (plan->polling != plan->pipeline) {
-		polling_free(plan->polling);
-	}
-	polling_free(plan->pipeline);
+	pipelines_fini(&plan->pipelines);
 	settings_fini(&plan->settings);
 	ini_free(plan->ini);
 	arena_free(plan->arena);
 	g_free(plan);
+}
+
+static size_t notify_pairs(const struct plan *plan)
+{
+	return plan->pipelines.notify ? plan->pipelines.notify->pair_count : 0;
+}
+
+size_t plan_pairs(const struct plan *plan)
+{
+	return plan->pipeline->pair_count + notify_pairs(plan);
+}
+
+const struct pipeline_pair *plan_pair(const struct plan *plan, size_t i)
+{
+	size_t own = plan->pipeline->pair_count;
+
+	return i < own ? &plan->pipeline->pairs[i] : &plan->pipelines.notify->pairs[i - own];
+}
+
+size_t plan_sinks(const struct plan *plan)
+{
+	return plan->pipeline->sink_count +
+	       (plan->pipelines.notify ? plan->pipelines.notify->sink_count : 0);
+}
+
+const struct pipeline_sink *plan_sink(const struct plan *plan, size_t i)
+{
+	size_t own = plan->pipeline->sink_count;
+
+	return i < own ? &plan->pipeline->sinks[i] : &plan->pipelines.notify->sinks[i - own];
 }
 
 void plan_meter_settings(const struct plan *plan, struct meter_settings *ret_settings)

@@ -10,7 +10,7 @@
 #include <virtmeter/plugin.h>
 
 #include "conf/ini.h"
-#include "conf/polling.h"
+#include "conf/pipelines.h"
 #include "conf/problem.h"
 #include "conf/settings.h"
 #include "model/meter.h"
@@ -33,8 +33,8 @@ struct plan_options {
 struct plan {
 	struct ini *ini;
 	struct settings settings;
-	struct polling *polling; /* sources that have an interval */
-	struct polling *pipeline; /* sinks; the same as `polling` in Juno's shapes */
+	struct pipelines pipelines;
+	const struct polling *polling, *pipeline; /* of those */
 	const char *inspector, *discovery; /* names of plugins */
 	struct arena *arena;
 	atomic_uint refs;
@@ -45,6 +45,12 @@ int plan_load(const struct plan_options *options, struct problems *problems,
 	      struct plan **ret_plan);
 struct plan *plan_ref(struct plan *plan);
 void plan_unref(struct plan *plan);
+
+/* The pipelines, those of `pipeline` first, then the way to a notification agent beside it; and the sinks. */
+size_t plan_pairs(const struct plan *plan);
+const struct pipeline_pair *plan_pair(const struct plan *plan, size_t i);
+size_t plan_sinks(const struct plan *plan);
+const struct pipeline_sink *plan_sink(const struct plan *plan, size_t i);
 
 /* The settings in the form that meters take; its strings are the plan's. */
 void plan_meter_settings(const struct plan *plan, struct meter_settings *ret_settings);

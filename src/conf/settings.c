@@ -16,6 +16,8 @@
 #include "conf/option.h"
 
 static const char *const profiles[] = { "juno", "19", "26", NULL }; /* by enum vmt_profile */
+static const char *const delivers[] = { "auto", "sinks", "notifications", "both",
+					NULL }; /* by enum settings_deliver */
 static const char *const log_formats[] = { "plain", "oslo", "json", NULL }; /* by enum log_form */
 
 /* oslo.log takes the name with and without LOG_, in any case. */
@@ -63,6 +65,9 @@ const struct vmt_option settings_options[] = {
 	OPTION(NULL, "graceful_shutdown_timeout", SECONDS, graceful_shutdown_timeout_ns, "60",
 	       "After SIGTERM: time for the running cycle and for the publishers' queues.",
 	       .min = 0, .max = 86400),
+	OPTION(NULL, "shuffle_time_before_polling_task", SECONDS, shuffle_ns, "0",
+	       "Delay the first cycle after a start by up to this, at random, as in Kilo to Pike.",
+	       .min = 0, .max = 86400),
 
 	OPTION(NULL, "debug", BOOL, debug, "false", "Log at level DEBUG instead of INFO."),
 	OPTION(NULL, "log_file", STRING, log_file, NULL,
@@ -92,10 +97,17 @@ const struct vmt_option settings_options[] = {
 	       "false", "Report sizes of instances that do not run, too."),
 	OPTION("polling", "cfg_file", STRING, cfg_file, "polling.yaml",
 	       "What is polled and how often; searched beside the configuration file."),
+	OPTION("polling", "enable_notifications", BOOL, enable_notifications, "true",
+	       "Whether deliver = auto may choose a notification agent."),
 
 	OPTION(OWN, "meter_profile", STRING, meter_profile_name, "26",
 	       "Release of Ceilometer whose names, units and metadata the samples have.",
 	       .choices = profiles),
+	OPTION(OWN, "deliver", STRING, deliver_name, "auto",
+	       "Where samples go: through the sinks of pipeline.yaml, as telemetry.polling notifications to a "
+	       "notification agent, or both; auto takes the sinks, unless there are none for this program and a "
+	       "message bus is configured.",
+	       .choices = delivers),
 	OPTION(OWN, "align", BOOL, align, "false",
 	       "Poll at whole multiples of the interval on the clock, on all hosts at once."),
 	OPTION(OWN, "jitter", SECONDS, jitter_ns, "0", "Delay each cycle by up to this, at random.",
@@ -273,6 +285,7 @@ int settings_read(struct settings *s, const struct ini *ini, struct problems *pr
 	s->control_socket = s->control_socket && s->control_socket[0] ? s->control_socket : NULL;
 	s->store = s->store && s->store[0] ? s->store : NULL;
 	s->meter_profile = (enum vmt_profile)index_of(profiles, s->meter_profile_name);
+	s->deliver = (enum settings_deliver)index_of(delivers, s->deliver_name);
 	return ret;
 }
 

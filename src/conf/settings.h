@@ -13,6 +13,14 @@
 #include "base/log.h"
 #include "conf/ini.h"
 
+/* Where samples go. */
+enum settings_deliver {
+	DELIVER_AUTO, /* what the files of Ceilometer's era mean: conf/pipelines.h */
+	DELIVER_SINKS, /* through the sinks of pipeline.yaml */
+	DELIVER_NOTIFICATIONS, /* telemetry.polling, to a notification agent */
+	DELIVER_BOTH,
+};
+
 struct settings {
 	struct arena *arena; /* owns all strings below */
 
@@ -26,6 +34,7 @@ struct settings {
 	int64_t reserved_metadata_length;
 	const char *const *polling_namespaces;
 	int64_t graceful_shutdown_timeout_ns;
+	int64_t shuffle_ns; /* shuffle_time_before_polling_task */
 
 	/* logging, [DEFAULT] */
 	bool debug, use_syslog, use_journal, use_stderr, use_json, watch_log_file, log_options;
@@ -38,10 +47,13 @@ struct settings {
 
 	/* [polling] */
 	const char *cfg_file;
+	bool enable_notifications;
 
 	/* [virtmeter] */
 	const char *meter_profile_name;
 	enum vmt_profile meter_profile;
+	const char *deliver_name;
+	enum settings_deliver deliver;
 	bool align;
 	int64_t jitter_ns;
 	const char *plugin_dir;

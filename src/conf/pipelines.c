@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which YAML files count, and where samples go.  Main thread; blocks on reading files. */
+#include "conf/pipelines.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <string.h>
+
+#include "base/arena.h"
+
+#define NO_FILE "%s: no such file, neither here nor beside the configuration; write one or set %s"
+
+/* What every sample takes to a notification agent.  "vm." meters do not: none knows them. */
+static const char to_notifications[] =
+	"sources:\n  - {name: notifications, meters: ['*'], sinks: [notifications]}\n"
+	"sinks:\n  - {name: notifications, publishers: ['polling://']}\n";
+
+/* Publishers that only Ceilometer's notification agent has. */
+static const char *const of_notification_agent[] = {
+	"gnocchi", "zaqar",    "prometheus", "opentelemetry", "opentelemetryhttp",
+	"monasca", "database", "direct",     "panko",         NULL
+};
+
+static bool is_bus_configured(const struct ini *ini)
+{
+	static const struct {
+		const char *group, *name;
+	} options[] = {
+		{ NULL, "transport_url" },
+		{ "oslo_messaging_notifications", "transport_url" },
+		{ NULL, "rabbit_host" },
+		{ NULL, "rabbit_hosts" },
+		{ "oslo_messaging_rabbit", "rabbit_host" },
+		{ "oslo_messaging_rabbit", "rabbit_hosts" },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
+		if (ini_find(ini, options[i].group, options[i].name, NULL)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool is_for_notification_agent(const char *url)
+{
+	for (const char *const *s = of_notification_agent; *s; s++) {
+		size_t n = strlen(*s);
+
+		if (g_ascii_strncasecmp(url, *s, n) == 0 && (url[n] == ':' || url[n] == '\0')) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Whether this process could use none of the file's publishers. */
+static bool has_only_foreign(const struct polling *p)
+{
+	for (size_t i = 0; i < p->sink_count; i++) {
+		const struct polling_list *list = &p->sinks[i].publishers;
+
+		for (size_t k = 0; k < list->count; k++) {
+			if (!is_for_notification_agent(list->item[k].text)) {
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+static int read_yaml(const char *path, enum polling_role role, struct arena *arena,
+		     struct problems *problems, struct pipelines *p, struct polling **ret_polling)
+{
+	p->file[p->files++] = arena_strdup(arena, path);
+	return polling_read_file(path, role, ret_polling, problems);
+}
+
+static int read_notify(struct problems *problems, struct polling **ret_polling)
+{
+	return polling_read_text("deliver", to_notifications, strlen(to_notifications),
+				 PIPELINE_FILE, ret_polling, problems);
+}
+
+/* deliver = auto, of which the file was read, or is not there (NULL). */
+static enum settings_deliver choose(const struct ini *ini, const struct settings *s,
+				    const struct polling *pipeline, struct problems *problems)
+{
+	bool can = s->enable_notifications && is_bus_configured(ini);
+
+	if (!pipeline) {
+		return can ? DELIVER_NOTIFICATIONS : DELIVER_SINKS;
+	}
+	if (!polling_has_intervals(pipeline) && can && has_only_foreign(pipeline)) {
+		problems_add(problems, PROBLEM_NOTE, &(struct position){ .file = pipeline->file },
+			     "has only publishers of the notification agent: samples go there "
+			     "(deliver = sinks or both would use the file)");
+		return DELIVER_NOTIFICATIONS;
+	}
+	return DELIVER_SINKS;
+}
+
+/* Where samples go: p->pipeline and p->notify. */
+static int read_pipeline(const struct ini *ini, const struct settings *s, struct arena *arena,
+			 struct problems *problems, struct pipelines *p)
+{
+	const char *path = s->deliver == DELIVER_NOTIFICATIONS
+				   ? NULL
+				   : ini_find_file(ini, s->pipeline_cfg_file, arena);
+	enum settings_deliver deliver = s->deliver;
+	int ret = path ? read_yaml(path, PIPELINE_FILE, arena, problems, p, &p->pipeline) : 0;
+
+	if (ret < 0) {
+		return ret;
+	}
+	if (deliver == DELIVER_AUTO) {
+		deliver = choose(ini, s, p->pipeline, problems);
+	}
+	if (deliver == DELIVER_NOTIFICATIONS) {
+		polling_free(p->pipeline);
+		p->pipeline = NULL;
+		return read_notify(problems, &p->pipeline);
+	}
+	if (!path) {
+		problems_add(problems, PROBLEM_ERROR, NULL, NO_FILE, s->pipeline_cfg_file,
+			     "pipeline_cfg_file");
+		return -ENOENT;
+	}
+	return deliver == DELIVER_BOTH ? read_notify(problems, &p->notify) : 0;
+}
+
+/* What is polled, when the pipelines do not say it. */
+static int read_polling(const struct ini *ini, const struct settings *s, struct arena *arena,
+			struct problems *problems, struct pipelines *p)
+{
+	const char *path = ini_find_file(ini, s->cfg_file, arena);
+
+	if (!path) {
+		problems_add(problems, PROBLEM_ERROR, NULL, NO_FILE, s->cfg_file,
+			     "cfg_file in [polling]");
+		return -ENOENT;
+	}
+	return read_yaml(path, POLLING_FILE, arena, problems, p, &p->polling);
+}
+
+int pipelines_read(const struct ini *ini, const struct settings *settings, unsigned without,
+		   struct arena *arena, struct problems *problems, struct pipelines *p)
+{
+	int ret = 0, other;
+
+	*p = (struct pipelines){ .polling = NULL };
+	if (!(without & PIPELINES_NO_SINKS)) {
+		ret = read_pipeline(ini, settings, arena, problems, p);
+		if (ret < 0 && ini_find_file(ini, settings->cfg_file, arena) == NULL) {
+			return ret; /* whether there has to be one is not known */
+		}
+	}
+	if (without & PIPELINES_NO_POLLING) {
+		return ret;
+	}
+	if (p->pipeline && polling_has_intervals(p->pipeline)) {
+		p->polling = p->pipeline; /* Juno: one file says it all */
+		return ret;
+	}
+	other = read_polling(ini, settings, arena, problems, p);
+	return ret ? ret : other;
+}
+
+void pipelines_fini(struct pipelines *p)
+{
+	if (!p) {
+		return;
+	}
+	if (p->polling != p->pipeline) {
+		polling_free(p->polling);
+	}
+	polling_free(p->pipeline);
+	polling_free(p->notify);
+	*p = (struct pipelines){ .polling = NULL };
+}
