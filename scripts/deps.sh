@@ -54,6 +54,10 @@ test    cmd:ip                 iproute2                   iproute               
 test    cmd:iptables           iptables                   iptables-nft                iptables         iptables                     iptables
 test    cmd:ebtables           ebtables                   iptables-nft                -                ebtables                     ebtables
 test    file:/usr/lib/python3/dist-packages/libvirt.py+/usr/lib/python3*/site-packages/libvirt.py+/usr/lib64/python3*/site-packages/libvirt.py  python3-libvirt  python3-libvirt  libvirt-python  python3-libvirt-python  py3-libvirt
+test    file:/usr/lib/python3/dist-packages/fusepy.py+/usr/lib/python3*/site-packages/fusepy.py  python3-fusepy  python3-fusepy  -  python3-fusepy  -
+test    cmd:fusermount3        fuse3                      fuse3                       fuse3            fuse3                        fuse3
+test    cmd:collectd           collectd-core              collectd                    collectd         collectd                     collectd
+test    cmd:prometheus-libvirt-exporter  prometheus-libvirt-exporter  -  -  -  -
 test    cmd:newuidmap          uidmap                     shadow-utils                shadow           shadow                       shadow-uidmap
 test    cmd:unshare            util-linux                 util-linux                  util-linux       util-linux                   util-linux-misc
 test    cmd:ps                 procps                     procps-ng                   procps-ng        procps                       procps

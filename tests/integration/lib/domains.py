@@ -69,6 +69,7 @@ class Domain:
     balloon: bool = True
     state: str = "running"      # running, paused, shutoff
     metadata: str = None        # XML of <metadata>'s inside
+    emulator: str = None        # another program than QEMU itself
     needs: str = None           # "loop", "macvtap", "filter": left out where it cannot be
 
     @property
@@ -267,7 +268,7 @@ def xml(domain):
   <os><type arch='x86_64' machine='pc'>hvm</type></os>
   <features><acpi/><apic/><tcg><tb-cache unit='MiB'>{cache}</tb-cache></tcg></features>
   <on_reboot>destroy</on_reboot>
-  <devices>{disks}{nics}
+  <devices>{f"<emulator>{domain.emulator}</emulator>" if domain.emulator else ""}{disks}{nics}
     {scsi}
     <controller type='usb' model='none'/>
     <video><model type='none'/></video>
