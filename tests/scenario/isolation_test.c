@@ -28,7 +28,7 @@
 #define BEGIN_REAL (INT64_C(1784641000) * NS_PER_S)
 #define BEGIN_MONO (1000 * NS_PER_S)
 #define INTERVAL (5 * NS_PER_S)
-#define HAS(r, f) ((r)->present & UINT32_C(1) << (f))
+#define HAS(r, f) ((r)->present & UINT64_C(1) << (f))
 
 enum { SEEDS = 40, CYCLES = 120, HEALING = 12, CAP = 6 };
 
@@ -230,6 +230,10 @@ static void check_outcome(const struct play *p, size_t i)
 		g_assert_cmpuint(r->disks, ==, 1);
 		g_assert_true(HAS(&p->out->disk[r->first_disk], VMT_D_READ_BYTES));
 	}
+	if (HAS(r, VMT_F_MONITOR_LATENCY)) {
+		g_assert_cmpint(r->outcome, ==, VMT_STUCK);
+		g_assert_cmpuint(p->out->quarantined, >, 0);
+	}
 	if (well) {
 		g_assert_cmpint(r->outcome, !=, VMT_STUCK);
 		g_assert_cmpint(r->outcome, !=, VMT_GONE);
@@ -376,6 +380,8 @@ static void check_healed(struct play *p)
 
 	suspects_count(hub_suspects(p->hub), &book);
 	g_assert_cmpuint(book.quarantined, ==, 0);
+	g_assert_cmpuint(p->out->quarantined, ==, 0);
+	g_assert_cmpuint(p->out->outstanding, ==, 0);
 	g_assert_cmpuint(hub_left(p->hub), ==, 0);
 	for (size_t i = 0; i < HYP_DOMAINS; i++) {
 		g_assert_cmpint(p->out->reading[i].outcome, ==, VMT_OK);

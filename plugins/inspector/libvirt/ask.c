@@ -307,16 +307,36 @@ static void run_light(struct ask *a, bool again)
 static void end_suspects(struct ask *a)
 {
 	struct targets *t = a->o->targets;
+	struct suspect known;
+	uint8_t stamp;
 
+	stamp = vmt_inspection_stamp(a->o->out, (struct vmt_stamp){ .time_ns = clock_real(),
+								    .mono_ns = clock_monotonic(),
+								    .source = "control" });
 	for (size_t i = 0; i < t->count; i++) {
 		struct vmt_reading *r = &a->o->out->reading[i];
 
-		if (t->list[i] && t->list[i]->way != WAY_NONE &&
-		    (r->outcome == VMT_UNREAD || r->outcome == VMT_PARTIAL) &&
-		    suspects_get(a->k->book, t->list[i]->uuid, NULL)) {
+		if (!t->list[i] || t->list[i]->way == WAY_NONE ||
+		    !suspects_get(a->k->book, t->list[i]->uuid, &known)) {
+			continue;
+		}
+		if (r->outcome == VMT_UNREAD || r->outcome == VMT_PARTIAL) {
 			r->outcome = VMT_STUCK;
 		}
+		if (r->outcome == VMT_STUCK && known.latency_ns > 0) {
+			vmt_set(r, VMT_F_MONITOR_LATENCY, (uint64_t)known.latency_ns, stamp);
+		}
 	}
+}
+
+/* What is left alone, and what has not come back. */
+static void count_health(const struct ask *a)
+{
+	struct suspects_count book;
+
+	suspects_count(a->k->book, &book);
+	a->o->out->quarantined = book.quarantined;
+	a->o->out->outstanding = book.outstanding;
 }
 
 int asker_run(struct asker *k, const struct ask_order *o, struct vmt_error *error)
@@ -351,6 +371,7 @@ int asker_run(struct asker *k, const struct ask_order *o, struct vmt_error *erro
 	if (!a.silent) {
 		end_suspects(&a);
 	}
+	count_health(&a);
 	if (a.err < 0) {
 		*error = a.error;
 	}

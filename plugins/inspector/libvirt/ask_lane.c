@@ -246,6 +246,8 @@ void ask_lane_end(struct ask *a, struct lane *lane)
 	if (err >= 0 || l->mode == BULK_EACH) {
 		ask_take_records(a, l, lane->bulk, take_record);
 	}
+	vmt_inspection_call(a->o->out, l->mode == BULK_EACH ? "calls" : "domstats",
+			    clock_monotonic() - lane->begun_ns);
 	if (err >= 0 && !l->small) {
 		plan_took(&a->k->durations, clock_monotonic() - lane->begun_ns);
 	}
