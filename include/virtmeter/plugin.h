@@ -357,8 +357,7 @@ struct vmt_inspection {
 	uint32_t outstanding; /* calls that have not come back by now */
 	struct vmt_latency latency[VMT_LATENCIES]; /* vmt_inspection_call() */
 	size_t latencies;
-	const char
-		*readings; /* for status: where values come from, "hybrid", or why not; or NULL */
+	char readings[128]; /* for status: where values come from, "hybrid…", or why not; or "" */
 };
 
 /* A call has taken so long.  `call` is a static string; kinds of call beyond VMT_LATENCIES are left out. */

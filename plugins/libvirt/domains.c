@@ -8,7 +8,6 @@
 
 #include "plugins/libvirt/domains.h"
 #include "plugins/libvirt/desc.h"
-#include "plugins/libvirt/events.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -31,6 +30,11 @@ struct entry {
 	GPtrArray *removed; /* aliases unplugged since the last reading; NULL for none */
 };
 
+struct watch {
+	domains_life_fn fn;
+	void *context;
+};
+
 struct domains {
 	atomic_uint refs;
 	struct hub *hub;
@@ -50,6 +54,7 @@ struct domains {
 	uint64_t serial;
 	virConnectPtr conn; /* only ever asked whether it is alive */
 	bool has_events;
+	GArray *watches; /* of struct watch; changed on the main thread only */
 };
 
 /* What ties a session to the table. */
@@ -131,6 +136,7 @@ static void release(void *data)
 
 	if (atomic_fetch_sub(&d->refs, 1) == 1) {
 		g_hash_table_destroy(d->table);
+		g_array_free(d->watches, TRUE);
 		wait_fini(&d->lock);
 		hub_unref(d->hub);
 		g_free(d);
@@ -154,6 +160,7 @@ struct domains *domains_ref(const char *uri, bool read_write)
 		d->read_write = read_write;
 		d->caller = caller_new(d->hub, "libvirt-list", CALLER_LIGHT);
 		wait_init(&d->lock);
+		d->watches = g_array_new(FALSE, FALSE, sizeof(struct watch));
 		d->table = g_hash_table_new_full(key_hash, key_equal, NULL, entry_free);
 		changed(d);
 		d->next = all;
@@ -192,11 +199,43 @@ struct hub *domains_hub(struct domains *d)
 
 /* ------------------------------------------------------------------ what events say (main thread) */
 
-static void on_event(void *data, const uint8_t uuid[16], const char *unplugged)
+void domains_watch(struct domains *d, domains_life_fn fn, void *context)
+{
+	struct watch watch = { fn, context };
+
+	wait_lock(&d->lock);
+	g_array_append_val(d->watches, watch);
+	wait_unlock(&d->lock);
+}
+
+void domains_unwatch(struct domains *d, void *context)
+{
+	wait_lock(&d->lock);
+	for (guint i = d->watches->len; i-- > 0;) {
+		if (g_array_index(d->watches, struct watch, i).context == context) {
+			g_array_remove_index(d->watches, i);
+		}
+	}
+	wait_unlock(&d->lock);
+}
+
+/* Only this thread adds and removes watches: the list may be walked without the lock. */
+static void tell(struct domains *d, const uint8_t uuid[16], enum event_kind kind)
+{
+	for (guint i = 0; kind != EVENT_CHANGED && i < d->watches->len; i++) {
+		const struct watch *watch = &g_array_index(d->watches, struct watch, i);
+
+		watch->fn(watch->context, uuid, kind);
+	}
+}
+
+static void on_event(void *data, const uint8_t uuid[16], enum event_kind kind,
+		     const char *unplugged)
 {
 	struct domains *d = data;
 	struct entry *e;
 
+	tell(d, uuid, kind);
 	wait_lock(&d->lock);
 	e = g_hash_table_lookup(d->table, uuid);
 	if (!e) {
@@ -214,7 +253,7 @@ static void on_event(void *data, const uint8_t uuid[16], const char *unplugged)
 
 void domains_suspect(struct domains *d, const uint8_t uuid[16])
 {
-	on_event(d, uuid, NULL);
+	on_event(d, uuid, EVENT_CHANGED, NULL);
 }
 
 /* ------------------------------------------------------------------ reading (caller's thread) */

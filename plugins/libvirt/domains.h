@@ -13,6 +13,7 @@
 
 #include "plugins/libvirt/connection.h"
 #include "plugins/libvirt/domxml.h"
+#include "plugins/libvirt/events.h"
 
 #include <stdatomic.h>
 
@@ -76,6 +77,12 @@ void domain_desc_unref(struct domain_desc *desc); /* NULL is fine */
 
 /* How many run. */
 size_t domains_running(struct domains *d);
+
+/* Calls fn for each start and end of a domain, on the main thread, where these two are called, too; it must not
+ * block. */
+typedef void (*domains_life_fn)(void *context, const uint8_t uuid[16], enum event_kind kind);
+void domains_watch(struct domains *d, domains_life_fn fn, void *context);
+void domains_unwatch(struct domains *d, void *context);
 
 /* Something does not fit what is known of it: it is read again at the next sync. */
 void domains_suspect(struct domains *d, const uint8_t uuid[16]);

@@ -188,6 +188,7 @@ static const struct field fields[] = {
 	{ NIC_TARGET, "dev", IN_NIC, false, AT(domxml_nic, target) },
 	{ NIC_SOURCE, "bridge", IN_NIC, false, AT(domxml_nic, bridge) },
 	{ NIC_ALIAS, "name", IN_NIC, false, AT(domxml_nic, alias) },
+	{ NIC_PORT, "type", IN_NIC, false, AT(domxml_nic, port) },
 	{ NIC_PORT_PARAMETERS, "interfaceid", IN_NIC, false, AT(domxml_nic, interface_id) },
 	{ NIC_FILTER, "filter", IN_NIC, false, AT(domxml_nic, filter) },
 	{ NIC_PARAMETER, "name", IN_FOUND, false, AT(found, key) },

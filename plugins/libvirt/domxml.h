@@ -37,6 +37,7 @@ struct domxml_nic {
 	const char *filter; /* or NULL */
 	const struct vmt_pair *parameters; /* of the filter, names lower-cased; NULL for none */
 	const char *interface_id; /* of the virtual port, or NULL */
+	const char *port; /* type of the virtual port: "openvswitch", or NULL */
 	const char *bridge; /* or NULL */
 	const char *alias; /* or NULL */
 };

@@ -21,13 +21,13 @@ struct target {
 	void (*release)(void *);
 };
 
-static void notify(void *opaque, virDomainPtr dom, const char *unplugged)
+static void notify(void *opaque, virDomainPtr dom, enum event_kind kind, const char *unplugged)
 {
 	struct target *t = opaque;
 	unsigned char uuid[VIR_UUID_BUFLEN];
 
 	if (virDomainGetUUID(dom, uuid) == 0) {
-		t->fn(t->data, uuid, unplugged);
+		t->fn(t->data, uuid, kind, unplugged);
 	}
 }
 
@@ -42,47 +42,52 @@ static void target_free(void *opaque)
 /* One callback per shape of arguments (libvirt-domain.h). */
 static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int detail, void *opaque)
 {
-	notify(opaque, dom, NULL);
+	enum event_kind kind = event == VIR_DOMAIN_EVENT_STARTED    ? EVENT_STARTED
+			       : event == VIR_DOMAIN_EVENT_SHUTDOWN ? EVENT_ENDING
+			       : event == VIR_DOMAIN_EVENT_STOPPED  ? EVENT_ENDED
+								    : EVENT_CHANGED;
+
+	notify(opaque, dom, kind, NULL);
 	return 0;
 }
 
 static void on_added(virConnectPtr conn, virDomainPtr dom, const char *alias, void *opaque)
 {
-	notify(opaque, dom, NULL);
+	notify(opaque, dom, EVENT_CHANGED, NULL);
 }
 
 static void on_removed(virConnectPtr conn, virDomainPtr dom, const char *alias, void *opaque)
 {
-	notify(opaque, dom, alias);
+	notify(opaque, dom, EVENT_CHANGED, alias);
 }
 
 static void on_metadata(virConnectPtr conn, virDomainPtr dom, int type, const char *uri,
 			void *opaque)
 {
-	notify(opaque, dom, NULL);
+	notify(opaque, dom, EVENT_CHANGED, NULL);
 }
 
 static void on_block_job(virConnectPtr conn, virDomainPtr dom, const char *disk, int type,
 			 int status, void *opaque)
 {
-	notify(opaque, dom, NULL);
+	notify(opaque, dom, EVENT_CHANGED, NULL);
 }
 
 static void on_disk(virConnectPtr conn, virDomainPtr dom, const char *before, const char *after,
 		    const char *alias, int reason, void *opaque)
 {
-	notify(opaque, dom, NULL);
+	notify(opaque, dom, EVENT_CHANGED, NULL);
 }
 
 static void on_tray(virConnectPtr conn, virDomainPtr dom, const char *alias, int reason,
 		    void *opaque)
 {
-	notify(opaque, dom, NULL);
+	notify(opaque, dom, EVENT_CHANGED, NULL);
 }
 
 static void on_power(virConnectPtr conn, virDomainPtr dom, int reason, void *opaque)
 {
-	notify(opaque, dom, NULL);
+	notify(opaque, dom, EVENT_CHANGED, NULL);
 }
 
 /* The first must be had; drivers lack some of the others. */

@@ -7,8 +7,16 @@
 
 #include "plugins/libvirt/connection.h"
 
+enum event_kind {
+	EVENT_CHANGED,
+	EVENT_STARTED, /* here: arrivals by migration too */
+	EVENT_ENDING, /* its guest is shut down, QEMU may still be there */
+	EVENT_ENDED, /* QEMU is gone, whatever the reason */
+};
+
 /* Something about the domain changed.  `unplugged`: alias of the device that is gone, or NULL. */
-typedef void (*event_fn)(void *data, const uint8_t uuid[16], const char *unplugged);
+typedef void (*event_fn)(void *data, const uint8_t uuid[16], enum event_kind kind,
+			 const char *unplugged);
 
 struct events; /* registrations on one connection */
 

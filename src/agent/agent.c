@@ -103,6 +103,25 @@ static int64_t shuffle(struct agent *a)
 	return a->shuffle_ns;
 }
 
+/* An instance was started or ended. */
+static void task_lives(void *context, const char *instance_id, enum vmt_life what)
+{
+	struct agent_task *at = context;
+
+	if (at->wanted && !at->agent->stopping && at->agent->options.cycles == 0) {
+		task_life(at->task, instance_id, what);
+	}
+}
+
+void agent_task_watch(struct agent_task *at, bool on)
+{
+	const struct vmt_inspector_ops *ops = at->inspector->plugin->ops.inspector;
+
+	if (ops->watch) {
+		ops->watch(at->inspector->self, on ? task_lives : NULL, at);
+	}
+}
+
 void agent_task_start(struct agent_task *at, const struct agent_task *before)
 {
 	struct agent *a = at->agent;

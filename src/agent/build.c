@@ -134,7 +134,7 @@ static struct pipeline_set *make_set(struct build *b, int64_t interval_ns)
 	for (size_t i = 0; i < plan_pairs(b->plan); i++) {
 		int64_t of_source = plan_pair(b->plan, i)->source->interval_ns;
 
-		if (of_source == 0 || of_source == interval_ns) {
+		if (of_source == 0 || interval_ns < 0 || of_source == interval_ns) {
 			g_ptr_array_add(some, pipeline_ref(g_ptr_array_index(b->pipelines, i)));
 		}
 	}
@@ -150,12 +150,40 @@ struct wanted {
 	int64_t interval_ns;
 };
 
+/* A task is known by its interval; that of fast_interval by the same below zero. */
+static int64_t task_key(const struct agent_task *at)
+{
+	return at->fast ? -at->schedule.interval_ns : at->schedule.interval_ns;
+}
+
+/* The tasks that the plan wants, by position, as keys; 0 after the last.  Some come more than once. */
+static int64_t wanted_key(const struct plan *plan, size_t i)
+{
+	return i < plan->polling->source_count    ? plan->polling->sources[i].interval_ns
+	       : i == plan->polling->source_count ? -plan->settings.fast_interval_ns
+						  : 0;
+}
+
+/* Whether the kernel alone gives the meter.  Deltas are left to the sources' own tasks: two tasks would count the
+ * same growth twice. */
+static bool is_fast(const struct meter_row *row)
+{
+	const unsigned kernel = VMT_GROUP_CPU | VMT_GROUP_VCPU | VMT_GROUP_NIC | VMT_GROUP_PROCESS;
+
+	if (row->type == VMT_DELTA) {
+		return false;
+	}
+	return (row->groups & kernel && !(row->groups & ~kernel)) ||
+	       (row->groups == VMT_GROUP_MEMORY && row->field == VMT_F_MEM_RSS);
+}
+
 static bool wants(const struct wanted *w, const char *name)
 {
 	for (size_t i = 0; i < w->polling->source_count; i++) {
 		const struct polling_source *source = &w->polling->sources[i];
 
-		if (source->interval_ns == w->interval_ns && pattern_match(source->match, name)) {
+		if ((w->interval_ns < 0 || source->interval_ns == w->interval_ns) &&
+		    pattern_match(source->match, name)) {
 			return true;
 		}
 	}
@@ -164,8 +192,10 @@ static bool wants(const struct wanted *w, const char *name)
 
 static bool wants_row(void *context, const struct meter_row *row, uint64_t *ret_publishers)
 {
+	const struct wanted *w = context;
+
 	*ret_publishers = 0; /* the pipelines decide */
-	return wants(context, row->name);
+	return (w->interval_ns > 0 || is_fast(row)) && wants(w, row->name);
 }
 
 /* Which meters of the pollster plugins are wanted; adds the groups that they need. */
@@ -198,7 +228,9 @@ static struct task_work make_work(struct build *b, int64_t interval_ns)
 	struct wanted w = { .polling = b->plan->polling, .interval_ns = interval_ns };
 	struct task_work work = { .cycle.selection = meter_selection_new(wants_row, &w) };
 
-	want_pollsters(b->basis, &w, &work);
+	if (interval_ns > 0) {
+		want_pollsters(b->basis, &w, &work);
+	}
 	work.set = make_set(b, interval_ns);
 	return work;
 }
@@ -210,24 +242,38 @@ static struct agent_task *find_task(GPtrArray *tasks, int64_t interval_ns,
 	for (guint i = 0; i < tasks->len; i++) {
 		struct agent_task *at = g_ptr_array_index(tasks, i);
 
-		if (at->schedule.interval_ns == interval_ns && (!basis || at->basis == basis)) {
+		if (task_key(at) == interval_ns && (!basis || at->basis == basis)) {
 			return at;
 		}
 	}
 	return NULL;
 }
 
+/* Where the task keeps its counters over a restart, or NULL. */
+static char *state_file_of(const struct build *b, const char *task)
+{
+	const char *dir = b->plan->settings.state_dir;
+
+	dir = dir && *dir ? dir : g_getenv("STATE_DIRECTORY");
+	if (!dir || !*dir || b->agent->options.cycles) {
+		return NULL;
+	}
+	return g_strdup_printf("%.*s/%s.counters", (int)strcspn(dir, ":"), dir, task);
+}
+
 /* A task with its own inspector; its timer is not running yet. */
-static int open_task(struct build *b, int64_t interval_ns, struct agent_task **ret_task,
+static int open_task(struct build *b, int64_t key, struct agent_task **ret_task,
 		     struct vmt_error *error)
 {
+	int64_t interval_ns = key < 0 ? -key : key;
 	struct agent *a = b->agent;
 	struct agent_task *at = g_new0(struct agent_task, 1);
 	struct task_parts parts = { .first_budget_ns = FIRST_BUDGET_NS, .runner = a->runner };
-	char name[32];
+	char name[32], *state_file;
 	int ret;
 
 	at->agent = a;
+	at->fast = key < 0;
 	at->schedule = (struct schedule){ .interval_ns = interval_ns,
 					  .jitter_ns = b->plan->settings.jitter_ns,
 					  .align = b->plan->settings.align };
@@ -238,7 +284,8 @@ static int open_task(struct build *b, int64_t interval_ns, struct agent_task **r
 		g_free(at);
 		return ret;
 	}
-	g_snprintf(name, sizeof(name), "poll-%gs", (double)interval_ns / 1e9);
+	g_snprintf(name, sizeof(name), at->fast ? "fast-%gs" : "poll-%gs",
+		   (double)interval_ns / 1e9);
 	parts.name = name;
 	parts.cycle = (struct poll_cycle_parts){
 		.instances = b->basis->instances,
@@ -247,15 +294,23 @@ static int open_task(struct build *b, int64_t interval_ns, struct agent_task **r
 		.pool = a->pool,
 		.settings = &b->basis->settings,
 		.interval_ns = interval_ns,
+		.kernel = at->fast,
 	};
+	state_file = state_file_of(b, name);
+	parts.cycle.state_file = state_file;
 	agent_task_parts(at, &parts);
-	ret = task_new(&parts, make_work(b, interval_ns), &at->task);
+	ret = task_new(&parts, make_work(b, key), &at->task);
 	if (ret < 0) {
+		g_free(state_file);
 		plugin_object_close(at->inspector);
 		g_free(at);
 		return vmt_error_set(error, ret, "polling task: thread: %s", g_strerror(-ret));
 	}
+	g_free(state_file);
 	at->basis = basis_ref(b->basis);
+	if (!at->fast) {
+		agent_task_watch(at, true);
+	}
 	*ret_task = at;
 	return 0;
 }
@@ -263,10 +318,9 @@ static int open_task(struct build *b, int64_t interval_ns, struct agent_task **r
 /* Opens the tasks of intervals that there were not before on this basis: what can fail comes first. */
 static int open_tasks(struct build *b, struct vmt_error *error)
 {
-	const struct polling *p = b->plan->polling;
+	int64_t interval_ns;
 
-	for (size_t i = 0; i < p->source_count; i++) {
-		int64_t interval_ns = p->sources[i].interval_ns;
+	for (size_t i = 0; (interval_ns = wanted_key(b->plan, i)) != 0; i++) {
 		struct agent_task *at = NULL;
 		int ret;
 
@@ -286,17 +340,17 @@ static int open_tasks(struct build *b, struct vmt_error *error)
 /* Hands the old tasks their new work, takes the new ones in. */
 static void take_tasks(struct build *b)
 {
-	const struct polling *p = b->plan->polling;
 	struct agent *a = b->agent;
+	int64_t key;
 
 	for (guint i = 0; i < a->tasks->len; i++) {
 		((struct agent_task *)g_ptr_array_index(a->tasks, i))->wanted = false;
 	}
-	for (size_t i = 0; i < p->source_count; i++) {
-		struct agent_task *at = find_task(a->tasks, p->sources[i].interval_ns, b->basis);
+	for (size_t i = 0; (key = wanted_key(b->plan, i)) != 0; i++) {
+		struct agent_task *at = find_task(a->tasks, key, b->basis);
 
 		if (at && !at->wanted) {
-			task_replace(at->task, make_work(b, p->sources[i].interval_ns));
+			task_replace(at->task, make_work(b, key));
 			at->schedule.align = b->plan->settings.align;
 			at->schedule.jitter_ns = b->plan->settings.jitter_ns;
 			at->wanted = true;
@@ -307,7 +361,7 @@ static void take_tasks(struct build *b)
 
 		at->wanted = true;
 		if (a->started_ns) {
-			agent_task_start(at, find_task(a->tasks, at->schedule.interval_ns, NULL));
+			agent_task_start(at, find_task(a->tasks, task_key(at), NULL));
 		}
 	}
 	g_ptr_array_extend(a->tasks, b->tasks, NULL, NULL);
@@ -318,6 +372,7 @@ static void take_tasks(struct build *b)
 static void task_close(struct agent_task *at)
 {
 	loop_timer_free(at->timer);
+	agent_task_watch(at, false);
 	task_free(at->task);
 	plugin_object_close(at->inspector);
 	basis_unref(at->basis);

@@ -35,6 +35,7 @@ struct agent_task {
 	struct task *task;
 	struct schedule schedule;
 	struct loop_timer *timer;
+	bool fast; /* that of fast_interval */
 	int64_t next_ns; /* when the timer is set for */
 	struct basis *basis;
 	struct plugin_object *inspector;
@@ -74,5 +75,7 @@ void agent_reap_tasks(struct agent *agent, bool wait);
 void agent_task_parts(struct agent_task *at, struct task_parts *parts);
 /* Its first run is now; or, with `before`, when that one's next run would have been. */
 void agent_task_start(struct agent_task *at, const struct agent_task *before);
+
+void agent_task_watch(struct agent_task *at, bool on); /* starts and ends of instances */
 
 #endif

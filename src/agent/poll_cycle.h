@@ -10,6 +10,8 @@
 
 #include <virtmeter/plugin.h>
 
+#include <glib.h>
+
 #include "model/meter.h"
 
 struct frame;
@@ -33,6 +35,8 @@ struct poll_cycle_parts {
 	struct frame_pool *pool;
 	const struct meter_settings *settings;
 	int64_t interval_ns;
+	const char *state_file; /* where counters are kept for the next start; NULL: nowhere */
+	bool kernel; /* ask only for what costs the hypervisor nothing (fast_interval) */
 };
 
 /* How punctual the polling is, for the meters of the host. */
@@ -60,7 +64,7 @@ struct poll_cycle_result {
 		outstanding; /* as in struct vmt_inspection, latency and readings too */
 	struct vmt_latency latency[VMT_LATENCIES];
 	size_t latencies;
-	const char *readings;
+	char readings[128];
 	struct poll_suspect suspect[POLL_SUSPECTS]; /* the first ones */
 	size_t suspects; /* there may be more than fit */
 	uint64_t samples;
@@ -79,6 +83,12 @@ void poll_cycle_free(struct poll_cycle *cycle);
 int poll_cycle_run(struct poll_cycle *cycle, const struct poll_cycle_work *work,
 		   const struct poll_punctuality *punctuality, const struct vmt_call *call,
 		   struct frame **ret_frame, struct poll_cycle_result *ret_result);
+
+/* A cycle for these instances alone (ids, of char *), which have just been started or come to their end: their first
+ * or last samples.  The frame is NULL when there is none. */
+int poll_cycle_life(struct poll_cycle *cycle, const struct poll_cycle_work *work,
+		    const GPtrArray *ids, enum vmt_life what, const struct vmt_call *call,
+		    struct frame **ret_frame);
 
 /* The list and the readings of the last cycle, until the next one; NULL before the first. */
 const struct vmt_snapshot *poll_cycle_snapshot(const struct poll_cycle *cycle);

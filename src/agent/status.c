@@ -144,7 +144,7 @@ static void add_inspectors(struct agent *a, struct buf *json)
 		add_number(json, "quarantined", st.last.quarantined);
 		add_number(json, "outstanding", st.last.outstanding);
 		add_latencies(json, &st.last);
-		add_text(json, "readings", st.last.readings ? st.last.readings : "");
+		add_text(json, "readings", st.last.readings);
 		buf_putc(json, '}');
 	}
 	buf_putc(json, ']');

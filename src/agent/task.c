@@ -18,6 +18,8 @@
 #include "pipeline/pipeline.h"
 
 #define BUDGET_MIN_NS INT64_C(1000000000) /* of a cycle */
+#define LIFE_BUDGET_NS                                                                             \
+	INT64_C(10000000000) /* of first samples: the first call after a start is slow */
 
 struct task {
 	struct task_parts parts;
@@ -31,6 +33,8 @@ struct task {
 	/* below: under `wait` */
 	bool due, ending, replaced;
 	int64_t due_ns;
+	GPtrArray *started,
+		*ended; /* ids of instances whose first or last samples are to be made */
 	struct task_work next;
 	struct task_status status;
 };
@@ -46,6 +50,37 @@ void task_work_clear(struct task_work *work)
 	*work = (struct task_work){ .set = NULL };
 }
 
+/* Takes the list if there is something in it; a new one is in its place. */
+static GPtrArray *take_list(GPtrArray **at)
+{
+	GPtrArray *list = *at;
+
+	if (!list->len) {
+		return NULL;
+	}
+	*at = g_ptr_array_new_with_free_func(g_free);
+	return list;
+}
+
+static void run_life(struct task *t, GPtrArray *ids, enum vmt_life what);
+
+/* First and last samples that are waiting to be made.  Locked on entry and exit. */
+static void live(struct task *t)
+{
+	while (!t->ending && (t->started->len || t->ended->len)) {
+		GPtrArray *ended = take_list(&t->ended), *started = take_list(&t->started);
+
+		wait_unlock(&t->wait);
+		if (ended) {
+			run_life(t, ended, VMT_ENDED);
+		}
+		if (started) {
+			run_life(t, started, VMT_STARTED);
+		}
+		wait_lock(&t->wait);
+	}
+}
+
 /* Waits until the task is due; false when it is to end. */
 static bool next_job(struct task *t)
 {
@@ -54,8 +89,10 @@ static bool next_job(struct task *t)
 
 	wait_lock(&t->wait);
 	t->status.busy = false;
+	live(t);
 	while (!t->due && !t->ending) {
 		wait_until(&t->wait, INT64_MAX);
+		live(t);
 	}
 	go = t->due && !t->ending;
 	t->due = false;
@@ -85,6 +122,17 @@ static bool hand_over(struct task *t, struct frame *frame)
 	log_error("%s: the pipelines are not keeping up; one cycle's samples are dropped", t->name);
 	frame_unref(frame);
 	return false;
+}
+
+static void run_life(struct task *t, GPtrArray *ids, enum vmt_life what)
+{
+	struct vmt_call call = { .deadline_ns = clock_monotonic() + LIFE_BUDGET_NS,
+				 .cancel = &t->cancel };
+	struct frame *frame = NULL;
+
+	poll_cycle_life(t->cycle, &t->work.cycle, ids, what, &call, &frame);
+	hand_over(t, frame);
+	g_ptr_array_free(ids, TRUE);
 }
 
 static void run_job(struct task *t, bool first)
@@ -137,12 +185,16 @@ int task_new(const struct task_parts *parts, struct task_work work, struct task 
 	t->work = work;
 	t->cycle = poll_cycle_new(&parts->cycle);
 	t->status.interval_ns = parts->cycle.interval_ns;
+	t->started = g_ptr_array_new_with_free_func(g_free);
+	t->ended = g_ptr_array_new_with_free_func(g_free);
 	wait_init(&t->wait);
 	ret = thread_start(&t->thread, t->name, task_main, t);
 	if (ret < 0) {
 		task_work_clear(&t->work);
 		poll_cycle_free(t->cycle);
 		wait_fini(&t->wait);
+		g_ptr_array_free(t->started, TRUE);
+		g_ptr_array_free(t->ended, TRUE);
 		g_free(t->name);
 		g_free(t);
 		return ret;
@@ -168,6 +220,14 @@ bool task_trigger(struct task *task, int64_t due_ns)
 		wait_wake(&task->wait);
 	}
 	return taken;
+}
+
+void task_life(struct task *task, const char *instance_id, enum vmt_life what)
+{
+	wait_lock(&task->wait);
+	g_ptr_array_add(what == VMT_STARTED ? task->started : task->ended, g_strdup(instance_id));
+	wait_unlock(&task->wait);
+	wait_wake(&task->wait);
 }
 
 void task_missed(struct task *task, uint64_t slots)
@@ -223,6 +283,8 @@ void task_free(struct task *task)
 	task_work_clear(&task->work);
 	task_work_clear(&task->next);
 	wait_fini(&task->wait);
+	g_ptr_array_free(task->started, TRUE);
+	g_ptr_array_free(task->ended, TRUE);
 	g_free(task->name);
 	g_free(task);
 }

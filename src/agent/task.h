@@ -50,6 +50,8 @@ struct task_status {
 int task_new(const struct task_parts *parts, struct task_work work, struct task **ret_task);
 /* Due since `due_ns`.  False when the last job still runs: skipped and counted. */
 bool task_trigger(struct task *task, int64_t due_ns);
+/* An instance was started or ended: its first or last samples are made before anything else. */
+void task_life(struct task *task, const char *instance_id, enum vmt_life what);
 /* Slots that passed unused. */
 void task_missed(struct task *task, uint64_t slots);
 /* From the next cycle on; takes over `work`. */

@@ -112,6 +112,13 @@ const struct vmt_option settings_options[] = {
 	       "Poll at whole multiples of the interval on the clock, on all hosts at once."),
 	OPTION(OWN, "jitter", SECONDS, jitter_ns, "0", "Delay each cycle by up to this, at random.",
 	       .min = 0, .max = 86400),
+	OPTION(OWN, "fast_interval", SECONDS, fast_interval_ns, "0",
+	       "Between the polls of the sources, read what the host's kernel knows of instances (CPU, resident memory, "
+	       "network, vm.io) so often, from 1 s on, for those of its meters that some source has; 0: do not.",
+	       .min = 0, .max = 86400),
+	OPTION(OWN, "state_dir", STRING, state_dir, NULL,
+	       "Folder of the counters from which deltas and rates go on after a restart; without it that of systemd "
+	       "(STATE_DIRECTORY), or none."),
 	OPTION(OWN, "plugin_dir", STRING, plugin_dir, VIRTMETER_PLUGIN_DIR,
 	       "Folder of plugins that are shared objects; empty: none."),
 	OPTION(OWN, "control_socket", STRING, control_socket, NULL,

@@ -56,6 +56,8 @@ struct settings {
 	enum settings_deliver deliver;
 	bool align;
 	int64_t jitter_ns;
+	int64_t fast_interval_ns; /* 0: none */
+	const char *state_dir; /* NULL or "": $STATE_DIRECTORY, or nowhere */
 	const char *plugin_dir;
 	const char *control_socket; /* NULL: the place that belongs to the user */
 	const char *control_socket_mode_name;

@@ -55,7 +55,7 @@ void inspection_reset(struct vmt_inspection *public, size_t count)
 	public->calls = 0;
 	public->quarantined = public->outstanding = 0;
 	public->latencies = 0;
-	public->readings = NULL;
+	public->readings[0] = '\0';
 }
 
 VMT_API void vmt_inspection_call(struct vmt_inspection *out, const char *call, int64_t ns)

@@ -123,6 +123,10 @@ void meter_state_health(struct meter_state *s, const struct meter_health *health
  * until then. */
 void meter_state_only(struct meter_state *s, const uint8_t *only);
 
+/* For the next meters_run(), with meter_state_only(): these samples are the instances' last ones, which their
+ * metadata says ("final": true). */
+void meter_state_final(struct meter_state *s);
+
 /* When the instance was last read whole, on the monotonic clock; INT64_MIN: never yet.  Of the cycle that
  * meters_run() was last called for. */
 int64_t meter_state_whole(const struct meter_state *s, size_t instance);
@@ -130,6 +134,12 @@ int64_t meter_state_whole(const struct meter_state *s, size_t instance);
 /* The resource of an instance (METADATA_PLAIN, index in the snapshot), disk or NIC (index in the
  * inspection) of the cycle that meters_run() was last called for; borrowed. */
 struct resource *meter_resource(struct meter_state *s, enum metadata_family family, size_t at);
+
+/* The counters that deltas and rates are counted from, as text: for the next start of the program.  `boot` names
+ * what monotonic times are of.  Before the first meters_run(); load answers the number of instances, or
+ * -EBADMSG: not such a text, or of another boot; then nothing is taken of it. */
+void meter_state_save(const struct meter_state *s, const char *boot, struct buf *out);
+int meter_state_load(struct meter_state *s, const char *boot, const char *text, size_t len);
 
 /* Bytes held from the heap by the state and its resources. */
 size_t meter_state_bytes(const struct meter_state *s);

@@ -35,6 +35,7 @@ struct device_slot {
 	uint64_t epoch;
 	uint64_t cycle; /* when it was last in a reading */
 	uint32_t instance; /* whose it was then: index in the snapshot */
+	bool restored; /* from before this program's start; not seen yet */
 	struct resource *resource; /* NULL: not needed yet */
 	struct counter counter[COUNTERS];
 	char key[]; /* what it is known by: a NIC's MAC, else its name */
@@ -91,6 +92,7 @@ struct meter_state {
 	int64_t now_ns; /* monotonic time of the run */
 	struct meter_health health;
 	bool has_health; /* of this cycle */
+	bool final; /* of this cycle: its samples are the last */
 	const uint8_t *only; /* of this cycle: whose samples are made, or NULL */
 	char *host;
 	struct resource *host_resource;
@@ -102,6 +104,13 @@ struct meter_state {
 /* Instances and devices of the cycle get their slots.  0, -EINVAL. */
 int meter_prepare(struct meter_state *s, const struct vmt_snapshot *snapshot,
 		  const struct vmt_inspection *in, int64_t time_ns, int64_t mono_ns);
+
+/* Resources of the instances of this cycle are made anew. */
+void meter_outdate(struct meter_state *s);
+
+/* For meter_keep.c: a slot of an instance, of a device, without anything known of it. */
+struct slot *meter_slot_make(struct meter_state *s, const char *id);
+struct device_slot *meter_device_make(struct device_list *l, const char *key);
 
 /* Keeps this cycle's values for the deltas and rates of the next. */
 void meter_remember(struct meter_state *s);

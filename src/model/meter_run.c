@@ -214,13 +214,19 @@ int64_t meters_run(struct meter_state *s, const struct meter_selection *selectio
 		.time_ns = s->time_ns + 1,
 		.mono_ns = s->mono_ns + 1,
 	};
+	if (s->final) {
+		meter_outdate(s);
+	}
 	for (size_t i = 0; i < selection->count; i++) {
 		run_row(&run, selection->rows[i].row, selection->rows[i].publishers, out);
 	}
 	if (selection->remembers) {
 		meter_remember(s);
 	}
-	s->has_health = false;
+	if (s->final) {
+		meter_outdate(s); /* should one come back */
+	}
+	s->has_health = s->final = false;
 	s->only = NULL;
 	return (int64_t)(out->frame->rows - before);
 }

@@ -42,15 +42,12 @@ static const char *device_key(const struct vmt_device *d)
 	return d->mac ? d->mac : d->name;
 }
 
-static struct device_slot *device_add(struct device_list *l, const struct vmt_device *device)
+struct device_slot *meter_device_make(struct device_list *l, const char *key)
 {
-	const char *key = device_key(device);
 	size_t n = strlen(key) + 1;
 	struct device_slot *d = g_malloc0(sizeof(*d) + n);
 
 	memcpy(d->key, key, n);
-	d->version = device->version;
-	d->epoch = device->epoch;
 	for (int i = 0; i < COUNTERS; i++) {
 		d->counter[i] = COUNTER_NONE;
 	}
@@ -59,6 +56,15 @@ static struct device_slot *device_add(struct device_list *l, const struct vmt_de
 		l->slot = g_renew(struct device_slot *, l->slot, l->cap);
 	}
 	l->slot[l->count++] = d;
+	return d;
+}
+
+static struct device_slot *device_add(struct device_list *l, const struct vmt_device *device)
+{
+	struct device_slot *d = meter_device_make(l, device_key(device));
+
+	d->version = device->version;
+	d->epoch = device->epoch;
 	return d;
 }
 
@@ -110,13 +116,19 @@ static void device_prune(struct device_list *l, uint64_t cycle)
 }
 
 /* Gives each device reading of instance `instance` its slot. */
-static void device_map(struct device_list *l, uint32_t instance,
+static void device_map(struct device_list *l, uint32_t instance, bool same_start,
 		       const struct vmt_device_reading *readings, uint32_t count, uint64_t cycle,
 		       struct device_slot **map)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		struct device_slot *d = device_find(l, i, readings[i].device, cycle);
 
+		if (d->restored) {
+			/* how often it was plugged in before nobody knows any more: then only a counter that
+			 * goes back tells that it is another one */
+			d->epoch = same_start ? readings[i].device->epoch : d->epoch;
+			d->restored = false;
+		}
 		d->cycle = cycle;
 		d->instance = instance;
 		map[i] = d;
@@ -162,18 +174,25 @@ static void slot_free(gpointer data)
 	g_free(slot);
 }
 
+struct slot *meter_slot_make(struct meter_state *s, const char *id)
+{
+	struct slot *slot = g_new0(struct slot, 1);
+
+	slot->id = g_strdup(id);
+	slot->cpu_time = COUNTER_NONE;
+	slot->whole_ns = INT64_MIN;
+	g_hash_table_insert(s->slots, slot->id, slot);
+	return slot;
+}
+
 static struct slot *slot_get(struct meter_state *s, const struct vmt_instance *in, uint64_t hash)
 {
 	struct slot *slot = g_hash_table_lookup(s->slots, in->id);
 
 	if (!slot) {
-		slot = g_new0(struct slot, 1);
-		slot->id = g_strdup(in->id);
+		slot = meter_slot_make(s, in->id);
 		slot->hash = hash;
 		slot->epoch = in->epoch;
-		slot->cpu_time = COUNTER_NONE;
-		slot->whole_ns = INT64_MIN;
-		g_hash_table_insert(s->slots, slot->id, slot);
 	} else if (slot->hash != hash) {
 		slot_outdate(slot);
 		slot->hash = hash;
@@ -245,13 +264,14 @@ static void take_devices(struct meter_state *s, const struct vmt_inspection *in)
 	for (size_t i = 0; i < in->count; i++) {
 		const struct vmt_reading *r = &in->reading[i];
 		struct slot *slot = s->by_instance[i];
+		bool same = slot->epoch == s->snapshot->instances[i].epoch;
 
 		if (r->disks) {
-			device_map(&slot->disk, (uint32_t)i, in->disk + r->first_disk, r->disks,
-				   s->cycle, s->by_disk + r->first_disk);
+			device_map(&slot->disk, (uint32_t)i, same, in->disk + r->first_disk,
+				   r->disks, s->cycle, s->by_disk + r->first_disk);
 		}
 		if (r->nics) {
-			device_map(&slot->nic, (uint32_t)i, in->nic + r->first_nic, r->nics,
+			device_map(&slot->nic, (uint32_t)i, same, in->nic + r->first_nic, r->nics,
 				   s->cycle, s->by_nic + r->first_nic);
 		}
 	}
@@ -420,6 +440,10 @@ static void mend(struct meter_state *s, struct buf *b)
 static struct resource *make(struct meter_state *s, struct resource_head *head, const char *id)
 {
 	mend(s, &s->tail);
+	if (s->final) {
+		s->tail.len--;
+		buf_puts(&s->tail, ",\"final\":true}");
+	}
 	if (!id) {
 		mend(s, &s->text);
 		id = s->text.data;
@@ -582,6 +606,20 @@ void meter_state_health(struct meter_state *s, const struct meter_health *health
 {
 	s->health = *health;
 	s->has_health = true;
+}
+
+void meter_state_final(struct meter_state *s)
+{
+	s->final = true;
+}
+
+void meter_outdate(struct meter_state *s)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		if (!s->only || s->only[i]) {
+			slot_outdate(s->by_instance[i]);
+		}
+	}
 }
 
 void meter_state_only(struct meter_state *s, const uint8_t *only)

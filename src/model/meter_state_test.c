@@ -398,6 +398,114 @@ static void test_samples(void)
 	scene_fini(&s);
 }
 
+/* ------------------------------------------------------------------ over a restart */
+
+static const char *const kept_meters[] = { "network.incoming.bytes", "network.incoming.bytes.delta",
+					   "vm.network.incoming.bytes.rate", NULL };
+
+static void one_nic(struct scene *s, double seconds, uint64_t domain, uint64_t nic, uint64_t bytes)
+{
+	struct vmt_device_reading *r;
+	struct vmt_instance in = { .id = "c40c7cc3-2022-5bb6-afcd-6d9804d1b23a",
+				   .name = "i",
+				   .epoch = domain };
+
+	scene_instances(s, &in, 1);
+	scene_begin(s, seconds);
+	scene_reading(s, 0, VMT_OK);
+	r = scene_nic(s, 0, "tap0", "fa:16:3e:00:00:01");
+	s->device[0].epoch = nic;
+	vmt_device_set(r, VMT_N_RX_BYTES, bytes, s->stamp);
+	scene_run(s);
+}
+
+/* Another program of the same boot goes on where the last one was. */
+static void resume(struct scene *s, const char *boot, int expect)
+{
+	struct buf text = BUF_INIT;
+
+	meter_state_save(s->state, "boot-1", &text);
+	meter_state_free(s->state);
+	s->state = meter_state_new(&s->settings);
+	g_assert_cmpint(meter_state_load(s->state, boot, text.data, text.len), ==, expect);
+	buf_fini(&text);
+}
+
+#define NIC "i-c40c7cc3-2022-5bb6-afcd-6d9804d1b23a-tap0"
+
+static void test_kept(void)
+{
+	struct scene s;
+
+	scene_init(&s, VMT_PROFILE_26, kept_meters);
+	one_nic(&s, 0, 7, 70, 100);
+	scene_check_uint(&s, "network.incoming.bytes.delta", NIC, 0);
+	resume(&s, "boot-1", 1);
+	one_nic(&s, 10, 7, 70, 150);
+	scene_check_uint(&s, "network.incoming.bytes.delta", NIC, 50);
+	scene_check_double(&s, "vm.network.incoming.bytes.rate", NIC, 5);
+	resume(&s, "boot-1",
+	       1); /* plugged in while the first program ran: the second cannot know that */
+	one_nic(&s, 10, 7, 71, 180);
+	scene_check_uint(&s, "network.incoming.bytes.delta", NIC, 30);
+	one_nic(&s, 10, 7, 72, 200); /* while the program runs it is told of it */
+	scene_check_uint(&s, "network.incoming.bytes.delta", NIC, 200);
+	resume(&s, "boot-1", 1); /* the domain was started anew in between */
+	one_nic(&s, 10, 8, 80, 1000);
+	scene_check_uint(&s, "network.incoming.bytes.delta", NIC, 1000);
+	resume(&s, "boot-2", -EBADMSG); /* the host was */
+	one_nic(&s, 10, 8, 80, 1010);
+	scene_check_uint(&s, "network.incoming.bytes.delta", NIC, 0);
+	scene_fini(&s);
+}
+
+/* What is no such text is refused as a whole. */
+static void test_kept_bad(void)
+{
+	static const char *const bad[] = {
+		"",
+		"virtmeter-counters 2 b\n",
+		"virtmeter-counters 1 b\ni a 1 2 0 5 6\ni a 1 2 0 5 6\n",
+		"virtmeter-counters 1 b\ni a 1 2 0 5\n",
+		"virtmeter-counters 1 b\ni a 1 2 0 5 6",
+		"virtmeter-counters 1 b\nn 1 1 1 1 1 1 1 1 1 x\n",
+		"virtmeter-counters 1 b\ni a 1 2 0 5 6\nn 1 1 1 1 1 1 1 1 1 \n",
+		"virtmeter-counters 1 b\ni a 1 2 0 99999999999999999999 6\n",
+		"virtmeter-counters 1 b\nx a 1 2 0 5 6\n",
+	};
+	struct meter_settings settings = { .metadata.reserved_length = 256 };
+	struct meter_state *s = meter_state_new(&settings);
+
+	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+		g_assert_cmpint(meter_state_load(s, "b", bad[i], strlen(bad[i])), ==, -EBADMSG);
+	}
+	g_assert_cmpint(meter_state_load(s, "b", "virtmeter-counters 1 b\n", 23), ==, 0);
+	meter_state_free(s);
+}
+
+/* Last samples say so, and only they do. */
+static void test_final(void)
+{
+	static const uint8_t all[] = { 1 };
+	struct scene_sample found;
+	struct scene s;
+
+	scene_init(&s, VMT_PROFILE_26, kept_meters);
+	one_nic(&s, 0, 7, 70, 100);
+	g_assert_true(scene_find(&s, "network.incoming.bytes", NIC, &found));
+	g_assert_null(strstr(found.resource->meta_tail, "final"));
+	meter_state_only(s.state, all);
+	meter_state_final(s.state);
+	one_nic(&s, 10, 7, 70, 130);
+	g_assert_true(scene_find(&s, "network.incoming.bytes", NIC, &found));
+	g_assert_true(g_str_has_suffix(found.resource->meta_tail, ",\"final\":true}"));
+	scene_check_uint(&s, "network.incoming.bytes.delta", NIC, 30);
+	one_nic(&s, 10, 8, 80, 5);
+	g_assert_true(scene_find(&s, "network.incoming.bytes", NIC, &found));
+	g_assert_null(strstr(found.resource->meta_tail, "final"));
+	scene_fini(&s);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -411,5 +519,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/model/meter-state/bad-device-text", test_bad_device_text);
 	g_test_add_func("/model/meter-state/memory-bound", test_memory_bound);
 	g_test_add_func("/model/meter-state/samples", test_samples);
+	g_test_add_func("/model/meter/state/kept", test_kept);
+	g_test_add_func("/model/meter/state/kept-bad", test_kept_bad);
+	g_test_add_func("/model/meter/state/final", test_final);
 	return g_test_run();
 }

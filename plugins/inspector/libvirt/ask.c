@@ -348,12 +348,12 @@ int asker_run(struct asker *k, const struct ask_order *o, struct vmt_error *erro
 			 .apart_ns = now + o->request->interval_ns / 2,
 			 .limit_ns = plan_limit(k->conf.timeout_ns, o->request->interval_ns),
 			 .only_state = true };
-	bool more = (o->request->groups & ~(unsigned)VMT_GROUP_STATE) != 0;
 
 	g_queue_init(&a.todo);
 	ask_deal(&a);
 	run(&a);
-	if (!k->each && !a.err && more && a.answered && a.only_state) {
+	if (!k->each && !a.err && a.asked & ~(unsigned)(VMT_GROUP_STATE | VMT_GROUP_PROCESS) &&
+	    a.answered && a.only_state) {
 		k->each = true; /* a driver that gives nothing else in bulk */
 		for (size_t i = 0; i < o->targets->count; i++) {
 			ask_forget(&o->out->reading[i]);

@@ -84,11 +84,9 @@ void ask_take_records(struct ask *a, const struct list *l, struct bulk *b,
 	for (size_t i = 0; i < count; i++) {
 		if (i == 0 || record[i].mono_ns != record[i - 1].mono_ns) {
 			stamp = vmt_inspection_stamp(
-				a->o->out,
-				(struct vmt_stamp){ .time_ns = record[i].time_ns,
-						    .mono_ns = record[i].mono_ns,
-						    .source = b->mode == BULK_EACH ? "calls"
-										   : "domstats" });
+				a->o->out, (struct vmt_stamp){ .time_ns = record[i].time_ns,
+							       .mono_ns = record[i].mono_ns,
+							       .source = "libvirt" });
 		}
 		take(a, l, &record[i], stamp);
 	}

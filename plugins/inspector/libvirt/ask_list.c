@@ -5,7 +5,9 @@
 #define LOG_NAME "inspector.libvirt"
 
 #include "plugins/inspector/libvirt/ask_private.h"
+#include "plugins/inspector/libvirt/hybrid.h"
 
+#include <limits.h>
 #include <string.h>
 
 void ask_list_free(struct list *l)
@@ -18,15 +20,18 @@ void ask_list_free(struct list *l)
 struct list *ask_add_list(struct ask *a, struct target *const *target, size_t count, bool small)
 {
 	struct list *l = g_new0(struct list, 1);
+	unsigned kernel = UINT_MAX; /* what the kernel has of each of them */
 
 	l->mode = a->k->each ? BULK_EACH : BULK_LIST;
-	l->groups = a->o->request->groups;
 	l->small = small;
 	l->count = count;
 	l->target = g_memdup2(target, count * sizeof(*target));
 	for (size_t i = 0; i < count; i++) {
 		l->first |= target_is_fresh(target[i]);
+		kernel &= a->k->each ? 0 : target[i]->kernel;
 	}
+	l->groups = a->o->request->groups & ~kernel;
+	a->asked |= l->groups;
 	g_queue_push_tail(&a->todo, l);
 	return l;
 }
@@ -96,6 +101,27 @@ void ask_add_dealt(struct ask *a, GPtrArray *those)
 	g_free(list);
 }
 
+/* The same, those together of which the kernel has the same groups. */
+static void add_alike(struct ask *a, GPtrArray *those)
+{
+	GPtrArray *alike = g_ptr_array_new();
+
+	for (unsigned class = 0; class < HYBRID_CLASSES; class ++) {
+		g_ptr_array_set_size(alike, 0);
+		for (guint i = 0; i < those->len; i++) {
+			const struct target *target = those->pdata[i];
+
+			if (hybrid_class(target->kernel) == class) {
+				g_ptr_array_add(alike, those->pdata[i]);
+			}
+		}
+		if (alike->len) {
+			ask_add_dealt(a, alike);
+		}
+	}
+	g_ptr_array_free(alike, TRUE);
+}
+
 /* Those who are asked for the first time hold up each other, too. */
 static void add_apart(struct ask *a, GPtrArray *those)
 {
@@ -134,7 +160,7 @@ void ask_deal(struct ask *a)
 		wanted += target && target->way > WAY_FULL;
 	}
 	if (suspects_last_hang(a->k->book) == 0) {
-		ask_add_dealt(a, full);
+		add_alike(a, full);
 		ask_all_at_once(a, wanted);
 	} else {
 		for (guint i = 0; i < full->len; i++) {
@@ -142,7 +168,7 @@ void ask_deal(struct ask *a)
 					full->pdata[i]);
 		}
 		if (trusted->len) {
-			ask_add_dealt(a, trusted);
+			add_alike(a, trusted);
 		}
 		if (!others->len) {
 			ask_all_at_once(a, wanted);

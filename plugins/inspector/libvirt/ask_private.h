@@ -59,6 +59,7 @@ struct ask {
 	unsigned hung; /* calls found to hang: small lists from the first on */
 	bool silent; /* libvirt does not answer */
 	bool again; /* what was short is asked for once more */
+	unsigned asked; /* groups that somebody was asked for */
 	bool answered, only_state; /* somebody has; nobody had more than the state */
 	struct vmt_error error; /* of the first that failed */
 	int err;

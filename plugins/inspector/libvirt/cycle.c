@@ -7,12 +7,15 @@
 
 #include "plugins/inspector/libvirt/cycle.h"
 #include "plugins/inspector/libvirt/ask.h"
+#include "plugins/inspector/libvirt/hybrid.h"
 #include "plugins/inspector/libvirt/info.h"
 #include "plugins/inspector/libvirt/target.h"
 #include "plugins/libvirt/uri.h"
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/uuid.h"
+#include "base/wait.h"
 
 #include <errno.h>
 #include <string.h>
@@ -30,7 +33,25 @@ struct cycle {
 	struct usage_looker *looker; /* NULL: files here are not the hypervisor's */
 	GArray *paths; /* of struct usage_path: files to look at */
 	bool looked; /* at least once */
+	struct hybrid *hybrid;
+	vmt_life_fn changed; /* main thread, with its context */
+	void *changed_context;
+	struct wait lock; /* guards what follows */
+	GHashTable *ending; /* of UUIDs: their guests are shut down, but QEMU was not gone yet */
 };
+
+static guint key_hash(gconstpointer p)
+{
+	guint v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static gboolean key_equal(gconstpointer a, gconstpointer b)
+{
+	return memcmp(a, b, 16) == 0;
+}
 
 struct cycle *cycle_new(const char *uri, bool read_write, const struct cycle_conf *conf)
 {
@@ -43,6 +64,9 @@ struct cycle *cycle_new(const char *uri, bool read_write, const struct cycle_con
 	targets_init(&c->targets);
 	c->looker = uri_is_local(uri) ? usage_looker_new(NULL, LOOK_HANGS_NS) : NULL;
 	c->paths = g_array_new(FALSE, FALSE, sizeof(struct usage_path));
+	c->hybrid = hybrid_new(uri, conf->readings);
+	wait_init(&c->lock);
+	c->ending = g_hash_table_new_full(key_hash, key_equal, g_free, NULL);
 	return c;
 }
 
@@ -51,9 +75,13 @@ void cycle_free(struct cycle *c)
 	if (!c) {
 		return;
 	}
+	cycle_watch(c, NULL, NULL);
+	g_hash_table_destroy(c->ending);
+	wait_fini(&c->lock);
 	asker_free(c->asker);
 	caller_free(c->info);
 	usage_looker_free(c->looker);
+	hybrid_free(c->hybrid);
 	g_array_free(c->paths, TRUE);
 	targets_fini(&c->targets);
 	domains_unref(c->domains);
@@ -113,13 +141,16 @@ static void explain_all(struct cycle *c, const struct ask_order *o, bool complet
 	uint8_t stamp =
 		vmt_inspection_stamp(o->out, (struct vmt_stamp){ .time_ns = clock_real(),
 								 .mono_ns = clock_monotonic(),
-								 .source = "list" });
+								 .source = "libvirt" });
 	struct vmt_error error;
 	size_t missing = 0;
 
 	for (size_t i = 0; i < t->count; i++) {
 		struct vmt_reading *r = &o->out->reading[i];
 
+		if (t->list[i] && t->list[i]->left_out) {
+			continue;
+		}
 		if (r->outcome == VMT_STOPPED) {
 			set_stopped(o, i, t->list[i]->domain.desc, stamp);
 		} else if (r->outcome == VMT_UNREAD && !explain(o, i, complete, stamp)) {
@@ -131,7 +162,8 @@ static void explain_all(struct cycle *c, const struct ask_order *o, bool complet
 		return;
 	}
 	for (size_t i = 0; i < t->count; i++) {
-		if (o->out->reading[i].outcome == VMT_UNREAD) {
+		if (o->out->reading[i].outcome == VMT_UNREAD && t->list[i] &&
+		    !t->list[i]->left_out) {
 			target_find(t->list[i], c->domains);
 			explain(o, i, true, stamp);
 		}
@@ -246,10 +278,10 @@ static void drop_sizes(struct vmt_inspection *out)
 
 /* ------------------------------------------------------------------ the whole */
 
-static void set_unreachable(struct vmt_inspection *out)
+static void set_unreachable(const struct vmt_inspect_request *request, struct vmt_inspection *out)
 {
 	for (size_t i = 0; i < out->count; i++) {
-		if (out->reading[i].outcome == VMT_UNREAD) {
+		if (out->reading[i].outcome == VMT_UNREAD && (!request->only || request->only[i])) {
 			out->reading[i].outcome = VMT_UNREACHABLE;
 		}
 	}
@@ -293,6 +325,99 @@ static int ask_all(struct cycle *c, const struct ask_order *o, struct vmt_error 
 	return err;
 }
 
+static void bind(struct cycle *c, const struct vmt_snapshot *instances,
+		 const struct vmt_inspect_request *request)
+{
+	struct targets *t = &c->targets;
+
+	targets_bind(t, instances, c->domains);
+	for (size_t i = 0; i < t->count; i++) {
+		if (t->list[i]) {
+			t->list[i]->left_out = request->only && !request->only[i];
+		}
+	}
+}
+
+/* ------------------------------------------------------------------ starts and ends */
+
+/* Main thread. */
+static void on_life(void *context, const uint8_t uuid[16], enum event_kind kind)
+{
+	struct cycle *c = context;
+	char id[UUID_TEXT];
+
+	wait_lock(&c->lock);
+	if (kind == EVENT_ENDING) {
+		g_hash_table_add(c->ending, g_memdup2(uuid, 16));
+	} else {
+		g_hash_table_remove(c->ending, uuid);
+	}
+	wait_unlock(&c->lock);
+	uuid_format(uuid, id);
+	c->changed(c->changed_context, id, kind == EVENT_STARTED ? VMT_STARTED : VMT_ENDED);
+}
+
+void cycle_watch(struct cycle *c, vmt_life_fn changed, void *context)
+{
+	domains_unwatch(c->domains, c);
+	c->changed = changed;
+	c->changed_context = context;
+	if (changed) {
+		domains_watch(c->domains, on_life, c);
+	}
+}
+
+static bool is_ending(struct cycle *c, const uint8_t uuid[16])
+{
+	bool is;
+
+	wait_lock(&c->lock);
+	is = g_hash_table_contains(c->ending, uuid);
+	wait_unlock(&c->lock);
+	return is;
+}
+
+/* Keeps what was read of everybody. */
+static void keep_last(struct cycle *c, const struct vmt_inspection *out)
+{
+	for (size_t i = 0; i < c->targets.count; i++) {
+		struct target *target = c->targets.list[i];
+		uint8_t outcome = out->reading[i].outcome;
+
+		if (target_runs(target) && out->reading[i].present &&
+		    (outcome == VMT_OK || outcome == VMT_PARTIAL || outcome == VMT_STUCK)) {
+			last_keep(&target->last, target->domain.desc, out, i);
+		}
+	}
+}
+
+/* The last readings of those who have come to their end; of those who are about to, what the kernel says now. */
+static int run_final(struct cycle *c, const struct vmt_snapshot *instances,
+		     const struct vmt_inspect_request *request, struct vmt_inspection *out)
+{
+	struct targets *t = &c->targets;
+
+	bind(c, instances, request);
+	hybrid_update(c->hybrid, t);
+	for (size_t i = 0; i < t->count; i++) {
+		if (t->list[i] && !t->list[i]->left_out && !is_ending(c, t->list[i]->uuid)) {
+			last_give(t->list[i]->last, out, i);
+		}
+	}
+	targets_release(t);
+	return 0;
+}
+
+/* Only what the kernel says, of the domains as they are known. */
+static int run_kernel(struct cycle *c, const struct vmt_snapshot *instances,
+		      const struct vmt_inspect_request *request, struct vmt_inspection *out)
+{
+	bind(c, instances, request);
+	hybrid_alone(c->hybrid, &c->targets, request, out);
+	targets_release(&c->targets);
+	return 0;
+}
+
 int cycle_run(struct cycle *c, const struct vmt_snapshot *instances,
 	      const struct vmt_inspect_request *request, struct vmt_inspection *out,
 	      const struct vmt_call *call, struct vmt_error *error)
@@ -300,14 +425,20 @@ int cycle_run(struct cycle *c, const struct vmt_snapshot *instances,
 	struct ask_order order = {
 		.targets = &c->targets, .request = request, .out = out, .call = call
 	};
-	int synced = sync_list(c, out, call, error), err;
+	bool hopeless;
+	int synced, err;
 
-	if (synced < 0 && synced != -EAGAIN && is_hopeless(c, synced)) {
-		set_unreachable(out);
-		return synced;
+	if (request->final) {
+		return run_final(c, instances, request, out);
 	}
-	targets_bind(&c->targets, instances, c->domains);
-	err = ask_all(c, &order, error);
+	if (request->kernel) {
+		return run_kernel(c, instances, request, out);
+	}
+	synced = sync_list(c, out, call, error);
+	hopeless = synced < 0 && synced != -EAGAIN && is_hopeless(c, synced);
+	bind(c, instances, request);
+	hybrid_before(c->hybrid, &c->targets, request);
+	err = hopeless ? synced : ask_all(c, &order, error);
 	if (err == 0) {
 		explain_all(c, &order, synced == 0);
 	}
@@ -316,7 +447,9 @@ int cycle_run(struct cycle *c, const struct vmt_snapshot *instances,
 	} else {
 		drop_sizes(out);
 	}
-	set_unreachable(out);
+	set_unreachable(request, out);
+	hybrid_after(c->hybrid, &c->targets, request, out);
+	keep_last(c, out);
 	targets_release(&c->targets);
 	return err;
 }

@@ -15,6 +15,7 @@ struct cycle_conf {
 	int64_t timeout_ns; /* of a monitor; 0: see plan_limit() */
 	int64_t hanging; /* calls left behind at most, 1 to CYCLE_HANGING_MAX */
 	int64_t info_interval_ns;
+	const char *readings; /* "hybrid" or "libvirt"; NULL: hybrid */
 };
 
 struct cycle;
@@ -26,5 +27,8 @@ void cycle_free(struct cycle *c); /* NULL is fine */
 int cycle_run(struct cycle *c, const struct vmt_snapshot *instances,
 	      const struct vmt_inspect_request *request, struct vmt_inspection *out,
 	      const struct vmt_call *call, struct vmt_error *error);
+
+/* vmt_inspector_ops.watch */
+void cycle_watch(struct cycle *c, vmt_life_fn changed, void *context);
 
 #endif

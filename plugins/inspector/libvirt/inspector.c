@@ -19,6 +19,8 @@ struct inspector_conf {
 	struct cycle_conf cycle;
 };
 
+static const char *const readings[] = { "hybrid", "libvirt", NULL };
+
 static const struct vmt_option options[] = {
 	LIBVIRT_OPTIONS(inspector_conf),
 	{ .group = "virtmeter",
@@ -57,6 +59,14 @@ static const struct vmt_option options[] = {
 	  .max = 86400,
 	  .help = "How often libvirt is asked for the allocation and physical size of a disk that cannot be looked at "
 		  "directly: one call per disk, at most 16 in a cycle." },
+	{ .group = "virtmeter",
+	  .name = "readings",
+	  .type = VMT_OPT_STRING,
+	  .offset = offsetof(struct inspector_conf, cycle.readings),
+	  .def = "hybrid",
+	  .choices = readings,
+	  .help = "Where CPU, vCPU and network counters come from: hybrid reads them from the host's kernel wherever "
+		  "that is proven to say the same as libvirt, libvirt asks libvirt for everything." },
 	{ 0 },
 };
 
@@ -77,6 +87,11 @@ static int inspector_inspect(void *self, const struct vmt_snapshot *instances,
 	return cycle_run(self, instances, request, out, call, error);
 }
 
+static void inspector_watch(void *self, vmt_life_fn changed, void *context)
+{
+	cycle_watch(self, changed, context);
+}
+
 static void inspector_close(void *self)
 {
 	cycle_free(self);
@@ -86,6 +101,7 @@ static const struct vmt_inspector_ops ops = {
 	.open = inspector_open,
 	.inspect = inspector_inspect,
 	.close = inspector_close,
+	.watch = inspector_watch,
 };
 
 VMT_PLUGIN(inspector, libvirt) = {

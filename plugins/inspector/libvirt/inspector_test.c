@@ -131,7 +131,7 @@ static void check_all_values(const struct vmt_inspection *out)
 	for (unsigned k = VMT_N_RX_BYTES; k <= VMT_N_TX_DROPS; k++) {
 		g_assert_true(HAS(nic, k));
 	}
-	g_assert_cmpstr(out->stamp[r->stamp[VMT_F_CPU_TIME]].source, ==, "calls");
+	g_assert_cmpstr(out->stamp[r->stamp[VMT_F_CPU_TIME]].source, ==, "libvirt");
 }
 
 static void test_one(void)

@@ -27,6 +27,7 @@ static void target_free(gpointer p)
 
 	domain_desc_unref(target->domain.desc);
 	domain_desc_unref(target->before);
+	last_free(target->last);
 	g_free(target->disk);
 	g_free(target);
 }

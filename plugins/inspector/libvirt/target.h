@@ -6,6 +6,7 @@
 #ifndef INSPECTOR_LIBVIRT_TARGET_H
 #define INSPECTOR_LIBVIRT_TARGET_H
 
+#include "plugins/inspector/libvirt/last.h"
 #include "plugins/inspector/libvirt/stats.h"
 #include "plugins/inspector/libvirt/usage.h"
 
@@ -28,6 +29,10 @@ struct target {
 	struct domain domain; /* in this cycle; desc NULL: libvirt does not know it */
 	struct domain_desc *before; /* of the last cycle: its devices are still in use */
 	enum way way; /* in this cycle */
+	unsigned
+		kernel; /* groups that libvirt is not asked for in this cycle: the kernel has them */
+	bool left_out; /* not to be read in this cycle */
+	struct last *last; /* NULL: never read */
 	int err; /* why it was in no answer of this cycle */
 	bool is_short; /* its record was, in this cycle */
 	int64_t answered_ns; /* when its monitor last answered; 0: never */
@@ -65,7 +70,8 @@ struct target *targets_get(const struct targets *t, const uint8_t uuid[16]);
 
 static inline bool target_runs(const struct target *target)
 {
-	return target && target->domain.desc && target->domain.desc->number >= 0;
+	return target && !target->left_out && target->domain.desc &&
+	       target->domain.desc->number >= 0;
 }
 
 /* Parameters its answer will have, about. */

@@ -9,7 +9,7 @@
 
 #define BIT(field) (UINT32_C(1) << (field))
 
-static const char from_info[] = "blockinfo", from_stat[] = "stat";
+static const char from_info[] = "libvirt", from_stat[] = "stat";
 
 enum place { IN_FILE, IN_DEVICE, ON_NETWORK, ELSEWHERE };
 

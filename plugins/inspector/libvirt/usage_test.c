@@ -54,7 +54,7 @@ static struct vmt_device_reading *reading(uint64_t a, uint64_t p)
 	struct vmt_device_reading *r;
 
 	inspection_reset(out, 1);
-	vmt_inspection_stamp(out, (struct vmt_stamp){ .mono_ns = 1, .source = "domstats" });
+	vmt_inspection_stamp(out, (struct vmt_stamp){ .mono_ns = 1, .source = "libvirt" });
 	r = vmt_inspection_disk(out, 0, &device);
 	if (a != NONE) {
 		vmt_device_set(r, VMT_D_ALLOCATION, a, 0);
@@ -103,7 +103,7 @@ static void test_measured(void)
 		g_assert_cmpuint(r->value[VMT_D_PHYSICAL].u, ==, m->physical);
 		g_assert_false(disk.wants_info);
 		g_assert_cmpstr(out->stamp[r->stamp[VMT_D_PHYSICAL]].source, ==,
-				m->physical == m->size ? "stat" : "domstats");
+				m->physical == m->size ? "stat" : "libvirt");
 	}
 }
 
@@ -115,7 +115,7 @@ static void test_other_file(void)
 
 	/* Another file lies at that path: nothing of it counts. */
 	usage_apply(&disk, &xml, r, out, 0);
-	IS(r, VMT_D_ALLOCATION, 3411968, "domstats");
+	IS(r, VMT_D_ALLOCATION, 3411968, "libvirt");
 	g_assert_false(HAS(r, VMT_D_PHYSICAL));
 	g_assert_true(disk.wants_info);
 	/* Block info was asked. */
@@ -126,8 +126,8 @@ static void test_other_file(void)
 					 .mono_ns = 3 };
 	r = reading(0, 3500000);
 	usage_apply(&disk, &xml, r, out, 0);
-	IS(r, VMT_D_ALLOCATION, 3500000, "domstats");
-	IS(r, VMT_D_PHYSICAL, 3473408, "blockinfo");
+	IS(r, VMT_D_ALLOCATION, 3500000, "libvirt");
+	IS(r, VMT_D_PHYSICAL, 3473408, "libvirt");
 	g_assert_cmpint(out->stamp[r->stamp[VMT_D_PHYSICAL]].mono_ns, ==, 3);
 	g_assert_true(disk.wants_info);
 }
@@ -145,7 +145,7 @@ static void test_growing_file(void)
 	r = reading(0, 20480);
 	usage_apply(&disk, &xml, r, out, 0);
 	IS(r, VMT_D_PHYSICAL, 20000, "stat");
-	IS(r, VMT_D_ALLOCATION, 20480, "domstats");
+	IS(r, VMT_D_ALLOCATION, 20480, "libvirt");
 	/* Another one took its place. */
 	disk.file.ino = 99;
 	r = reading(0, 20480);
@@ -186,9 +186,9 @@ static void test_stopped(void)
 		.capacity = 10, .allocation = 11, .physical = 12, .mono_ns = 3
 	};
 	usage_apply_stopped(&disk, r, out);
-	IS(r, VMT_D_CAPACITY, 10, "blockinfo");
-	IS(r, VMT_D_ALLOCATION, 11, "blockinfo");
-	IS(r, VMT_D_PHYSICAL, 12, "blockinfo");
+	IS(r, VMT_D_CAPACITY, 10, "libvirt");
+	IS(r, VMT_D_ALLOCATION, 11, "libvirt");
+	IS(r, VMT_D_PHYSICAL, 12, "libvirt");
 	g_assert_cmpuint(out->stamps, ==, 2); /* one for all that was read together */
 }
 
