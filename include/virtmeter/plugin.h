@@ -100,7 +100,8 @@ enum vmt_option_type {
 };
 
 enum vmt_option_flags {
-	VMT_OPT_SECRET = 1, /* shown as **** */
+	VMT_OPT_SECRET =
+		1, /* shown as ****; a string NAME may also be in a file named by NAME_file */
 	VMT_OPT_URL = 2, /* also taken from the query of the object's URL, which wins */
 	VMT_OPT_MULTI = 4, /* VMT_OPT_LIST whose items are repeated keys, not comma-separated */
 };

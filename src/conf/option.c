@@ -11,8 +11,10 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/utf8.h"
 #include "conf/ini_private.h"
 #include "conf/nearest.h"
+#include "conf/read.h"
 
 #define NS_PER_S INT64_C(1000000000)
 enum { SECONDS_MAX = 2000000000 }; /* 63 years */
@@ -296,6 +298,61 @@ static void set_from_file(struct decoder *d, const struct vmt_option *o)
 	set(d, &g);
 }
 
+enum { SECRET_MAX = 64 << 10 };
+
+/* The content of the file, without the end of its last line; NULL when that is told in `problems`. */
+static const char *read_secret(struct decoder *d, const struct vmt_option *o,
+			       const struct position *at, const char *path)
+{
+	struct buf text = BUF_INIT;
+	const char *secret = NULL;
+	int ret = conf_read(path, SECRET_MAX, &text);
+
+	while (ret == 0 && text.len > 0 &&
+	       (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r')) {
+		buf_cut(&text, text.len - 1);
+	}
+	if (ret < 0) {
+		problems_add(d->problems, PROBLEM_ERROR, at, "%s_file: %s: %s", o->name, path,
+			     conf_read_error(ret));
+	} else if (memchr(text.data, '\0', text.len) || !utf8_valid(text.data, text.len)) {
+		problems_add(d->problems, PROBLEM_ERROR, at, "%s_file: %s: is not UTF-8 text",
+			     o->name, path);
+	} else {
+		secret = arena_strdup(d->arena, text.data);
+	}
+	if (!secret) {
+		d->status = -EINVAL;
+	}
+	explicit_bzero(text.data, text.cap);
+	buf_fini(&text);
+	return secret;
+}
+
+/* NAME_file of a secret option NAME: names a file that has it.  NAME itself wins. */
+static void set_from_secret_file(struct decoder *d, const struct vmt_option *o, struct url *url,
+				 const struct position *url_at)
+{
+	char *name = g_strconcat(o->name, "_file", NULL);
+	const struct ini_value *v = ini_find(d->ini, o->group, name, NULL);
+	const char *path = v ? ini_substitute(d->ini, v, d->arena, d->problems) : NULL;
+	struct position at = v ? v->value_at : (struct position){ 0 };
+	const char *given = url && (o->flags & VMT_OPT_URL) ? url_take(url, name, false) : NULL;
+
+	if (given) {
+		path = given;
+		at = url_at ? *url_at : at;
+	}
+	if (path && *path) {
+		const char *secret = read_secret(d, o, &at, path);
+
+		if (secret) {
+			*(const char **)(d->conf + o->offset) = secret;
+		}
+	}
+	g_free(name);
+}
+
 /* All values of a repeated key; those of the environment take the place of the files'. */
 static void set_multi(struct decoder *d, const struct vmt_option *o)
 {
@@ -364,6 +421,9 @@ int options_decode(const struct vmt_option *options, const struct ini *ini, stru
 		if (o->type == VMT_OPT_LIST && (o->flags & VMT_OPT_MULTI)) {
 			set_multi(&d, o);
 		} else {
+			if (o->type == VMT_OPT_STRING && (o->flags & VMT_OPT_SECRET)) {
+				set_from_secret_file(&d, o, url, url_at);
+			}
 			set_from_file(&d, o);
 		}
 		if (url && (o->flags & VMT_OPT_URL)) {

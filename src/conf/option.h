@@ -15,6 +15,9 @@
  * default, the file, the environment, the query of `url` (VMT_OPT_URL; NULL: no URL), from which it is
  * taken out.  Strings and lists live in `arena`.  `url_at` is where the URL stands.
  *
+ * A secret string NAME may also stand in a file, whose path is the option NAME_file (file, environment or
+ * query); its last line end is cut off.
+ *
  * Forms are oslo.config's: booleans true/false, yes/no, on/off, 1/0 in any case (a query's key without
  * value is true); seconds with a fraction; lists by commas, items stripped; an empty number is the
  * default.  Options of the group "virtmeter" may also stand in [DEFAULT].

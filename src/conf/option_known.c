@@ -148,8 +148,13 @@ static bool takes(const struct vmt_option *o, const char *group, const char *nam
 {
 	bool ours = o->group && strcmp(o->group, "virtmeter") == 0 && strcmp(group, "DEFAULT") == 0;
 
+	size_t len = strlen(o->name);
+	bool file = (o->flags & VMT_OPT_SECRET) && strncmp(o->name, name, len) == 0 &&
+		    strcmp(name + len, "_file") == 0;
+
 	return (ours || strcmp(option_group(o), group) == 0) &&
-	       (strcmp(o->name, name) == 0 || (o->deprecated && strcmp(o->deprecated, name) == 0));
+	       (strcmp(o->name, name) == 0 || file ||
+		(o->deprecated && strcmp(o->deprecated, name) == 0));
 }
 
 /* All names, or all groups, that the tables and the rows above have; of one group, or of any (NULL). */

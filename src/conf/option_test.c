@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <glib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 
@@ -88,6 +89,48 @@ static void assert_list(const char *const *list, const char *wanted)
 
 	g_assert_cmpstr(joined, ==, wanted);
 	g_free(joined);
+}
+
+/* NAME_file names a file that has the secret; a value given directly wins. */
+static void test_secret_file(void)
+{
+	char *path = NULL, *text, *url;
+	int fd = g_file_open_tmp("secret-XXXXXX", &path, NULL);
+	struct fixture f;
+
+	g_assert_cmpint(fd, >=, 0);
+	close(fd);
+	g_assert_true(g_file_set_contents(path, "s3cr\u00e9t two\n", -1, NULL));
+	text = g_strdup_printf("[DEFAULT]\nsecret_file = %s\n", path);
+	decode(&f, text, NULL);
+	g_assert_cmpint(f.ret, ==, 0);
+	g_assert_cmpstr(f.conf.secret, ==, "s3cr\u00e9t two");
+	options_check_unknown(f.ini, tables, f.problems);
+	g_assert_cmpuint(problems_count(f.problems), ==, 0);
+	done(&f);
+	g_free(text);
+	text = g_strdup_printf("[DEFAULT]\nsecret_file = %s\nsecret = direct\n", path);
+	decode(&f, text, NULL);
+	g_assert_cmpstr(f.conf.secret, ==, "direct");
+	done(&f);
+	url = g_strdup_printf("x://h?secret_file=%s", path);
+	decode(&f, "", url);
+	g_assert_cmpstr(f.conf.secret, ==, "s3cr\u00e9t two");
+	g_assert_null(url_get(f.url)->query->key);
+	done(&f);
+	g_assert_true(g_file_set_contents(path, "a\xff", -1, NULL));
+	decode(&f, "", url);
+	g_assert_cmpint(f.ret, ==, -EINVAL);
+	g_assert_nonnull(strstr(problems_first_error(f.problems), "is not UTF-8 text"));
+	done(&f);
+	unlink(path);
+	decode(&f, text, NULL);
+	g_assert_cmpint(f.ret, ==, -EINVAL);
+	g_assert_nonnull(strstr(problems_first_error(f.problems), "t.conf:2:15: secret_file: "));
+	done(&f);
+	g_free(text);
+	g_free(url);
+	g_free(path);
 }
 
 static void test_defaults(void)
@@ -334,6 +377,7 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/conf/option/defaults", test_defaults);
+	g_test_add_func("/option/secret-file", test_secret_file);
 	g_test_add_func("/conf/option/values", test_values);
 	g_test_add_func("/conf/option/environment", test_environment);
 	g_test_add_func("/conf/option/booleans", test_booleans);
