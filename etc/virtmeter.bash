@@ -8,7 +8,7 @@ _virtmeter()
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W "agent poll list samples resources meters status reload
+		mapfile -t COMPREPLY < <(compgen -W "agent poll list send samples resources meters status reload
 			check --help --version" -- "$cur")
 		return
 	fi

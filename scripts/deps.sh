@@ -58,6 +58,9 @@ test    file:/usr/lib/python3/dist-packages/fusepy.py+/usr/lib/python3*/site-pac
 test    cmd:fusermount3        fuse3                      fuse3                       fuse3            fuse3                        fuse3
 test    cmd:collectd           collectd-core              collectd                    collectd         collectd                     collectd
 test    cmd:prometheus-libvirt-exporter  prometheus-libvirt-exporter  -  -  -  -
+test    file:/usr/lib/python3/dist-packages/ceilometer/publisher/utils.py  python3-ceilometer  -  -  -  -
+test    file:/usr/lib/python3/dist-packages/msgpack/__init__.py+/usr/lib*/python3*/site-packages/msgpack/__init__.py  python3-msgpack  python3-msgpack  python-msgpack  python3-msgpack  py3-msgpack
+test    cmd:openssl            openssl                    openssl                     openssl          openssl                      openssl
 test    cmd:newuidmap          uidmap                     shadow-utils                shadow           shadow                       shadow-uidmap
 test    cmd:unshare            util-linux                 util-linux                  util-linux       util-linux                   util-linux-misc
 test    cmd:ps                 procps                     procps-ng                   procps-ng        procps                       procps

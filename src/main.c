@@ -21,6 +21,7 @@ static const struct {
 	{ "poll", "poll once without publishing, and print", cmd_poll },
 	{ "list", "list instances, meters or plugins", cmd_list },
 	{ "check", "read all configuration and say what is wrong", cmd_check },
+	{ "send", "send one sample to the configured publishers, to test the way", cmd_send },
 	{ "samples", "read samples from a store", cmd_samples },
 	{ "resources", "read resources from a store", cmd_resources },
 	{ "meters", "read which meters a store holds", cmd_meters },

@@ -59,6 +59,7 @@ static struct holding *hold_outlets(struct build *b, const struct pipeline_sink 
 	size_t n = sink->publishers.count;
 	struct holding *h = g_malloc0(sizeof(*h) + n * sizeof(h->outlet[0]));
 	struct outlet_status status = { .last_error = "none is named" };
+	bool later = false; /* names one that a later version has: the sink lives on */
 
 	*ret_bits = 0;
 	h->plan = plan_ref(b->plan);
@@ -71,11 +72,12 @@ static struct holding *hold_outlets(struct build *b, const struct pipeline_sink 
 			return NULL;
 		}
 		*ret_bits |= outlet_bit(ao->outlet);
+		later |= registry_comes_later(sink->publishers.item[i].text);
 		outlet_status(ao->outlet, &status);
 		atomic_fetch_add(&ao->users, 1);
 		h->outlet[h->count++] = ao;
 	}
-	if (*ret_bits == 0) {
+	if (*ret_bits == 0 && !later) {
 		problems_add(b->problems, PROBLEM_ERROR, &sink->at,
 			     "sink %s is left with no publisher: %s", sink->name,
 			     status.last_error);

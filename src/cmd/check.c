@@ -190,11 +190,13 @@ static void check_sinks(struct check *c)
 	for (size_t i = 0; c->pipeline && i < c->pipeline->sink_count; i++) {
 		const struct pipeline_sink *sink = &c->pipeline->sinks[i];
 		size_t good = 0;
+		bool later = false;
 
 		for (size_t k = 0; k < sink->publishers.count; k++) {
 			good += check_publisher(c, &sink->publishers.item[k]);
+			later |= registry_comes_later(sink->publishers.item[k].text);
 		}
-		if (good == 0) {
+		if (good == 0 && !later) {
 			problems_add(c->problems, PROBLEM_ERROR, &sink->at,
 				     "sink %s is left with no publisher", sink->name);
 		}

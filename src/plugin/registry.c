@@ -410,6 +410,20 @@ static struct entry *open_named(struct registry *r, enum vmt_namespace ns, const
 	return e;
 }
 
+bool registry_comes_later(const char *url)
+{
+	static const char *const later[] = { "gnocchi", "prometheus", "opentelemetryhttp", "kafka",
+					     "zaqar" };
+	size_t n = strcspn(url, ":");
+
+	for (size_t i = 0; i < G_N_ELEMENTS(later); i++) {
+		if (strlen(later[i]) == n && g_ascii_strncasecmp(url, later[i], n) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 const struct vmt_plugin *registry_find(struct registry *r, enum vmt_namespace ns, const char *name,
 				       struct vmt_error *error)
 {
@@ -421,6 +435,8 @@ const struct vmt_plugin *registry_find(struct registry *r, enum vmt_namespace ns
 	}
 	if (r->failures->len > failures) {
 		vmt_error_set(error, 0, "%s", registry_failure(r, r->failures->len - 1));
+	} else if (ns == VMT_PUBLISHER && registry_comes_later(name)) {
+		vmt_error_set(error, 0, "this publisher comes with a later version of virtmeter");
 	} else {
 		vmt_error_set(error, 0, "no %s of that %s in this virtmeter", namespaces[ns],
 			      ns == VMT_PUBLISHER || ns == VMT_RECEIVER ? "scheme" : "name");

@@ -37,6 +37,10 @@ void registry_load_all(struct registry *registry, struct problems *problems);
 const struct vmt_plugin *registry_find(struct registry *registry, enum vmt_namespace ns,
 				       const char *name, struct vmt_error *error);
 
+/* Whether it is a scheme of Ceilometer's publishers that a later version of this program will have; `url`
+ * may go on behind the scheme. */
+bool registry_comes_later(const char *url);
+
 /* Those opened or declared; the latter have no operations. */
 size_t registry_count(const struct registry *registry);
 const struct vmt_plugin *registry_at(const struct registry *registry, size_t i);

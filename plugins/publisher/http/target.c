@@ -127,6 +127,10 @@ const char *http_tls_reason(int code, long verified)
 		long verified;
 		const char *reason;
 	} reasons[] = {
+		/* libcurl compares names itself, before it notes OpenSSL's result */
+		{ X509_V_ERR_UNSPECIFIED,
+		  "its certificate is for another host; write the name that "
+		  "stands in it, or renew it" },
 		{ X509_V_OK, "its certificate is for another host; write the name that stands in "
 			     "it, or renew it" },
 		{ X509_V_ERR_CERT_HAS_EXPIRED, "its certificate has expired; renew it there" },
