@@ -421,6 +421,10 @@ def disk_rows(earlier, late, rules, row):
 
 # ---------------------------------------------------------------- judging
 
+# meters of which virsh knows nothing: of the polling's health, of the kernel
+NOT_VIRSHS = ("vm.sample.", "vm.monitor.", "vm.call.", "vm.host.", "vm.io.")
+
+
 def judge(wanted, samples, ignore=()):
     """Troubles of a cycle's samples (dictionaries as file://…?json writes them), as lines.  `ignore`: names
     of meters that are judged elsewhere."""
@@ -433,7 +437,7 @@ def judge(wanted, samples, ignore=()):
     want = {(e.name, e.resource): e for e in wanted}
     troubles += [f"{n} {r}: missing" for n, r in sorted(want.keys() - got.keys())]
     troubles += [f"{n} {r}: {got[n, r]['volume']!r}, but virsh has nothing of the kind"
-                 for n, r in sorted(got.keys() - want.keys()) if n not in ignore]
+                 for n, r in sorted(got.keys() - want.keys()) if n not in ignore and not n.startswith(NOT_VIRSHS)]
     for key in sorted(want.keys() & got.keys()):
         troubles += [f"{' '.join(key)}: {x}" for x in compare(want[key], got[key])]
     return troubles
