@@ -34,6 +34,8 @@ build   pc:sqlite3             libsqlite3-dev             sqlite-devel          
 build   pc:libcrypto           libssl-dev                 openssl-devel               openssl          libopenssl-devel             openssl-dev
 build   pc:msgpack+pc:msgpack-c  libmsgpack-dev           msgpack-devel               msgpack-c        msgpack-c-devel              msgpack-c-dev
 build   pc:libcurl             libcurl4-openssl-dev       libcurl-devel               curl             libcurl-devel                curl-dev
+build   pc:librabbitmq         librabbitmq-dev            librabbitmq-devel           librabbitmq-c    librabbitmq-devel            rabbitmq-c-dev
+build   pc:libssl              libssl-dev                 openssl-devel               openssl          libopenssl-devel             openssl-dev
 test    cmd:bash               bash                       bash                        bash             bash                         bash
 test    cmd:python3            python3                    python3                     python           python3                      python3
 test    cmd:clang              clang                      clang                       clang            clang                        clang
@@ -61,6 +63,10 @@ test    cmd:prometheus-libvirt-exporter  prometheus-libvirt-exporter  -  -  -  -
 test    file:/usr/lib/python3/dist-packages/ceilometer/publisher/utils.py  python3-ceilometer  -  -  -  -
 test    file:/usr/lib/python3/dist-packages/msgpack/__init__.py+/usr/lib*/python3*/site-packages/msgpack/__init__.py  python3-msgpack  python3-msgpack  python-msgpack  python3-msgpack  py3-msgpack
 test    cmd:openssl            openssl                    openssl                     openssl          openssl                      openssl
+test    file:/usr/lib*/rabbitmq/bin/rabbitmq-server  rabbitmq-server  rabbitmq-server  rabbitmq  rabbitmq-server  rabbitmq-server
+test    file:/usr/lib/python3/dist-packages/amqp+/usr/lib/python3*/site-packages/amqp  python3-amqp  python3-amqp  python-amqp  python3-amqp  py3-amqp
+test    file:/usr/lib/python3/dist-packages/oslo_messaging+/usr/lib/python3*/site-packages/oslo_messaging  python3-oslo.messaging  python3-oslo-messaging  -  python3-oslo.messaging  -
+test    cmd:ceilometer-agent-notification  ceilometer-agent-notification  -  -  -  -
 test    cmd:newuidmap          uidmap                     shadow-utils                shadow           shadow                       shadow-uidmap
 test    cmd:unshare            util-linux                 util-linux                  util-linux       util-linux                   util-linux-misc
 test    cmd:ps                 procps                     procps-ng                   procps-ng        procps                       procps

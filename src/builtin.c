@@ -13,6 +13,8 @@ extern const struct vmt_plugin vmt_plugin_inspector_libvirt, vmt_plugin_inspecto
 extern const struct vmt_plugin vmt_plugin_publisher_file, vmt_plugin_publisher_http,
 	vmt_plugin_publisher_null, vmt_plugin_publisher_sqlite, vmt_plugin_publisher_tcp,
 	vmt_plugin_publisher_test, vmt_plugin_publisher_udp;
+extern const struct vmt_plugin vmt_declared_publisher_notifier, vmt_declared_publisher_polling,
+	vmt_declared_publisher_rpc;
 
 const struct vmt_plugin *const builtin_plugins[] = {
 	&vmt_plugin_discovery_local_instances,
@@ -26,6 +28,9 @@ const struct vmt_plugin *const builtin_plugins[] = {
 	&vmt_plugin_publisher_tcp,
 	&vmt_plugin_publisher_test,
 	&vmt_plugin_publisher_udp,
+	&vmt_declared_publisher_notifier,
+	&vmt_declared_publisher_polling,
+	&vmt_declared_publisher_rpc,
 	NULL,
 };
 

@@ -82,7 +82,10 @@ struct vmt_url {
 	const char *text; /* as configured, secrets removed; for messages and status */
 	const char *scheme; /* "file" */
 	const char *user, *password; /* NULL when absent */
-	const char *host; /* "" when absent; without brackets for IPv6 */
+	const char *host; /* "" when absent or a list; without brackets for IPv6 */
+	const char
+		*authority; /* "user:password@host:port,…" as written, for schemes whose URLs name
+				* several hosts; has secrets */
 	int port; /* 0 when absent */
 	const char *path; /* decoded, with its leading '/'; "" when absent */
 	const struct vmt_pair *query; /* what no option took */
@@ -103,7 +106,8 @@ enum vmt_option_flags {
 	VMT_OPT_SECRET =
 		1, /* shown as ****; a string NAME may also be in a file named by NAME_file */
 	VMT_OPT_URL = 2, /* also taken from the query of the object's URL, which wins */
-	VMT_OPT_MULTI = 4, /* VMT_OPT_LIST whose items are repeated keys, not comma-separated */
+	VMT_OPT_MULTI = 4, /* VMT_OPT_LIST whose items are repeated keys (of a URL's query too), not
+			    * comma-separated */
 };
 
 /* One row of an option table; the table ends with `name` NULL. */

@@ -392,6 +392,30 @@ static void set_multi(struct decoder *d, const struct vmt_option *o)
 	*(const char *const **)(d->conf + o->offset) = list;
 }
 
+/* Each occurrence of the key in the URL's query is an item. */
+static void set_multi_from_url(struct decoder *d, const struct vmt_option *o, struct url *url)
+{
+	const struct vmt_pair *query = url_get(url)->query;
+	const char **list;
+	size_t n = 0;
+
+	for (const struct vmt_pair *q = query; q->key; q++) {
+		n += strcmp(q->key, o->name) == 0;
+	}
+	if (n == 0) {
+		return;
+	}
+	list = arena_array(d->arena, sizeof(*list), n + 1);
+	n = 0;
+	for (const struct vmt_pair *q = query; q->key; q++) {
+		if (strcmp(q->key, o->name) == 0) {
+			list[n++] = arena_strdup(d->arena, q->value);
+		}
+	}
+	url_take(url, o->name, o->flags & VMT_OPT_SECRET);
+	*(const char *const **)(d->conf + o->offset) = list;
+}
+
 static void set_from_url(struct decoder *d, const struct vmt_option *o, struct url *url,
 			 const struct position *url_at)
 {
@@ -427,7 +451,11 @@ int options_decode(const struct vmt_option *options, const struct ini *ini, stru
 			set_from_file(&d, o);
 		}
 		if (url && (o->flags & VMT_OPT_URL)) {
-			set_from_url(&d, o, url, url_at);
+			if (o->type == VMT_OPT_LIST && (o->flags & VMT_OPT_MULTI)) {
+				set_multi_from_url(&d, o, url);
+			} else {
+				set_from_url(&d, o, url, url_at);
+			}
 		}
 	}
 	return d.status;

@@ -44,7 +44,7 @@ static const struct vmt_option options[] = {
 	{ .name = "multi",
 	  .type = VMT_OPT_LIST,
 	  AT(multi),
-	  .flags = VMT_OPT_MULTI,
+	  .flags = VMT_OPT_MULTI | VMT_OPT_URL,
 	  .def = "x, y",
 	  .deprecated = "many" },
 	{ .name = NULL },
@@ -279,12 +279,14 @@ static void test_url(void)
 	struct fixture f;
 
 	decode(&f, "[DEFAULT]\nflag=false\nnumber=2\nsecret=file\n",
-	       "x://h?flag&number=3&number=4&secret=of+url&list=p,q&other=1&timeout=9");
+	       "x://h?flag&number=3&number=4&secret=of+url&list=p,q&other=1&timeout=9"
+	       "&multi=m,n&multi=o");
 	g_assert_cmpint(f.ret, ==, 0);
 	g_assert_true(f.conf.flag); /* a key without a value */
 	g_assert_cmpint(f.conf.number, ==, 4); /* the last */
 	g_assert_cmpstr(f.conf.secret, ==, "of url");
 	assert_list(f.conf.list, "p|q");
+	assert_list(f.conf.multi, "m,n|o"); /* all of them */
 	g_assert_cmpint(f.conf.timeout_ns, ==, 1500000000); /* not an option of URLs */
 	g_assert_cmpstr(url_get(f.url)->query[0].key, ==, "other");
 	g_assert_cmpstr(url_get(f.url)->query[1].key, ==, "timeout");

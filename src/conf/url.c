@@ -240,6 +240,36 @@ static int parse_query(struct url *u, const char *text, struct vmt_error *error)
 	return 0;
 }
 
+/* Of a list of hosts: each password as ****; who reads the list takes it apart. */
+static void hide_passwords(struct url *u, struct span all, struct span s)
+{
+	const char *end = s.p + s.n;
+	struct buf out = BUF_INIT;
+
+	buf_add(&out, all.p, (size_t)(s.p - all.p));
+	for (const char *p = s.p; p < end;) {
+		const char *comma = memchr(p, ',', (size_t)(end - p));
+		size_t n = (size_t)((comma ? comma : end) - p);
+		const char *at = memrchr(p, '@', n);
+		const char *colon = at ? memchr(p, ':', (size_t)(at - p)) : NULL;
+
+		if (colon) {
+			buf_add(&out, p, (size_t)(colon + 1 - p));
+			buf_puts(&out, "****");
+			buf_add(&out, at, n - (size_t)(at - p));
+		} else {
+			buf_add(&out, p, n);
+		}
+		p += n;
+		if (comma) {
+			buf_putc(&out, *p++);
+		}
+	}
+	buf_add(&out, end, (size_t)(all.p + all.n - end));
+	u->before = arena_strndup(u->arena, out.data, out.len);
+	buf_fini(&out);
+}
+
 /* What stands between "://" and the path. */
 static int parse_authority(struct url *u, struct span all, struct span s, struct vmt_error *error)
 {
@@ -248,6 +278,12 @@ static int parse_authority(struct url *u, struct span all, struct span s, struct
 
 	u->before = arena_strndup(u->arena, all.p, all.n);
 	u->between = "";
+	u->url.authority = arena_strndup(u->arena, s.p, s.n);
+	if (memchr(s.p, ',', s.n)) {
+		u->url.host = "";
+		hide_passwords(u, all, s);
+		return 0;
+	}
 	if (at) {
 		struct span user = { s.p, (size_t)(at - s.p) };
 		const char *colon = memchr(user.p, ':', user.n);

@@ -44,6 +44,11 @@ static void test_parts(void)
 		{ "sqlite:////x//y", "sqlite:////x//y", "sqlite", NULL, NULL, "", "//x//y", 0 },
 		{ "file:///x?a=/b?c", "file:///x?a=/b?c", "file", NULL, NULL, "", "/x", 0 },
 		{ "http://h/a@b:c", "http://h/a@b:c", "http", NULL, NULL, "h", "/a@b:c", 0 },
+		{ "rpc://u:p@h1:5671,v:q%2F@[::1]:1,h3/vh?ssl=1",
+		  "rpc://u:****@h1:5671,v:****@[::1]:1,h3/vh?ssl=1", "rpc", NULL, NULL, "", "/vh",
+		  0 },
+		{ "rpc://u:a@b:c@h,h:99999", "rpc://u:****@h,h:99999", "rpc", NULL, NULL, "", "",
+		  0 },
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -57,6 +62,7 @@ static void test_parts(void)
 		g_assert_cmpstr(v->host, ==, rows[i].host);
 		g_assert_cmpstr(v->path, ==, rows[i].path);
 		g_assert_cmpint(v->port, ==, rows[i].port);
+		g_assert_true(strstr(rows[i].in, v->authority) || !strchr(rows[i].in, ':'));
 		url_free(u);
 	}
 	url_free(NULL);

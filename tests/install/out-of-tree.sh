@@ -97,6 +97,8 @@ row $? "a file that is no plugin is refused by name" "$tmp/agent.log"
 "$program" list plugins --config-file "$tmp/virtmeter.conf" >"$tmp/list.log" 2>&1 </dev/null
 has 'lines' "$tmp/list.log" && has 'pressure' "$tmp/list.log" && ! has 'future' "$tmp/list.log"
 row $? "list plugins shows what was loaded" "$tmp/list.log"
+has "publisher +notifier .*$root.*/virtmeter/publisher-notifier\.so" "$tmp/list.log"
+row $? "the program's own shared objects are found where it was installed to" "$tmp/list.log"
 "$program" check --config-file "$tmp/virtmeter.conf" >"$tmp/check.log" 2>&1 </dev/null
 [ $? = 1 ] && has 'abi99\.so' "$tmp/check.log"
 row $? "check exits 1 and names the refused plugin" "$tmp/check.log"

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * oslo.messaging's messages, as its drivers of 2014 and of today put them on the wire: a notification or a
+ * cast, and around it the envelope of version 2.0 (the inner message as a JSON string) or none (driver
+ * `messaging`).  One thread at a time for an object; in the steady state nothing is taken from the heap.
+ *
+ *     envelope_begin(e);  envelope_add(e, json) for each sample;  envelope_close(e, &copy, &body) for each copy
+ */
+#ifndef AMQP_ENVELOPE_H
+#define AMQP_ENVELOPE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+enum envelope_kind {
+	ENVELOPE_POLLING, /* notification, payload {"samples": […]} */
+	ENVELOPE_NOTIFIER, /* notification, payload […] */
+	ENVELOPE_CAST, /* cast, args {"data": […]} */
+};
+
+struct envelope {
+	enum envelope_kind kind;
+	bool bare; /* without the envelope of version 2.0 */
+	bool context; /* with the context of the agents of 2014 */
+	const char *publisher_id; /* of notifications */
+	/* private */
+	struct buf samples, inner;
+	size_t count;
+	char message_id[37];
+};
+
+/* What differs between the copies of a message. */
+struct envelope_copy {
+	const char *event; /* event_type of a notification, method of a cast */
+	int64_t time_ns; /* of sending */
+};
+
+void envelope_init(struct envelope *e);
+void envelope_fini(struct envelope *e); /* NULL is fine */
+
+void envelope_begin(struct envelope *e);
+/* Adds the sample to the message: an object in JSON. */
+void envelope_add(struct envelope *e, const char *json, size_t n);
+size_t
+envelope_size(const struct envelope *e); /* bytes of the samples so far, as they go on the wire */
+/* Puts the message into `out`, which is emptied before. */
+void envelope_close(struct envelope *e, const struct envelope_copy *copy, struct buf *out);
+
+/* Whether a receiver can read the body: JSON in both layers, all keys of the message and of each sample there
+ * and of their types.  Today's notification agent stops for ever at a message that it cannot.  0; -EBADMSG
+ * with what is wrong.  `scratch` is used. */
+int envelope_check(const char *body, size_t n, enum envelope_kind kind, bool bare,
+		   struct buf *scratch, const char **ret_why);
+
+#endif
