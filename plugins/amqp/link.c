@@ -426,3 +426,8 @@ void link_message_end(struct link *l, struct inflight_message *m)
 {
 	inflight_end(&l->inflight, m);
 }
+
+size_t link_size_limit(const struct link *l)
+{
+	return l->size_limit;
+}

@@ -60,6 +60,8 @@ int link_publish(struct link *l, struct inflight_message *m, const char *exchang
  * closed; what was on its way was not settled. */
 int link_wait(struct link *l, unsigned left, struct vmt_error *error);
 
+/* The broker's max_message_size, once it has refused something for it; 0: not known. */
+size_t link_size_limit(const struct link *l);
 /* Where a message came back from, last: "312 NO_ROUTE, exchange x, key y". */
 const char *link_returned(const struct link *l);
 

@@ -17,6 +17,7 @@ struct link {
 	struct tls_handshake handshake;
 	struct tls_stamp stamp;
 	struct frames frames;
+	size_t size_limit;
 	struct inflight inflight;
 };
 

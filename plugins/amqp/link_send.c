@@ -13,15 +13,24 @@
 
 #define SLICE_NS (200 * NS_PER_MS) /* the longest wait without a look at deadline and cancel */
 
-/* "message size 2000100 is larger than configured max size 1000000": the size; 0: not of that kind. */
-static size_t oversize(const struct frames *f)
+static size_t number_behind(const char *text, const char *mark)
 {
-	static const char mark[] = "message size ";
-	const char *at = f->code == AMQP_PRECONDITION_FAILED ? strstr(f->text, mark) : NULL;
+	const char *at = strstr(text, mark);
 
-	return at && strstr(at, "larger")
-		       ? (size_t)g_ascii_strtoull(at + sizeof(mark) - 1, NULL, 10)
-		       : 0;
+	return at ? (size_t)g_ascii_strtoull(at + strlen(mark), NULL, 10) : 0;
+}
+
+/* "message size 2000100 is larger than configured max size 1000000": the size; 0: not of that kind. */
+static size_t oversize(struct link *l)
+{
+	size_t size = number_behind(l->frames.text, "message size ");
+	size_t limit = number_behind(l->frames.text, "max size ");
+
+	if (l->frames.code != AMQP_PRECONDITION_FAILED || size == 0 || limit == 0) {
+		return 0;
+	}
+	l->size_limit = limit;
+	return size;
 }
 
 /* The broker closed the channel or the connection: says yes to it, the reason, and gives it up. */
@@ -29,7 +38,7 @@ static int closed(struct link *l, struct vmt_error *error)
 {
 	amqp_connection_close_ok_t connection_ok = { .dummy = '\0' };
 	amqp_channel_close_ok_t channel_ok = { .dummy = '\0' };
-	size_t size = oversize(&l->frames);
+	size_t size = oversize(l);
 
 	if (l->frames.state == FRAMES_CLOSED) {
 		amqp_send_method(l->c, 0, AMQP_CONNECTION_CLOSE_OK_METHOD, &connection_ok);

@@ -69,6 +69,13 @@ void envelope_add(struct envelope *e, const char *json, size_t n)
 	add_layer(e, &e->samples, json, n);
 }
 
+void envelope_cut(struct envelope *e, size_t size)
+{
+	e->samples.len = size;
+	buf_commit(&e->samples, 0);
+	e->count--;
+}
+
 size_t envelope_size(const struct envelope *e)
 {
 	return e->samples.len;

@@ -43,8 +43,10 @@ void envelope_fini(struct envelope *e); /* NULL is fine */
 void envelope_begin(struct envelope *e);
 /* Adds the sample to the message: an object in JSON. */
 void envelope_add(struct envelope *e, const char *json, size_t n);
-size_t
-envelope_size(const struct envelope *e); /* bytes of the samples so far, as they go on the wire */
+/* Bytes of the samples so far, as they go on the wire. */
+size_t envelope_size(const struct envelope *e);
+/* Takes the last sample out again; `size` is envelope_size() of before it was added. */
+void envelope_cut(struct envelope *e, size_t size);
 /* Puts the message into `out`, which is emptied before. */
 void envelope_close(struct envelope *e, const struct envelope_copy *copy, struct buf *out);
 

@@ -16,6 +16,10 @@
 #include "sender_private.h"
 #include "wire/message.h"
 
+enum { FRAMING = 1024 }; /* bytes of a message beside its samples, at most */
+
+static const char too_large[] = "larger than the broker takes (its max_message_size)";
+
 /* ---- what became of messages */
 
 static void on_settled(void *arg, const struct inflight_message *m, enum inflight_fate fate)
@@ -32,9 +36,10 @@ static void on_settled(void *arg, const struct inflight_message *m, enum infligh
 	case INFLIGHT_RETURNED:
 		s->returned++;
 		break;
-	case INFLIGHT_OVERSIZED:
-		vmt_delivery_refuse(s->delivery, m->rows, m->count,
-				    "larger than the broker takes (its max_message_size)", NULL, 0);
+	case INFLIGHT_OVERSIZED: /* sent again in smaller parts, if it has any */
+		if (m->count == 1 && m->rows[0].count == 1) {
+			vmt_delivery_refuse(s->delivery, m->rows, m->count, too_large, NULL, 0);
+		}
 		break;
 	}
 }
@@ -64,6 +69,10 @@ static int send_copy(struct sender *s, const char *key, const char *event, bool 
 	envelope_close(&s->envelope, &copy, &s->body);
 	if (s->body.len > SENDER_BODY_MAX) {
 		refuse(s, "larger than 100 MiB", &(struct buf)BUF_INIT);
+		return 1;
+	}
+	if (s->limit > 0 && s->body.len > s->limit && s->filled == 1) {
+		refuse(s, too_large, &s->body);
 		return 1;
 	}
 	if (envelope_check(s->body.data, s->body.len, s->envelope.kind, s->envelope.bare,
@@ -136,6 +145,27 @@ static void begin(struct sender *s)
 	envelope_begin(&s->envelope);
 }
 
+/* Adds the encoded row to the message in hand, or, where that would become too large, to a new one. */
+static int put_row(struct sender *s, const struct vmt_batch *batch)
+{
+	size_t before;
+	int ret = 0;
+
+	if (!s->message) {
+		begin(s);
+	}
+	before = envelope_size(&s->envelope);
+	envelope_add(&s->envelope, s->row.data, s->row.len);
+	if (s->limit > 0 && s->filled > 0 && envelope_size(&s->envelope) + FRAMING > s->limit) {
+		envelope_cut(&s->envelope, before);
+		ret = flush(s, batch->name);
+		begin(s);
+		envelope_add(&s->envelope, s->row.data, s->row.len);
+	}
+	s->filled++;
+	return ret;
+}
+
 static int add_row(struct sender *s, const struct vmt_batch *batch, uint32_t index, uint32_t row)
 {
 	const struct vmt_rows rows = { index, row, 1 };
@@ -152,12 +182,11 @@ static int add_row(struct sender *s, const struct vmt_batch *batch, uint32_t ind
 		vmt_delivery_refuse(s->delivery, &rows, 1, message_refusal(ret), NULL, 0);
 		return 0;
 	}
-	if (!s->message) {
-		begin(s);
+	ret = put_row(s, batch);
+	if (ret < 0) {
+		return ret;
 	}
 	inflight_rows(s->message, index, row);
-	envelope_add(&s->envelope, s->row.data, s->row.len);
-	s->filled++;
 	return s->filled >= s->batch_size || envelope_size(&s->envelope) >= SENDER_SPLIT
 		       ? flush(s, batch->name)
 		       : 0;
@@ -283,10 +312,14 @@ int sender_publish(void *self, const struct vmt_frame *frame, uint64_t bit,
 	s->returned = s->nacked = 0;
 	ret = link_begin(s->link, call, &why);
 	if (ret == 0) {
-		ret = connect_and_declare(s, &why);
-		if (ret == 0) {
-			ret = send_frame(s, bit, call);
-		}
+		do {
+			s->limit = link_size_limit(s->link);
+			ret = connect_and_declare(s, &why);
+			if (ret == 0) {
+				ret = send_frame(s, bit, call);
+			}
+			/* What is too large is known now: once more at once, cut to fit. */
+		} while (ret < 0 && link_size_limit(s->link) != s->limit && has_time(s, call));
 		link_end(s->link);
 	}
 	s->frame = NULL;

@@ -26,6 +26,7 @@ struct sender {
 	struct inflight_message *message; /* being filled; NULL: none */
 	uint64_t filled;
 	unsigned nacked, returned;
+	size_t limit; /* bytes of a message that the broker takes; 0: not known */
 	bool declared, told_exchange, told_queue;
 };
 
