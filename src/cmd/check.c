@@ -16,7 +16,7 @@
 #include "cmd/parse.h"
 #include "conf/ini.h"
 #include "conf/option.h"
-#include "conf/polling.h"
+#include "conf/pipelines.h"
 #include "conf/read.h"
 #include "conf/settings.h"
 #include "conf/url.h"
@@ -30,6 +30,7 @@ struct check {
 	struct settings settings;
 	struct registry *registry;
 	struct polling *polling, *pipeline; /* the same in Juno's shapes; NULL: could not be read */
+	struct polling *notify; /* the way to a notification agent beside `pipeline`, or NULL */
 	struct problems *problems;
 	struct arena *arena;
 	GPtrArray *yaml; /* paths of the YAML files read */
@@ -49,30 +50,18 @@ static void read_yaml(struct check *c, const char *path, enum polling_role role)
 	}
 }
 
-static void search_yaml(struct check *c, const char *name, const char *option,
-			enum polling_role role)
-{
-	const char *path = ini_find_file(c->ini, name, c->arena);
-
-	if (path) {
-		read_yaml(c, path, role);
-		return;
-	}
-	problems_add(
-		c->problems, PROBLEM_ERROR, NULL,
-		"%s: no such file, neither here nor beside the configuration; write one or set %s",
-		name, option);
-}
-
 /* The YAML files that the agent would read. */
 static void read_searched(struct check *c)
 {
-	search_yaml(c, c->settings.pipeline_cfg_file, "pipeline_cfg_file", PIPELINE_FILE);
-	if (c->pipeline && polling_has_intervals(c->pipeline)) {
-		c->polling = c->pipeline;
-		return;
+	struct pipelines p;
+
+	pipelines_read(c->ini, &c->settings, 0, c->arena, c->problems, &p);
+	c->polling = p.polling;
+	c->pipeline = p.pipeline;
+	c->notify = p.notify;
+	for (size_t i = 0; i < p.files; i++) {
+		g_ptr_array_add(c->yaml, (void *)(uintptr_t)p.file[i]);
 	}
-	search_yaml(c, c->settings.cfg_file, "cfg_file in [polling]", POLLING_FILE);
 }
 
 /* A pipeline has sinks, or (Juno's list) publishers of its own. */
@@ -185,10 +174,10 @@ static bool check_publisher(struct check *c, const struct polling_text *text)
 	       plugin_object_check(plugin, c->ini, text->text, &text->at, c->problems) == 0;
 }
 
-static void check_sinks(struct check *c)
+static void check_sinks(struct check *c, const struct polling *pipeline)
 {
-	for (size_t i = 0; c->pipeline && i < c->pipeline->sink_count; i++) {
-		const struct pipeline_sink *sink = &c->pipeline->sinks[i];
+	for (size_t i = 0; pipeline && i < pipeline->sink_count; i++) {
+		const struct pipeline_sink *sink = &pipeline->sinks[i];
 		size_t good = 0;
 		bool later = false;
 
@@ -243,7 +232,8 @@ static int run(struct check *c, char **files)
 
 	read_files(c, files);
 	check_plugins(c);
-	check_sinks(c);
+	check_sinks(c, c->pipeline);
+	check_sinks(c, c->notify);
 	if (c->polling) {
 		explain_patterns(c->polling, c->registry, c->problems);
 	}
@@ -291,6 +281,7 @@ int cmd_check(int argc, char **argv)
 			polling_free(c.polling);
 		}
 		polling_free(c.pipeline);
+		polling_free(c.notify);
 		registry_free(c.registry);
 		settings_fini(&c.settings);
 		ini_free(c.ini);

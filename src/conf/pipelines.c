@@ -151,9 +151,6 @@ int pipelines_read(const struct ini *ini, const struct settings *settings, unsig
 	*p = (struct pipelines){ .polling = NULL };
 	if (!(without & PIPELINES_NO_SINKS)) {
 		ret = read_pipeline(ini, settings, arena, problems, p);
-		if (ret < 0 && ini_find_file(ini, settings->cfg_file, arena) == NULL) {
-			return ret; /* whether there has to be one is not known */
-		}
 	}
 	if (without & PIPELINES_NO_POLLING) {
 		return ret;
