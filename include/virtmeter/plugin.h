@@ -21,7 +21,8 @@
  *   - No call may block longer than the `struct vmt_call` it is given allows: give up at
  *     `deadline_ns` and, at the next convenient point, when `*cancel` becomes true.
  *   - The host never holds a lock while it calls a plugin, and never calls one object from two
- *     threads at a time.  `open` and `close` run on the main thread, the rest on a worker.
+ *     threads at a time.  `open` and `close` run on the main thread, the rest on a worker; a
+ *     transformer's `close` on either.
  *   - Functions return 0 (or a count) or a negative errno.  Where a person reads the reason there is
  *     a `struct vmt_error` last: subject first, what to do about it last, no newline.
  *   - Time is int64_t nanoseconds: `*_ns` of CLOCK_MONOTONIC for deadlines and `mono_ns`, of the
@@ -100,6 +101,13 @@ enum vmt_option_type {
 	VMT_OPT_SECONDS, /* int64_t nanoseconds, from seconds with a fraction; `min`, `max` in seconds */
 	VMT_OPT_STRING, /* const char *; NULL when there is neither value nor default */
 	VMT_OPT_LIST, /* const char *const *, NULL-terminated; never NULL itself */
+	VMT_OPT_SCALAR, /* struct vmt_scalar; for transformers */
+};
+
+/* A number or a text, as it stands in a YAML file; the two may mean different things there. */
+struct vmt_scalar {
+	const char *text; /* NULL: neither value nor default */
+	bool number; /* written as a number, without quotes */
 };
 
 enum vmt_option_flags {
@@ -448,7 +456,13 @@ struct vmt_resource {
 	const char *meta_head, *meta_tail;
 	uint32_t meta_head_len, meta_tail_len;
 	uint64_t digest; /* of all of it: equal content, equal digest, in every process */
+	uint64_t instance; /* the instance it is part of, as a hash of its id; 0: not known */
 };
+
+VMT_API const struct vmt_resource *vmt_resource_ref(const struct vmt_resource *resource);
+VMT_API void vmt_resource_unref(const struct vmt_resource *resource); /* NULL is fine */
+/* A resource with one reference, of these contents (copied; the digest is worked out). */
+VMT_API const struct vmt_resource *vmt_resource_make(const struct vmt_resource *content);
 
 /* Rows of one meter, as columns.  Where a column is NULL the single value holds for all rows. */
 struct vmt_batch {
@@ -464,6 +478,10 @@ struct vmt_batch {
 	int64_t mono_ns; /* CLOCK_MONOTONIC of the read; INT64_MIN: none */
 	const int64_t *monos;
 	uint8_t id[16]; /* message id of row 0, UUID version 1; row i has its time field + i */
+	const uint8_t (*ids)[16]; /* message ids of the rows, or NULL: `id` */
+	const char
+		*derived; /* NULL, or a transformer made the rows: then the message id of a row is
+			      * the version-5 UUID of this name in the name space of the above */
 	uint64_t publishers; /* bit set of the publishers it goes to */
 };
 
@@ -478,7 +496,8 @@ struct vmt_frame {
 	const struct vmt_batch *batch;
 };
 
-/* The message id of a row: 16 bytes in network order. */
+/* The message id of a row: 16 bytes in network order.  Derived ids are worked out here, when they are
+ * needed; what the log keeps is what they are derived from. */
 VMT_API void vmt_batch_id(const struct vmt_batch *batch, uint32_t row, uint8_t ret_id[16]);
 
 /* ------------------------------------------------------------------ pollster */
@@ -594,18 +613,49 @@ struct vmt_publisher_ops {
 	void (*shape)(void *self, struct vmt_message_shape *ret_shape);
 };
 
-/* ------------------------------------------------------------------ transformer, receiver */
+/* ------------------------------------------------------------------ transformer */
+
+/* A transformer is a stage of a sink; sources that share the sink share it and its state.  Its options
+ * are the `parameters` of its place in pipeline.yaml: `group` is NULL, `name` is the path of keys with dots
+ * between ("target.map_to.name").  It may look at none but the conf it is opened with. */
+struct vmt_stage {
+	const char *name; /* "cpu_sink/1": sink and place, for messages; as long as the object */
+	const char *source; /* that samples it makes are to have; as long as the object */
+	enum vmt_profile profile;
+};
 
 struct vmt_transform; /* opaque: where a transformer puts its samples */
 
+/* Memory for columns, aligned to 16, until the end of the cycle. */
+VMT_API void *vmt_transform_alloc(struct vmt_transform *out, size_t size);
+/* Rows go on as they are, ids too.  The columns of *batch must stay until the end of the cycle, as those of
+ * a batch that is handled do; the resources until the next call; texts are copied.  A batch without rows is
+ * nothing. */
+VMT_API void vmt_transform_pass(struct vmt_transform *out, const struct vmt_batch *batch);
+/* Rows that were made; the same rules.  `id`, `ids` and `derived` are those of the samples that they come
+ * from: the host derives from them, so that what is made again has the same id. */
+VMT_API void vmt_transform_make(struct vmt_transform *out, const struct vmt_batch *batch);
+
+/* Takes over a reference, which is given back at the end of the cycle: for what was kept. */
+VMT_API void vmt_transform_release(struct vmt_transform *out, const struct vmt_resource *resource);
+
 struct vmt_transformer_ops {
-	int (*open)(const void *conf, void **ret_self, struct vmt_error *error);
-	/* Consumes the batch; passes on or makes samples with vmt_transform_add(). */
+	/* A reason that begins with an option's name and a colon is shown with that option's place. */
+	int (*open)(const void *conf, const struct vmt_stage *stage, void **ret_self,
+		    struct vmt_error *error);
+	/* Consumes the batch: what is neither passed nor made from it is gone, or kept.  -errno: the
+	 * whole batch is lost for this sink, the reason is logged.  What is kept beyond the cycle needs its
+	 * own references on resources. */
 	int (*handle)(void *self, const struct vmt_batch *in, struct vmt_transform *out,
 		      struct vmt_error *error);
+	/* At the end of a cycle (with VMT_PROFILE_JUNO after each meter); NULL for none. */
 	int (*flush)(void *self, struct vmt_transform *out, struct vmt_error *error);
+	/* Instances (vmt_resource.instance) that are gone for good; NULL where nothing is kept. */
+	void (*forget)(void *self, const uint64_t *instances, size_t count);
 	void (*close)(void *self); /* accepts NULL */
 };
+
+/* ------------------------------------------------------------------ receiver */
 
 struct vmt_intake; /* opaque: where a receiver hands over what came in */
 

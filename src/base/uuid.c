@@ -107,6 +107,32 @@ void uuid1_add(const uint8_t id[16], uint32_t i, uint8_t ret_id[16])
 	put_time(ret_id, t);
 }
 
+static void free_sum(void *sum)
+{
+	g_checksum_free(sum);
+}
+
+static GPrivate thread_sum = G_PRIVATE_INIT(free_sum);
+
+void uuid5(const uint8_t space[16], const char *name, size_t len, uint8_t ret_id[16])
+{
+	GChecksum *sum = g_private_get(&thread_sum);
+	uint8_t digest[20];
+	gsize size = sizeof(digest);
+
+	if (!sum) {
+		sum = g_checksum_new(G_CHECKSUM_SHA1);
+		g_private_set(&thread_sum, sum);
+	}
+	g_checksum_reset(sum);
+	g_checksum_update(sum, space, 16);
+	g_checksum_update(sum, (const guchar *)name, (gssize)len);
+	g_checksum_get_digest(sum, digest, &size);
+	memcpy(ret_id, digest, 16);
+	ret_id[6] = (uint8_t)(0x50 | (ret_id[6] & 0x0f));
+	ret_id[8] = (uint8_t)(0x80 | (ret_id[8] & 0x3f));
+}
+
 #define HEX_ROW(h)                                                                                 \
 	h "0" h "1" h "2" h "3" h "4" h "5" h "6" h "7" h "8" h "9" h "a" h "b" h "c" h "d" h      \
 	  "e" h "f"

@@ -6,6 +6,7 @@
 #define BASE_UUID_H
 
 #include <pthread.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { UUID_TEXT = 37 }; /* 36 characters and the zero */
@@ -29,6 +30,9 @@ void uuid1_block(uint32_t n, uint8_t ret_id[16]);
 
 /* The id whose time field is larger by i. */
 void uuid1_add(const uint8_t id[16], uint32_t i, uint8_t ret_id[16]);
+
+/* Version 5: of a name in the name space of another UUID (RFC 9562, 5.5).  Any thread. */
+void uuid5(const uint8_t space[16], const char *name, size_t len, uint8_t ret_id[16]);
 
 /* Lower case with dashes and a zero: 37 bytes. */
 void uuid_format(const uint8_t id[16], char ret_text[UUID_TEXT]);

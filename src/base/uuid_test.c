@@ -113,6 +113,20 @@ static void test_process(void)
 	g_assert_cmpint(a[6] >> 4, ==, 1);
 }
 
+/* The example of RFC 9562, appendix A.4. */
+static void test_name(void)
+{
+	uint8_t dns[16], id[16];
+	char text[UUID_TEXT];
+
+	g_assert_cmpint(uuid_parse("6ba7b810-9dad-11d1-80b4-00c04fd430c8", dns), ==, 0);
+	for (int i = 0; i < 2; i++) { /* the second time with what the thread has */
+		uuid5(dns, "www.example.com", 15, id);
+		uuid_format(id, text);
+		g_assert_cmpstr(text, ==, "2ed6657d-e927-568b-95e1-2665a8aea6a2");
+	}
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -121,6 +135,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/uuid/refuse", test_refuse);
 	g_test_add_func("/uuid/time", test_time);
 	g_test_add_func("/uuid/blocks", test_blocks);
+	g_test_add_func("/uuid/name", test_name);
 	g_test_add_func("/uuid/process", test_process);
 	return g_test_run();
 }

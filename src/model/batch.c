@@ -168,6 +168,52 @@ size_t batch_end(struct frame_builder *b)
 	return rows;
 }
 
+void batch_copy(struct frame_builder *b, const struct vmt_batch *from, uint64_t publishers)
+{
+	struct frame *f = b->frame;
+	struct vmt_batch *to;
+	size_t first = f->rows;
+
+	g_assert(!b->open && from->count);
+	frame_reserve(f, f->public.count + 1, f->rows + from->count);
+	to = &f->batch[f->public.count++];
+	*to = *from;
+	to->name = batch_text(b, from->name);
+	to->unit = batch_text(b, from->unit);
+	to->derived = batch_text(b, from->derived);
+	to->publishers = publishers;
+	for (uint32_t i = 0; i < from->count; i++) {
+		struct resource *r = resource_of(from->resource[i]);
+		size_t row = f->rows++;
+		uint64_t mark = atomic_load_explicit(&r->mark, memory_order_relaxed);
+
+		f->resource[row] = &r->public;
+		if ((mark ^ b->serial) >> MARK_INDEX_BITS) {
+			batch_use(b, r, row);
+		} else {
+			f->index[row] = (uint32_t)(mark & ((1u << MARK_INDEX_BITS) - 1));
+		}
+	}
+	memcpy(f->value + first, from->value, from->count * sizeof(*f->value));
+	if (from->kinds) {
+		memcpy(f->kind + first, from->kinds, from->count);
+		to->kinds = f->kind;
+	}
+	if (from->times) {
+		memcpy(f->time + first, from->times, from->count * sizeof(*f->time));
+		to->times = f->time;
+	}
+	if (from->monos) {
+		memcpy(f->mono + first, from->monos, from->count * sizeof(*f->mono));
+		to->monos = f->mono;
+	}
+	if (from->ids) {
+		frame_reserve_ids(f);
+		memcpy(f->id + first, from->ids, from->count * sizeof(*f->id));
+		to->ids = (const uint8_t(*)[16])f->id;
+	}
+}
+
 struct frame *frame_finish(struct frame_builder *b)
 {
 	struct frame *f = b->frame;
@@ -184,5 +230,20 @@ struct frame *frame_finish(struct frame_builder *b)
 
 VMT_API void vmt_batch_id(const struct vmt_batch *batch, uint32_t row, uint8_t ret_id[16])
 {
-	uuid1_add(batch->id, row, ret_id);
+	uint8_t own[16];
+
+	if (!batch->derived && !batch->ids) {
+		uuid1_add(batch->id, row, ret_id);
+		return;
+	}
+	if (batch->ids) {
+		memcpy(own, batch->ids[row], sizeof(own));
+	} else {
+		uuid1_add(batch->id, row, own);
+	}
+	if (batch->derived) {
+		uuid5(own, batch->derived, strlen(batch->derived), ret_id);
+	} else {
+		memcpy(ret_id, own, sizeof(own));
+	}
 }

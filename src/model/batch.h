@@ -49,6 +49,10 @@ const char *batch_text(struct frame_builder *b, const char *text);
 /* At most `rows` rows will be added.  Batches may follow each other, not overlap. */
 void batch_begin(struct frame_builder *b, const struct batch_spec *spec, size_t rows);
 
+/* A whole batch, with its times, kinds and ids; texts are copied.  Its rows' resources are taken up as
+ * batch_add() does. */
+void batch_copy(struct frame_builder *b, const struct vmt_batch *from, uint64_t publishers);
+
 /* A batch without rows leaves no trace.  Answers the number of rows. */
 size_t batch_end(struct frame_builder *b);
 

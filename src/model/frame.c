@@ -37,6 +37,7 @@ static void frame_free(struct frame *f)
 	g_free(f->kind);
 	g_free(f->time);
 	g_free(f->mono);
+	g_free(f->id);
 	g_free(f->used);
 	g_free(f->used_head);
 	g_free(f->head);
@@ -157,6 +158,14 @@ void frame_reserve(struct frame *f, size_t batches, size_t rows)
 	}
 }
 
+void frame_reserve_ids(struct frame *f)
+{
+	if (f->ids_cap < f->rows_cap) {
+		f->ids_cap = f->rows_cap;
+		f->id = g_realloc_n(f->id, f->ids_cap, sizeof(*f->id));
+	}
+}
+
 size_t frame_use(struct frame *f, struct resource *r, uint32_t head)
 {
 	if (f->used_count == f->used_cap) {
@@ -191,6 +200,7 @@ void frame_point(struct frame *f)
 		b->kinds = b->kinds ? f->kind + row : NULL;
 		b->times = b->times ? f->time + row : NULL;
 		b->monos = b->monos ? f->mono + row : NULL;
+		b->ids = b->ids ? (const uint8_t(*)[16])f->id + row : NULL;
 		row += b->count;
 	}
 	f->public.batch = f->batch;
@@ -212,6 +222,7 @@ size_t frame_bytes(const struct frame *f)
 		     sizeof(*f->kind) + sizeof(*f->time) + sizeof(*f->mono);
 
 	return sizeof(*f) + f->batches_cap * sizeof(*f->batch) + f->rows_cap * row +
+	       f->ids_cap * sizeof(*f->id) +
 	       f->used_cap * (sizeof(*f->used) + sizeof(*f->used_head)) +
 	       f->heads_cap * sizeof(*f->head) + arena_bytes(f->names);
 }

@@ -33,6 +33,8 @@ struct frame {
 	uint8_t *kind; /* used where a batch has kinds */
 	int64_t *time, *mono; /* used where a batch has times */
 	size_t rows_cap;
+	uint8_t (*id)[16]; /* used where a batch has ids */
+	size_t ids_cap;
 	struct resource **used; /* one reference on each */
 	uint32_t *used_head; /* of each: its head's place in `head` */
 	size_t used_count, used_cap;

@@ -26,7 +26,14 @@ enum {
 	METADATA_DEPTH = 2 * JSON_DEPTH,
 };
 
-enum columns { COLUMN_KINDS = 1, COLUMN_TIMES = 2, COLUMN_MONOS = 4 };
+enum columns {
+	COLUMN_KINDS = 1,
+	COLUMN_TIMES = 2,
+	COLUMN_MONOS = 4,
+	COLUMN_IDS = 8,
+	COLUMN_DERIVED = 16, /* no column: the name that ids are derived with */
+	COLUMNS = 31,
+};
 
 static const char magic[4] = { 'V', 'M', 'F', 'R' };
 
@@ -85,7 +92,8 @@ static void add_head(struct buf *out, const struct resource_head *h)
 static void add_batch(struct buf *out, const struct vmt_batch *b, const uint32_t *index)
 {
 	unsigned columns = (b->kinds ? COLUMN_KINDS : 0) | (b->times ? COLUMN_TIMES : 0) |
-			   (b->monos ? COLUMN_MONOS : 0);
+			   (b->monos ? COLUMN_MONOS : 0) | (b->ids ? COLUMN_IDS : 0) |
+			   (b->derived ? COLUMN_DERIVED : 0);
 
 	add_string(out, b->name);
 	add_string(out, b->unit);
@@ -108,6 +116,12 @@ static void add_batch(struct buf *out, const struct vmt_batch *b, const uint32_t
 	}
 	if (b->monos) {
 		add_column(out, b->monos, b->count, 8);
+	}
+	if (b->ids) {
+		buf_add(out, b->ids, b->count * sizeof(*b->ids));
+	}
+	if (b->derived) {
+		add_string(out, b->derived);
 	}
 }
 
@@ -347,6 +361,16 @@ static void check_rows(struct in *in, const struct frame *f, const struct vmt_ba
 	}
 }
 
+static void get_ids(struct in *in, struct frame *f, uint32_t count)
+{
+	const unsigned char *p = get_bytes(in, (size_t)count * sizeof(*f->id));
+
+	frame_reserve_ids(f);
+	if (p) {
+		memcpy(f->id + f->rows, p, (size_t)count * sizeof(*f->id));
+	}
+}
+
 static void get_rows(struct in *in, struct frame *f, struct vmt_batch *b, unsigned columns)
 {
 	size_t first = f->rows;
@@ -364,6 +388,13 @@ static void get_rows(struct in *in, struct frame *f, struct vmt_batch *b, unsign
 	if (columns & COLUMN_MONOS) {
 		get_column(in, f->mono + first, b->count, 8);
 		b->monos = f->mono;
+	}
+	if (columns & COLUMN_IDS) {
+		get_ids(in, f, b->count);
+		b->ids = (const uint8_t(*)[16])f->id;
+	}
+	if (columns & COLUMN_DERIVED) {
+		b->derived = copy(f->names, need_text(in));
 	}
 	if (in->bad) {
 		return;
@@ -388,8 +419,7 @@ static void get_batch(struct in *in, struct frame *f, size_t rows)
 	b->type = (uint8_t)get(in, 1);
 	b->kind = (uint8_t)get(in, 1);
 	columns = (unsigned)get(in, 1);
-	if (get(in, 1) || b->type > VMT_DELTA || b->kind > VMT_DOUBLE ||
-	    columns > (COLUMN_KINDS | COLUMN_TIMES | COLUMN_MONOS)) {
+	if (get(in, 1) || b->type > VMT_DELTA || b->kind > VMT_DOUBLE || columns > COLUMNS) {
 		fail(in, "a batch of a kind not known");
 	}
 	b->count = (uint32_t)get(in, 4);

@@ -48,7 +48,28 @@ static void add_batch(struct frame_builder *b, const char *name, struct resource
 	batch_end(b);
 }
 
-/* Two batches over three resources with two heads. */
+/* What a transformer makes: rows with ids of their own, from which their message ids are derived. */
+static void add_made(struct frame_builder *b, struct resource *const *r, uint32_t count)
+{
+	static const uint8_t ids[3][16] = { { 1, 2, 3 }, { 4, 5, 6 }, { 7, 8, 9 } };
+	const struct vmt_resource *resource[] = { &r[1]->public, &r[0]->public };
+	const union vmt_num value[] = { { .d = 1.5 }, { .d = 2.5 } };
+	struct vmt_batch made = { .name = "made",
+				  .unit = "%",
+				  .type = VMT_GAUGE,
+				  .kind = VMT_DOUBLE,
+				  .count = count,
+				  .resource = resource,
+				  .value = value,
+				  .time_ns = 5,
+				  .mono_ns = INT64_MIN,
+				  .ids = ids,
+				  .derived = "sink/0" };
+
+	batch_copy(b, &made, 2);
+}
+
+/* Two batches over three resources with two heads, and one that was made. */
 static struct frame *example(void)
 {
 	struct resource_head *a = head("p", "{\"a\":1"), *c = head(NULL, "{\"a\":\"é\"");
@@ -62,6 +83,7 @@ static struct frame *example(void)
 	frame_begin(&b, VMT_PROFILE_JUNO, 1000, 10);
 	add_batch(&b, "plain", r, 2, false);
 	add_batch(&b, "instance:m1.ü", r, 3, true);
+	add_made(&b, r, 2);
 	f = frame_finish(&b);
 	f->public.sequence = 77;
 	for (size_t i = 0; i < G_N_ELEMENTS(r); i++) {
@@ -85,6 +107,11 @@ static void same_batch(const struct vmt_batch *x, const struct vmt_batch *y)
 	g_assert_cmpmem(x->id, 16, y->id, 16);
 	g_assert_true(!x->kinds == !y->kinds && !x->times == !y->times && !x->monos == !y->monos);
 	for (uint32_t i = 0; i < x->count; i++) {
+		uint8_t mine[16], its[16];
+
+		vmt_batch_id(x, i, mine);
+		vmt_batch_id(y, i, its);
+		g_assert_cmpmem(mine, 16, its, 16);
 		g_assert_cmphex(x->value[i].u, ==, y->value[i].u);
 		g_assert_true(!x->kinds || x->kinds[i] == y->kinds[i]);
 		g_assert_true(!x->times || x->times[i] == y->times[i]);
@@ -110,11 +137,13 @@ static void test_round_trip(void)
 	g_assert_cmpint(frame_decode(pool, bytes.data + 6, bytes.len - 6, &g, &error), ==, 0);
 	g_assert_cmpuint(g->public.sequence, ==, 77);
 	g_assert_cmpuint(g->public.profile, ==, VMT_PROFILE_JUNO);
-	g_assert_cmpuint(g->public.count, ==, 2);
-	g_assert_cmpuint(g->rows, ==, 5);
+	g_assert_cmpuint(g->public.count, ==, 3);
+	g_assert_cmpuint(g->rows, ==, 7);
 	g_assert_cmpuint(g->heads, ==, 2); /* shared again */
 	same_batch(&f->public.batch[0], &g->public.batch[0]);
 	same_batch(&f->public.batch[1], &g->public.batch[1]);
+	same_batch(&f->public.batch[2], &g->public.batch[2]);
+	g_assert_cmpstr(g->public.batch[2].derived, ==, "sink/0");
 	frame_unref(f);
 	g_assert_cmpint(frame_encode(g, &again), ==, 0);
 	g_assert_cmpmem(bytes.data + 6, bytes.len - 6, again.data, again.len);
@@ -283,8 +312,8 @@ static void test_left_over(void)
 	reseal(bytes.data, bytes.len);
 	g_assert_cmpint(frame_decode(pool, bytes.data, bytes.len, &g, &error), ==, -EBADMSG);
 	g_assert_nonnull(strstr(error.text, "left over"));
-	refuse(f, 12, "\x06", 1, "left over"); /* one row more than there is */
-	refuse(f, 12, "\x04", 1, "rows beyond");
+	refuse(f, 12, "\x08", 1, "left over"); /* one row more than there is */
+	refuse(f, 12, "\x06", 1, "rows beyond");
 	frame_unref(f);
 	buf_fini(&bytes);
 }

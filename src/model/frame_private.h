@@ -13,6 +13,9 @@ struct frame *frame_pool_take(struct frame_pool *p);
 /* Room for so many batches and rows in all. */
 void frame_reserve(struct frame *f, size_t batches, size_t rows);
 
+/* Room for the ids of all rows that there is room for. */
+void frame_reserve_ids(struct frame *f);
+
 /* Lets the batches point to their columns, which lie one after the other; a pointer that is not
  * NULL marks a column that is there. */
 void frame_point(struct frame *f);

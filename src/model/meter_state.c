@@ -390,6 +390,7 @@ static struct resource_head *make_head(struct meter_state *s, const struct vmt_i
 		.project_name = in->project_name,
 		.user_name = in->user_name,
 		.source = s->source,
+		.instance_id = in->id,
 	};
 
 	buf_reset(&s->text);

@@ -17,6 +17,13 @@ static uint64_t digest_add(uint64_t digest, const char *s, size_t n)
 	return hash64(s ? s : "", n, digest + (s ? 1 : 2));
 }
 
+uint64_t resource_instance(const char *id)
+{
+	uint64_t hash = hash64(id, strlen(id), 3);
+
+	return hash ? hash : 1;
+}
+
 struct resource_head *resource_head_new(const struct resource_owner *owner, const char *text,
 					size_t len)
 {
@@ -36,6 +43,7 @@ struct resource_head *resource_head_new(const struct resource_owner *owner, cons
 	atomic_init(&h->refs, 1);
 	atomic_init(&h->mark, 0);
 	h->digest = 0;
+	h->instance = owner->instance_id ? resource_instance(owner->instance_id) : 0;
 	at = h->bytes;
 	to[0] = &h->project_id, to[1] = &h->user_id, to[2] = &h->project_name,
 	to[3] = &h->user_name;
@@ -93,6 +101,7 @@ struct resource *resource_new(struct resource_head *head, const char *id, const 
 		.meta_head_len = head->text_len,
 		.meta_tail_len = (uint32_t)tail_len,
 		.digest = digest_add(digest_add(head->digest, id, id_len), tail, tail_len),
+		.instance = head->instance,
 	};
 	atomic_init(&r->mark, 0);
 	atomic_init(&r->refs, 1);
@@ -121,4 +130,33 @@ size_t resource_bytes(const struct resource *r)
 size_t resource_head_bytes(const struct resource_head *h)
 {
 	return (size_t)(h->text - (const char *)h) + h->text_len + 1;
+}
+
+VMT_API const struct vmt_resource *vmt_resource_ref(const struct vmt_resource *resource)
+{
+	return &resource_ref(resource_of(resource))->public;
+}
+
+VMT_API void vmt_resource_unref(const struct vmt_resource *resource)
+{
+	resource_unref(resource ? resource_of(resource) : NULL);
+}
+
+VMT_API const struct vmt_resource *vmt_resource_make(const struct vmt_resource *content)
+{
+	struct resource_owner owner = {
+		.project_id = content->project_id,
+		.user_id = content->user_id,
+		.project_name = content->project_name,
+		.user_name = content->user_name,
+		.source = content->source,
+	};
+	struct resource_head *head =
+		resource_head_new(&owner, content->meta_head, content->meta_head_len);
+	struct resource *r;
+
+	head->instance = content->instance;
+	r = resource_new(head, content->id, content->meta_tail, content->meta_tail_len);
+	resource_head_unref(head);
+	return &r->public;
 }

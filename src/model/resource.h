@@ -16,6 +16,7 @@
 struct resource_owner {
 	const char *project_id, *user_id, *project_name, *user_name;
 	const char *source;
+	const char *instance_id; /* of the instance it is part of; NULL: not known */
 };
 
 /* Owner and the first part of the metadata ('{' and what follows). */
@@ -23,6 +24,7 @@ struct resource_head {
 	atomic_uint refs;
 	uint32_t text_len;
 	uint64_t digest;
+	uint64_t instance; /* resource_instance(), 0: not known */
 	_Atomic uint64_t mark; /* as in struct resource */
 	const char *project_id, *user_id, *project_name, *user_name, *source;
 	const char *text;
@@ -50,6 +52,9 @@ struct resource *resource_new(struct resource_head *head, const char *id, const 
 			      size_t tail_len);
 struct resource *resource_ref(struct resource *r);
 void resource_unref(struct resource *r);
+
+/* The instance's id as vmt_resource.instance has it; never 0. */
+uint64_t resource_instance(const char *id);
 
 /* The resource around its public part. */
 static inline struct resource *resource_of(const struct vmt_resource *r)

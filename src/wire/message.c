@@ -489,7 +489,7 @@ int message_encoder_row(struct message_encoder *e, uint32_t row, struct buf *out
 		buf_cut(out, before);
 		return n;
 	}
-	uuid1_add(e->batch->id, row, id_bytes);
+	vmt_batch_id(e->batch, row, id_bytes);
 	uuid_format(id_bytes, id);
 	status = sign(e, r, volume, (size_t)n, id, cached, entry.flat_len, signature);
 	if (status) {

@@ -259,7 +259,7 @@ static char *put_id(const struct sample_encoder *e, char *at, uint32_t row)
 {
 	uint8_t id[16];
 
-	uuid1_add(e->batch->id, row, id);
+	vmt_batch_id(e->batch, row, id);
 	uuid_format(id, at);
 	return at + UUID_TEXT - 1;
 }
