@@ -33,6 +33,7 @@ struct given {
 	const char *text;
 	struct position at;
 	bool from_url;
+	bool number; /* a YAML file has it as one */
 };
 
 const char *option_group(const struct vmt_option *option)
@@ -49,6 +50,7 @@ static const struct {
 	[VMT_OPT_SECONDS] = { "seconds", "seconds, such as 30 or 0.5" },
 	[VMT_OPT_STRING] = { "string", "text" },
 	[VMT_OPT_LIST] = { "list", "a list" },
+	[VMT_OPT_SCALAR] = { "value", "a number or a text" },
 };
 
 const char *option_type_name(const struct vmt_option *option)
@@ -238,12 +240,20 @@ static bool set_list(struct decoder *d, const struct given *g, void *to)
 	return true;
 }
 
+static bool set_scalar(struct decoder *d, const struct given *g, void *to)
+{
+	*(struct vmt_scalar *)to =
+		(struct vmt_scalar){ .text = arena_strdup(d->arena, g->text), .number = g->number };
+	return true;
+}
+
 static bool set(struct decoder *d, const struct given *g)
 {
 	static bool (*const setters[])(struct decoder *, const struct given *, void *) = {
 		[VMT_OPT_BOOL] = set_bool,     [VMT_OPT_INT] = set_int,
 		[VMT_OPT_DOUBLE] = set_double, [VMT_OPT_SECONDS] = set_seconds,
 		[VMT_OPT_STRING] = set_string, [VMT_OPT_LIST] = set_list,
+		[VMT_OPT_SCALAR] = set_scalar,
 	};
 	bool number = g->option->type == VMT_OPT_INT || g->option->type == VMT_OPT_DOUBLE ||
 		      g->option->type == VMT_OPT_SECONDS;
@@ -461,6 +471,26 @@ int options_decode(const struct vmt_option *options, const struct ini *ini, stru
 	return d.status;
 }
 
+void options_default(const struct vmt_option *options, struct arena *arena, void *conf)
+{
+	struct decoder d = { .arena = arena, .conf = conf };
+
+	for (const struct vmt_option *o = options; o && o->name; o++) {
+		set_default(&d, o);
+	}
+}
+
+int option_set(const struct vmt_option *option, const char *text, bool number,
+	       const struct position *at, struct arena *arena, void *conf,
+	       struct problems *problems)
+{
+	struct decoder d = { .arena = arena, .conf = conf, .problems = problems };
+	struct given g = { .option = option, .text = text, .at = *at, .number = number };
+
+	set(&d, &g);
+	return d.status;
+}
+
 /* ---- back to text */
 
 static void print_seconds(int64_t ns, struct buf *out)
@@ -509,6 +539,10 @@ void option_print_value(const struct vmt_option *o, const void *conf, struct buf
 		joined = g_strjoinv(", ", *(char ***)from);
 		buf_puts(out, joined);
 		g_free(joined);
+		break;
+	case VMT_OPT_SCALAR:
+		text = ((const struct vmt_scalar *)from)->text;
+		buf_puts(out, text ? text : "");
 		break;
 	}
 }

@@ -28,6 +28,13 @@ int options_decode(const struct vmt_option *options, const struct ini *ini, stru
 		   const struct position *url_at, struct arena *arena, void *conf,
 		   struct problems *problems);
 
+/* Fills every member with its default. */
+void options_default(const struct vmt_option *options, struct arena *arena, void *conf);
+/* One value, which stands at `at`; `number`: as a number in a YAML file.  -EINVAL: added to `problems`. */
+int option_set(const struct vmt_option *option, const char *text, bool number,
+	       const struct position *at, struct arena *arena, void *conf,
+	       struct problems *problems);
+
 /* Appends a line "name = value" or "group.name = value" per option, secrets as ****. */
 void options_print(const struct vmt_option *options, const void *conf, struct buf *out);
 /* One value as it would stand in a file; "" for none. */

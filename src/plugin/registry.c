@@ -113,9 +113,13 @@ static void fail(struct registry *r, const char *file, struct problems *problems
 static const char *bad_option(const struct vmt_plugin *p)
 {
 	static const size_t sizes[] = {
-		[VMT_OPT_BOOL] = sizeof(bool),     [VMT_OPT_INT] = sizeof(int64_t),
-		[VMT_OPT_DOUBLE] = sizeof(double), [VMT_OPT_SECONDS] = sizeof(int64_t),
-		[VMT_OPT_STRING] = sizeof(char *), [VMT_OPT_LIST] = sizeof(char **),
+		[VMT_OPT_BOOL] = sizeof(bool),
+		[VMT_OPT_INT] = sizeof(int64_t),
+		[VMT_OPT_DOUBLE] = sizeof(double),
+		[VMT_OPT_SECONDS] = sizeof(int64_t),
+		[VMT_OPT_STRING] = sizeof(char *),
+		[VMT_OPT_LIST] = sizeof(char **),
+		[VMT_OPT_SCALAR] = sizeof(struct vmt_scalar),
 	};
 
 	for (const struct vmt_option *o = p->options; o && o->name; o++) {
@@ -495,7 +499,8 @@ const struct vmt_option **registry_options(const struct registry *r)
 
 	g_ptr_array_add(tables, (void *)settings_options);
 	for (size_t i = 0; i < r->entries->len; i++) {
-		if (registry_at(r, i)->options) {
+		/* a transformer's are parameters in pipeline.yaml */
+		if (registry_at(r, i)->options && registry_at(r, i)->ns != VMT_TRANSFORMER) {
 			g_ptr_array_add(tables, (void *)registry_at(r, i)->options);
 		}
 	}
