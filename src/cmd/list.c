@@ -147,7 +147,11 @@ static void add_options(struct table *table, const struct vmt_plugin *p)
 		char *help = o->choices ? g_strjoinv(", ", (char **)o->choices) : NULL;
 
 		table_printf(table, "%s %s", registry_namespace(p->ns), p->name);
-		table_printf(table, "[%s] %s", option_group(o), o->name);
+		if (p->ns == VMT_TRANSFORMER) { /* parameters in pipeline.yaml */
+			table_text(table, o->name);
+		} else {
+			table_printf(table, "[%s] %s", option_group(o), o->name);
+		}
 		table_text(table, option_type_name(o));
 		table_text(table, o->def);
 		table_printf(table, "%s%s%s%s", o->help ? o->help : "", help ? " (" : "",

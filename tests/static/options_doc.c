@@ -167,7 +167,9 @@ int main(int argc, char **argv)
 	rows = g_ptr_array_new_with_free_func(g_free);
 	add(settings_options, NULL);
 	for (const struct vmt_plugin *const *p = builtin_plugins; *p; p++) {
-		add((*p)->options, *p);
+		if ((*p)->ns != VMT_TRANSFORMER) { /* theirs are parameters in pipeline.yaml */
+			add((*p)->options, *p);
+		}
 	}
 	print(strcmp(argv[1], "mdoc") == 0);
 	g_ptr_array_free(rows, TRUE);
