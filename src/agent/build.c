@@ -16,6 +16,7 @@
 #include "model/frame.h"
 #include "pipeline/outlet.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/sink.h"
 #include "spool/spool.h"
 
 #define FIRST_BUDGET_NS (30 * NS_PER_S) /* the first call after a start may be slow */
@@ -28,6 +29,8 @@ struct build {
 	struct problems *problems;
 	struct outlet_stage *outlets;
 	GPtrArray *pipelines; /* struct pipeline *, one per pair of the plan */
+	GPtrArray *sinks; /* struct sink *, of those that have transformers */
+	GHashTable *sink_of; /* const struct pipeline_sink * → struct sink *, of the above */
 	GPtrArray *tasks; /* struct agent_task *, the new ones */
 };
 
@@ -101,6 +104,46 @@ static struct pipeline *find_pipeline(GPtrArray *list, const char *name, unsigne
 	return NULL;
 }
 
+static void unref_sink(void *sink)
+{
+	sink_unref(sink);
+}
+
+/* The transformers of a sink: those at work, if the configuration in force says the same of it, so that they keep
+ * their state.  *ret_sink NULL: none. */
+static int want_sink(struct build *b, const struct pipeline_sink *conf, struct sink **ret_sink,
+		     struct vmt_error *error)
+{
+	const struct settings *s = &b->plan->settings;
+	struct sink_settings settings = { .profile = s->meter_profile, .source = s->sample_source };
+	GPtrArray *old = b->agent->sinks;
+	struct sink *sink = g_hash_table_lookup(b->sink_of, conf);
+
+	for (guint i = 0; !sink && old && i < old->len; i++) {
+		struct sink *known = g_ptr_array_index(old, i);
+
+		if (conf->transformer_count > 0 && sink_is(known, conf, &settings) &&
+		    !g_ptr_array_find(b->sinks, known, NULL)) {
+			sink = known;
+			g_ptr_array_add(b->sinks, sink_ref(sink));
+		}
+	}
+	if (!sink) {
+		if (sink_open(b->agent->registry, conf, &settings, b->problems, &sink) < 0) {
+			return vmt_error_set(error, -EINVAL, "%s",
+					     problems_first_error(b->problems));
+		}
+		if (sink) {
+			g_ptr_array_add(b->sinks, sink);
+		}
+	}
+	if (sink) {
+		g_hash_table_insert(b->sink_of, (void *)(uintptr_t)conf, sink);
+	}
+	*ret_sink = sink;
+	return 0;
+}
+
 static int make_pipelines(struct build *b, struct vmt_error *error)
 {
 	for (size_t i = 0; i < plan_pairs(b->plan); i++) {
@@ -108,9 +151,14 @@ static int make_pipelines(struct build *b, struct vmt_error *error)
 		struct pipeline *now, *before;
 		unsigned same = 0;
 		uint64_t bits;
+		struct sink *sink = NULL;
 		struct holding *h = hold_outlets(b, pair->sink, &bits, error);
 
 		if (!h) {
+			return -EINVAL;
+		}
+		if (want_sink(b, pair->sink, &sink, error) < 0) {
+			release_holding(h);
 			return -EINVAL;
 		}
 		while (find_pipeline(b->pipelines, pair->name, same)) {
@@ -121,6 +169,7 @@ static int make_pipelines(struct build *b, struct vmt_error *error)
 		if (before) {
 			pipeline_continue(now, before);
 		}
+		pipeline_set_sink(now, sink);
 		g_ptr_array_add(b->pipelines, now);
 	}
 	return 0;
@@ -449,6 +498,10 @@ static void build_commit(struct build *b)
 	outlet_stage_commit(b->outlets);
 	g_ptr_array_unref(a->pipelines);
 	a->pipelines = g_ptr_array_ref(b->pipelines);
+	if (a->sinks) {
+		g_ptr_array_unref(a->sinks);
+	}
+	a->sinks = g_ptr_array_ref(b->sinks);
 	basis_unref(a->basis);
 	a->basis = basis_ref(b->basis);
 	loop_timer_set(a->reaper, clock_monotonic());
@@ -463,6 +516,8 @@ int agent_build(struct agent *a, struct plan *plan, struct problems *problems,
 	b.outlets = outlet_stage_new(a, plan, problems);
 	b.pipelines = g_ptr_array_new_with_free_func(unref_pipeline);
 	b.tasks = g_ptr_array_new();
+	b.sinks = g_ptr_array_new_with_free_func(unref_sink);
+	b.sink_of = g_hash_table_new(NULL, NULL);
 	ret = find_basis(&b, error);
 	if (ret == 0) {
 		basis_check_patterns(b.basis, plan, problems);
@@ -479,5 +534,7 @@ int agent_build(struct agent *a, struct plan *plan, struct problems *problems,
 	basis_unref(b.basis);
 	g_ptr_array_unref(b.pipelines);
 	g_ptr_array_unref(b.tasks);
+	g_ptr_array_unref(b.sinks);
+	g_hash_table_destroy(b.sink_of);
 	return ret;
 }

@@ -125,7 +125,7 @@ static int open_all(struct agent *a, struct problems *problems, struct vmt_error
 	}
 	limits.bytes = (uint64_t)a->plan->settings.queue_bytes;
 	a->spool = spool_new_memory(&limits);
-	a->runner = pipeline_runner_new(a->spool);
+	a->runner = pipeline_runner_new(a->spool, a->pool);
 	return agent_build(a, a->plan, problems, error);
 }
 
@@ -236,6 +236,7 @@ void agent_free(struct agent *a)
 	agent_reap_tasks(a, true);
 	pipeline_runner_free(a->runner); /* hands what it has to the log */
 	g_ptr_array_unref(a->pipelines); /* they use outlets */
+	g_clear_pointer(&a->sinks, g_ptr_array_unref);
 	for (guint i = 0; i < a->outlets->len; i++) {
 		g_ptr_array_add(a->old_outlets, g_ptr_array_index(a->outlets, i));
 	}

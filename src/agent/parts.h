@@ -55,6 +55,7 @@ struct agent {
 	GPtrArray *outlets; /* struct agent_outlet * */
 	GPtrArray *tasks; /* struct agent_task * */
 	GPtrArray *pipelines; /* struct pipeline *, one reference each */
+	GPtrArray *sinks; /* struct sink *, those with transformers, one reference each */
 	GPtrArray *old_tasks, *old_outlets; /* taken out by a reload, still ending */
 	struct loop_timer *reaper; /* looks after them */
 	int64_t started_ns;

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "model/batch.h"
 #include "model/inspection.h"
+#include "model/resource.h"
 #include "model/snapshot.h"
 #include "plugin/object.h"
 
@@ -32,6 +33,7 @@ struct poll_cycle {
 	char *state_file, *state_new; /* NULL: nothing is kept */
 	char boot[64];
 	struct buf state_text;
+	GArray *gone; /* uint64_t; see poll_cycle_gone() */
 };
 
 /* ------------------------------------------------------------------ counters over a restart */
@@ -85,6 +87,7 @@ struct poll_cycle *poll_cycle_new(const struct poll_cycle_parts *parts)
 	struct poll_cycle *c = g_new0(struct poll_cycle, 1);
 
 	c->parts = *parts;
+	c->gone = g_array_new(FALSE, FALSE, sizeof(uint64_t));
 	c->inspection = inspection_new();
 	c->state = meter_state_new(parts->settings);
 	c->samples = samples_new();
@@ -99,6 +102,7 @@ void poll_cycle_free(struct poll_cycle *cycle)
 	if (!cycle) {
 		return;
 	}
+	g_array_unref(cycle->gone);
 	frame_builder_fini(&cycle->builder);
 	g_free(cycle->only);
 	g_free(cycle->state_file);
@@ -109,6 +113,26 @@ void poll_cycle_free(struct poll_cycle *cycle)
 	inspection_free(cycle->inspection);
 	snapshot_unref(cycle->snapshot);
 	g_free(cycle);
+}
+
+const uint64_t *poll_cycle_gone(const struct poll_cycle *cycle, size_t *ret_count)
+{
+	*ret_count = cycle->gone->len;
+	return (const uint64_t *)(void *)cycle->gone->data;
+}
+
+/* Notes the instances of the old list that the new one has not. */
+static void note_gone(struct poll_cycle *c, const struct snapshot *old, const struct snapshot *new)
+{
+	for (size_t i = 0; old && old != new && i < old->list.count; i++) {
+		const char *id = old->list.instances[i].id;
+		uint64_t gone;
+
+		if (snapshot_find(new, id) < 0) {
+			gone = resource_instance(id);
+			g_array_append_val(c->gone, gone);
+		}
+	}
 }
 
 /* Asks the hypervisor.  What it says nothing of is unreachable. */
@@ -284,6 +308,7 @@ static void take_snapshot(struct poll_cycle *c, const struct poll_cycle_work *wo
 		samples = add_finals(c, work, call);
 	}
 	result->samples += samples > 0 ? (uint64_t)samples : 0;
+	note_gone(c, c->snapshot, fresh);
 	snapshot_unref(c->snapshot);
 	c->snapshot = fresh;
 }
@@ -391,6 +416,7 @@ int poll_cycle_run(struct poll_cycle *cycle, const struct poll_cycle_work *work,
 
 	*ret_result = (struct poll_cycle_result){ .samples = 0 };
 	*ret_frame = NULL;
+	g_array_set_size(cycle->gone, 0);
 	if (punctuality->due_ns != INT64_MIN) {
 		ret_result->late_ns = MAX(wall - punctuality->due_ns, 0);
 	}

@@ -94,4 +94,8 @@ int poll_cycle_life(struct poll_cycle *cycle, const struct poll_cycle_work *work
 const struct vmt_snapshot *poll_cycle_snapshot(const struct poll_cycle *cycle);
 const struct vmt_inspection *poll_cycle_inspection(const struct poll_cycle *cycle);
 
+/* Instances (vmt_resource.instance) that were in the list of the cycle before the last one, and were not in the
+ * last one's any more; until the next cycle. */
+const uint64_t *poll_cycle_gone(const struct poll_cycle *cycle, size_t *ret_count);
+
 #endif

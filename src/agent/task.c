@@ -135,6 +135,17 @@ static void run_life(struct task *t, GPtrArray *ids, enum vmt_life what)
 	g_ptr_array_free(ids, TRUE);
 }
 
+/* After their last samples: what transformers keep of instances that are gone. */
+static void forget_gone(struct task *t)
+{
+	size_t count;
+	const uint64_t *gone = poll_cycle_gone(t->cycle, &count);
+
+	if (count > 0) {
+		pipeline_runner_forget(t->parts.runner, t->work.set, gone, count);
+	}
+}
+
 static void run_job(struct task *t, bool first)
 {
 	int64_t interval = t->parts.cycle.interval_ns, began = clock_monotonic();
@@ -153,6 +164,7 @@ static void run_job(struct task *t, bool first)
 		t->parts.look(t->parts.context, t->cycle, frame, &result);
 	}
 	kept = hand_over(t, frame);
+	forget_gone(t);
 	if (result.wall_ns > interval) {
 		log_warn("task %s run outlasted interval by %.2f sec", t->name,
 			 (double)(result.wall_ns - interval) / 1e9);

@@ -10,11 +10,13 @@
 #include <glib.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/thread.h"
 #include "base/wait.h"
-#include "model/frame.h"
+#include "model/batch.h"
 #include "pipeline/route.h"
+#include "pipeline/sink.h"
 #include "spool/spool.h"
 
 #define WAITING_MAX 256 /* frames between the polling tasks and the log */
@@ -23,7 +25,7 @@
 /* Of all pipelines of one name, one after the other. */
 struct counters {
 	atomic_uint refs;
-	atomic_uint_fast64_t out, filtered;
+	atomic_uint_fast64_t out, filtered, consumed, made;
 };
 
 struct pipeline {
@@ -33,7 +35,8 @@ struct pipeline {
 	uint64_t publishers;
 	void *owner; /* of `match` */
 	void (*release)(void *owner);
-	GHashTable *cache; /* interned name → 1: taken, 2: not */
+	struct sink *sink; /* its transformers; NULL: none */
+	GHashTable *cache; /* name → 1: taken, 2: not */
 	struct counters *counters;
 };
 
@@ -44,12 +47,15 @@ struct pipeline_set {
 };
 
 struct pipeline_item {
-	struct frame *frame;
+	struct frame *frame; /* NULL: instances to forget */
 	struct pipeline_set *set;
+	uint64_t *instances;
+	size_t count;
 };
 
 struct pipeline_runner {
 	struct spool *spool;
+	struct frame_builder builder; /* the thread's */
 	pthread_t thread;
 	struct wait wait;
 	/* below: under `wait` */
@@ -69,7 +75,7 @@ struct pipeline *pipeline_new(const char *name, const struct pattern *match, uin
 	p->publishers = publishers;
 	p->owner = owner;
 	p->release = release;
-	p->cache = g_hash_table_new(NULL, NULL);
+	p->cache = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	p->counters = g_new0(struct counters, 1);
 	atomic_init(&p->counters->refs, 1);
 	return p;
@@ -89,6 +95,11 @@ void pipeline_continue(struct pipeline *pipeline, const struct pipeline *before)
 	atomic_fetch_add(&pipeline->counters->refs, 1);
 }
 
+void pipeline_set_sink(struct pipeline *pipeline, struct sink *sink)
+{
+	pipeline->sink = sink ? sink_ref(sink) : NULL;
+}
+
 struct pipeline *pipeline_ref(struct pipeline *pipeline)
 {
 	atomic_fetch_add(&pipeline->refs, 1);
@@ -100,6 +111,7 @@ void pipeline_unref(struct pipeline *pipeline)
 	if (!pipeline || atomic_fetch_sub(&pipeline->refs, 1) != 1) {
 		return;
 	}
+	sink_unref(pipeline->sink);
 	g_hash_table_destroy(pipeline->cache);
 	counters_unref(pipeline->counters);
 	pipeline->release(pipeline->owner);
@@ -114,12 +126,17 @@ const char *pipeline_name(const struct pipeline *pipeline)
 
 void pipeline_ledger(struct pipeline *pipeline, struct pipeline_ledger *ret_ledger)
 {
-	uint64_t out = atomic_load(&pipeline->counters->out);
-	uint64_t filtered = atomic_load(&pipeline->counters->filtered);
+	/* In the order against that of counting, so that `in`, which is the sum, never falls below 0. */
+	uint64_t made = atomic_load(&pipeline->counters->made),
+		 consumed = atomic_load(&pipeline->counters->consumed);
+	uint64_t out = atomic_load(&pipeline->counters->out),
+		 filtered = atomic_load(&pipeline->counters->filtered);
 
-	/* `in` is counted as the sum, so that the equation holds at any moment it is looked at. */
-	*ret_ledger =
-		(struct pipeline_ledger){ .in = out + filtered, .out = out, .filtered = filtered };
+	*ret_ledger = (struct pipeline_ledger){ .in = out + filtered + consumed - made,
+						.out = out,
+						.filtered = filtered,
+						.consumed = consumed,
+						.made = made };
 }
 
 struct pipeline_set *pipeline_set_new(struct pipeline *const *pipelines, size_t count)
@@ -161,7 +178,7 @@ bool pipeline_set_takes(const struct pipeline_set *set, const char *meter)
 	return false;
 }
 
-/* Names of batches are interned, so the pointer is the key. */
+/* Names that hold a flavor's name live with their frame only, so the text is the key. */
 static bool takes(struct pipeline *p, const char *name)
 {
 	uintptr_t known = (uintptr_t)g_hash_table_lookup(p->cache, name);
@@ -171,27 +188,131 @@ static bool takes(struct pipeline *p, const char *name)
 			g_hash_table_remove_all(p->cache);
 		}
 		known = pattern_match(p->match, name) ? 1 : 2;
-		g_hash_table_insert(p->cache, (void *)(uintptr_t)name, (void *)known);
+		g_hash_table_insert(p->cache, g_strdup(name), (void *)known);
 	}
 	return known == 1;
 }
 
-void pipeline_route(struct pipeline_set *set, struct frame *frame)
+/* ---- a frame's way through the transformers */
+
+struct route {
+	struct pipeline_set *set;
+	struct frame_builder *builder; /* its frame is begun with the first batch */
+	const struct frame *frame;
+	struct pipeline *pipeline; /* whose sink is at work */
+};
+
+static void take_made(void *context, const struct vmt_batch *batch)
 {
+	struct route *r = context;
+
+	if (!r->builder->frame) {
+		frame_begin(r->builder, (enum vmt_profile)r->frame->public.profile, batch->time_ns,
+			    INT64_MIN);
+	}
+	batch_copy(r->builder, batch, r->pipeline->publishers);
+}
+
+/* `out` before `consumed` before `made`: see pipeline_ledger(). */
+static void count(struct pipeline *p, const struct sink_counts *c)
+{
+	atomic_fetch_add(&p->counters->out, c->out);
+	atomic_fetch_add(&p->counters->consumed, c->consumed);
+	atomic_fetch_add(&p->counters->made, c->made);
+}
+
+/* Through the transformers; once, however many sources of the set lead there. */
+static void transform(struct route *r, struct pipeline *p, const struct vmt_batch *batch,
+		      uint64_t mark)
+{
+	struct sink_counts counts = { 0 };
+
+	if (*sink_mark(p->sink) == mark) {
+		atomic_fetch_add(&p->counters->filtered, batch->count);
+		return;
+	}
+	*sink_mark(p->sink) = mark;
+	r->pipeline = p;
+	sink_take(p->sink, batch, take_made, r, &counts);
+	count(p, &counts);
+}
+
+/* Whether the pipeline is the first of the set with that sink. */
+static bool leads(const struct pipeline_set *set, size_t i)
+{
+	for (size_t k = 0; k < i; k++) {
+		if (set->pipeline[k]->sink == set->pipeline[i]->sink) {
+			return false;
+		}
+	}
+	return set->pipeline[i]->sink != NULL;
+}
+
+static void flush(struct route *r, bool end)
+{
+	for (size_t i = 0; i < r->set->count; i++) {
+		struct pipeline *p = r->set->pipeline[i];
+		struct sink_counts counts = { 0 };
+
+		if (!leads(r->set, i)) {
+			continue;
+		}
+		r->pipeline = p;
+		sink_flush(p->sink, take_made, r, &counts);
+		count(p, &counts);
+		if (end) {
+			sink_end(p->sink);
+		}
+	}
+}
+
+/* Whether both come of one pollster, which makes a meter, or one per flavor ("instance:m1.tiny"). */
+static bool same_pollster(const char *a, const char *b)
+{
+	size_t n = strcspn(a, ":");
+
+	return a[n] == ':' && strncmp(a, b, n + 1) == 0;
+}
+
+struct frame *pipeline_route(struct pipeline_set *set, struct frame *frame,
+			     struct frame_builder *builder)
+{
+	static atomic_uint_fast64_t marks; /* different for each batch */
+	struct route r = { .set = set, .builder = builder, .frame = frame };
 	struct vmt_batch *batch = frame->batch;
 	size_t count = frame->public.count;
 
 	for (size_t b = 0; b < count; b++) {
+		uint64_t mark = atomic_fetch_add(&marks, 1) + 1;
+
 		batch[b].publishers = 0;
 		for (size_t i = 0; i < set->count; i++) {
 			struct pipeline *p = set->pipeline[i];
 
-			if (takes(p, batch[b].name)) {
+			if (!takes(p, batch[b].name)) {
+				atomic_fetch_add(&p->counters->filtered, batch[b].count);
+			} else if (p->sink) {
+				transform(&r, p, &batch[b], mark);
+			} else {
 				batch[b].publishers |= p->publishers;
 				atomic_fetch_add(&p->counters->out, batch[b].count);
-			} else {
-				atomic_fetch_add(&p->counters->filtered, batch[b].count);
 			}
+		}
+		/* 2014.2 flushed after each pollster */
+		if (frame->public.profile == VMT_PROFILE_JUNO && b + 1 < count &&
+		    !same_pollster(batch[b].name, batch[b + 1].name)) {
+			flush(&r, false);
+		}
+	}
+	flush(&r, true);
+	return builder->frame ? frame_finish(builder) : NULL;
+}
+
+static void forget(struct pipeline_set *set, const uint64_t *instances, size_t count)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		if (leads(set, i)) {
+			sink_forget(set->pipeline[i]->sink, instances, count);
 		}
 	}
 }
@@ -222,18 +343,29 @@ static void *runner_main(void *arg)
 	struct pipeline_item item;
 
 	while (take(r, &item)) {
-		pipeline_route(item.set, item.frame);
+		struct frame *made = NULL;
+
+		if (item.frame) {
+			made = pipeline_route(item.set, item.frame, &r->builder);
+			spool_append(r->spool, item.frame);
+		} else {
+			forget(item.set, item.instances, item.count);
+			g_free(item.instances);
+		}
+		if (made) {
+			spool_append(r->spool, made);
+		}
 		pipeline_set_unref(item.set);
-		spool_append(r->spool, item.frame);
 	}
 	return NULL;
 }
 
-struct pipeline_runner *pipeline_runner_new(struct spool *spool)
+struct pipeline_runner *pipeline_runner_new(struct spool *spool, struct frame_pool *pool)
 {
 	struct pipeline_runner *r = g_new0(struct pipeline_runner, 1);
 
 	r->spool = spool;
+	frame_builder_init(&r->builder, pool);
 	wait_init(&r->wait);
 	if (thread_start(&r->thread, "pipeline", runner_main, r) < 0) {
 		wait_fini(&r->wait);
@@ -243,15 +375,14 @@ struct pipeline_runner *pipeline_runner_new(struct spool *spool)
 	return r;
 }
 
-int pipeline_runner_submit(struct pipeline_runner *runner, struct frame *frame,
-			   struct pipeline_set *set)
+static int submit(struct pipeline_runner *runner, const struct pipeline_item *item)
 {
 	int ret = -EAGAIN;
 
 	wait_lock(&runner->wait);
 	if (runner->length < WAITING_MAX) {
-		runner->item[(runner->head + runner->length++) % WAITING_MAX] =
-			(struct pipeline_item){ .frame = frame, .set = pipeline_set_ref(set) };
+		pipeline_set_ref(item->set);
+		runner->item[(runner->head + runner->length++) % WAITING_MAX] = *item;
 		ret = 0;
 	}
 	wait_unlock(&runner->wait);
@@ -259,6 +390,23 @@ int pipeline_runner_submit(struct pipeline_runner *runner, struct frame *frame,
 		wait_wake(&runner->wait);
 	}
 	return ret;
+}
+
+int pipeline_runner_submit(struct pipeline_runner *runner, struct frame *frame,
+			   struct pipeline_set *set)
+{
+	return submit(runner, &(struct pipeline_item){ .frame = frame, .set = set });
+}
+
+void pipeline_runner_forget(struct pipeline_runner *runner, struct pipeline_set *set,
+			    const uint64_t *instances, size_t count)
+{
+	struct pipeline_item item = { .set = set, .count = count };
+
+	item.instances = g_memdup2(instances, count * sizeof(*instances));
+	if (submit(runner, &item) < 0) {
+		g_free(item.instances);
+	}
 }
 
 bool pipeline_runner_idle(struct pipeline_runner *runner)
@@ -281,6 +429,7 @@ void pipeline_runner_free(struct pipeline_runner *runner)
 	wait_unlock(&runner->wait);
 	wait_wake(&runner->wait);
 	thread_join(runner->thread);
+	frame_builder_fini(&runner->builder);
 	wait_fini(&runner->wait);
 	g_free(runner);
 }

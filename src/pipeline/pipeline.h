@@ -16,6 +16,8 @@
 #include "conf/pattern.h"
 
 struct frame;
+struct frame_pool;
+struct sink;
 struct spool;
 struct pipeline;
 struct pipeline_set;
@@ -32,6 +34,8 @@ struct pipeline *pipeline_new(const char *name, const struct pattern *match, uin
 /* Counts on where `before`, of the configuration before a reload, is; frames under way still count there:
  * the two share their counters.  Call it before the pipeline is used. */
 void pipeline_continue(struct pipeline *pipeline, const struct pipeline *before);
+/* Transformers between the source and the publishers; before it is at work.  Takes its own reference. */
+void pipeline_set_sink(struct pipeline *pipeline, struct sink *sink);
 struct pipeline *pipeline_ref(struct pipeline *pipeline);
 void pipeline_unref(struct pipeline *pipeline);
 const char *pipeline_name(const struct pipeline *pipeline);
@@ -44,11 +48,16 @@ void pipeline_set_unref(struct pipeline_set *set);
 /* Whether some pipeline of the set takes samples of that name. */
 bool pipeline_set_takes(const struct pipeline_set *set, const char *meter);
 
-/* The pipeline thread: routes frames and appends them to the log, one after the other. */
-struct pipeline_runner *pipeline_runner_new(struct spool *spool);
+/* The pipeline thread: routes frames and appends them to the log, one after the other; what transformers make
+ * of a frame is a frame of its own, from `pool`, behind it. */
+struct pipeline_runner *pipeline_runner_new(struct spool *spool, struct frame_pool *pool);
 /* Takes over the reference to the frame.  -EAGAIN when too many are waiting: nothing was taken. */
 int pipeline_runner_submit(struct pipeline_runner *runner, struct frame *frame,
 			   struct pipeline_set *set);
+/* Instances that are gone (vmt_resource.instance, copied): the set's transformers drop what they keep of them.
+ * Where too many frames are waiting it is not done: they are dropped with time. */
+void pipeline_runner_forget(struct pipeline_runner *runner, struct pipeline_set *set,
+			    const uint64_t *instances, size_t count);
 /* Whether nothing is waiting or under way. */
 bool pipeline_runner_idle(struct pipeline_runner *runner);
 /* Finishes what is waiting, then ends the thread. */

@@ -66,10 +66,12 @@ static void test_route(void)
 	struct pipeline_set *set = pipeline_set_new(pipelines, 3);
 	struct pipeline_ledger l;
 	struct frame *f = make_frame();
+	struct frame_builder builder;
 
+	frame_builder_init(&builder, pool);
 	released = 0;
 	for (int i = 0; i < 2; i++) { /* the second time from the cache */
-		pipeline_route(set, f);
+		g_assert_null(pipeline_route(set, f, &builder));
 		g_assert_cmpuint(f->public.batch[0].publishers, ==, 7);
 		g_assert_cmpuint(f->public.batch[1].publishers, ==, 1);
 		g_assert_cmpuint(f->public.batch[2].publishers, ==, 8);
@@ -90,7 +92,7 @@ static void test_route(void)
 static void test_runner(void)
 {
 	struct spool *spool = spool_new_memory(&(struct spool_limits){ 1000, 1 << 30 });
-	struct pipeline_runner *runner = pipeline_runner_new(spool);
+	struct pipeline_runner *runner = pipeline_runner_new(spool, pool);
 	struct pipeline *one = make_pipeline("cpu", "cpu", 1);
 	struct pipeline_set *set = pipeline_set_new(&one, 1);
 	struct spool_ledger l;

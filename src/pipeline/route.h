@@ -4,9 +4,13 @@
 #define PIPELINE_ROUTE_H
 
 struct frame;
+struct frame_builder;
 struct pipeline_set;
 
-/* Sets the publishers of every batch from the pipelines that take its name, and counts. */
-void pipeline_route(struct pipeline_set *set, struct frame *frame);
+/* Sets the publishers of every batch from the pipelines that take its name, and counts.  Batches for
+ * pipelines with transformers go through those: what they make is the answer, a frame of `builder`, or
+ * NULL when they make nothing. */
+struct frame *pipeline_route(struct pipeline_set *set, struct frame *frame,
+			     struct frame_builder *builder);
 
 #endif

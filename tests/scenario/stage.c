@@ -12,12 +12,13 @@
 #define BEGIN_MONO (1000 * NS_PER_S)
 
 extern const struct vmt_plugin vmt_plugin_discovery_simulated, vmt_plugin_inspector_simulated,
-	vmt_plugin_publisher_file, vmt_plugin_publisher_test;
+	vmt_plugin_publisher_file, vmt_plugin_publisher_test, vmt_plugin_transformer_rate_of_change;
 
 static const struct vmt_plugin *plugins[8] = { &vmt_plugin_discovery_simulated,
 					       &vmt_plugin_inspector_simulated,
 					       &vmt_plugin_publisher_test,
-					       &vmt_plugin_publisher_file };
+					       &vmt_plugin_publisher_file,
+					       &vmt_plugin_transformer_rate_of_change };
 
 void stage_add_plugin(const struct vmt_plugin *plugin)
 {
