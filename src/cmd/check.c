@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "builtin.h"
 #include "cmd/cmd.h"
+#include "cmd/dry.h"
 #include "cmd/explain.h"
 #include "cmd/parse.h"
 #include "conf/ini.h"
@@ -20,12 +21,14 @@
 #include "conf/read.h"
 #include "conf/settings.h"
 #include "conf/url.h"
+#include "pipeline/sink.h"
 #include "plugin/object.h"
 #include "plugin/registry.h"
 
 struct check {
 	char **config_files, **config_dirs;
 	gboolean explain;
+	char **tests;
 	struct ini *ini;
 	struct settings settings;
 	struct registry *registry;
@@ -148,6 +151,9 @@ static void check_plugins(struct check *c)
 		const struct vmt_plugin *p = registry_at(c->registry, i);
 		void *conf = arena_alloc0(c->arena, p->conf_size ? p->conf_size : 1);
 
+		if (p->ns == VMT_TRANSFORMER) {
+			continue; /* its options are parameters in pipeline.yaml */
+		}
 		options_decode(p->options, c->ini, NULL, NULL, c->arena, conf, c->problems);
 	}
 }
@@ -174,6 +180,39 @@ static bool check_publisher(struct check *c, const struct polling_text *text)
 	       plugin_object_check(plugin, c->ini, text->text, &text->at, c->problems) == 0;
 }
 
+/* Opens the transformers, which look at no more than their parameters. */
+static void check_transformers(struct check *c, const struct pipeline_sink *conf)
+{
+	struct sink_settings settings = { .profile = c->settings.meter_profile,
+					  .source = c->settings.sample_source };
+	struct sink *sink;
+
+	if (sink_open(c->registry, conf, &settings, c->problems, &sink) == 0) {
+		sink_unref(sink);
+	}
+}
+
+/* Runs the dry tests of all files named. */
+static int run_tests(struct check *c)
+{
+	const struct dry dry = { .registry = c->registry,
+				 .settings = &c->settings,
+				 .pipeline = c->pipeline };
+	int status = CMD_OK;
+
+	for (char **t = c->tests; t && *t; t++) {
+		size_t before = problems_count(c->problems);
+
+		if (dry_run(&dry, *t, stdout, c->problems) != 0) {
+			status = CMD_FAILED;
+		}
+		for (size_t i = before; i < problems_count(c->problems); i++) {
+			printf("%s\n", problems_at(c->problems, i)->text);
+		}
+	}
+	return status;
+}
+
 static void check_sinks(struct check *c, const struct polling *pipeline)
 {
 	for (size_t i = 0; pipeline && i < pipeline->sink_count; i++) {
@@ -181,6 +220,7 @@ static void check_sinks(struct check *c, const struct polling *pipeline)
 		size_t good = 0;
 		bool later = false;
 
+		check_transformers(c, sink);
 		for (size_t k = 0; k < sink->publishers.count; k++) {
 			good += check_publisher(c, &sink->publishers.item[k]);
 			later |= registry_comes_later(sink->publishers.item[k].text);
@@ -238,6 +278,9 @@ static int run(struct check *c, char **files)
 		explain_patterns(c->polling, c->registry, c->problems);
 	}
 	status = tell(c);
+	if (run_tests(c) != CMD_OK) {
+		status = CMD_FAILED;
+	}
 	if (c->explain && c->polling && c->pipeline) {
 		explain_print(stdout, c->polling, c->pipeline, c->registry,
 			      c->settings.meter_profile);
@@ -259,6 +302,8 @@ int cmd_check(int argc, char **argv)
 		  "Then read *.conf of this folder", "FOLDER" },
 		{ "explain", 0, 0, G_OPTION_ARG_NONE, &c.explain,
 		  "Print which meters flow from which source to which publisher", NULL },
+		{ "test", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &c.tests,
+		  "Run the dry tests of this file through the pipeline; may be repeated", "FILE" },
 		{ NULL },
 	};
 	int status = cmd_parse(
@@ -291,5 +336,6 @@ int cmd_check(int argc, char **argv)
 	}
 	g_strfreev(c.config_files);
 	g_strfreev(c.config_dirs);
+	g_strfreev(c.tests);
 	return status;
 }

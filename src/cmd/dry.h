@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Dry tests of a pipeline (`virtmeter check --test FILE`): samples given in YAML go through a pipeline, and what
+ * comes out is compared with what the file expects.  Nothing is polled, opened or published.  Main thread;
+ * blocks on reading files.  Time is simulated from the first test on.
+ */
+#ifndef CMD_DRY_H
+#define CMD_DRY_H
+
+#include <stdio.h>
+
+#include "conf/polling.h"
+#include "conf/settings.h"
+#include "plugin/registry.h"
+
+struct dry {
+	struct registry *registry;
+	const struct settings *settings;
+	const struct polling *pipeline; /* that of the configuration; NULL: none */
+};
+
+/* Runs the file's tests and tells of each on `out`, "ok NAME" or "FAILED NAME" with what differs, and their
+ * numbers at last.  0: all passed; 1: some did not; -errno: the file cannot be used, the reasons are in
+ * `problems`. */
+int dry_run(const struct dry *dry, const char *path, FILE *out, struct problems *problems);
+
+#endif
