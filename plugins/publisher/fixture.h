@@ -170,6 +170,9 @@ static inline void fixture_set(const struct vmt_plugin *plugin, void *conf, cons
 		case VMT_OPT_LIST:
 			*(const char *const **)member = empty;
 			break;
+		case VMT_OPT_SCALAR:
+			*(struct vmt_scalar *)member = (struct vmt_scalar){ .text = value };
+			break;
 		}
 		return;
 	}

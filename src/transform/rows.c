@@ -93,6 +93,7 @@ void rows_add(struct rows_writer *w, const struct vmt_resource *resource, union 
 	w->kind[i] = kind;
 	w->time[i] = time_ns;
 	w->mono[i] = mono_ns;
+	w->monos = w->monos || mono_ns != INT64_MIN;
 	memcpy(w->id[i], id, sizeof(w->id[i]));
 }
 
@@ -103,7 +104,8 @@ const struct vmt_batch *rows_end(struct rows_writer *w)
 	b->resource = w->resource;
 	b->value = w->value;
 	b->times = w->time;
-	b->monos = w->mono;
+	b->monos = w->monos ? w->mono : NULL;
+	b->mono_ns = INT64_MIN;
 	b->ids = (const uint8_t(*)[16])w->id;
 	rows_kinds(b, w->kind);
 	return b;

@@ -25,6 +25,7 @@ struct rows_writer {
 	uint8_t *kind;
 	int64_t *time, *mono;
 	uint8_t (*id)[16];
+	bool monos; /* some row has one */
 };
 
 void rows_begin(struct rows_writer *w, struct vmt_transform *out, const char *name,

@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "conf/option_tree.h"
 #include "model/batch.h"
 #include "model/resource.h"
@@ -52,7 +53,7 @@ struct work {
 	void *self;
 	struct resource *resource[ROWS];
 	uint64_t in, passed, made, flushed;
-	uint8_t ids[16]; /* all made ids, folded */
+	uint64_t ids; /* of all that was handed on, one after the other */
 };
 
 static void make_resources(struct work *w, const char *source)
@@ -136,9 +137,7 @@ static void look(struct work *w, bool flushed)
 			g_assert_true(!made || strcmp(b->resource[row]->source, stage.source) == 0);
 			vmt_batch_id(b, row, id);
 			g_assert_cmpuint(id[6] >> 4, ==, made ? 5 : 1);
-			for (int k = 0; k < 16; k++) {
-				w->ids[k] = (uint8_t)(w->ids[k] * 31 + id[k]);
-			}
+			w->ids = hash64(id, sizeof(id), w->ids);
 		}
 		*(flushed ? &w->flushed : made ? &w->made : &w->passed) += b->count;
 	}
@@ -241,8 +240,8 @@ static void test_ids(gconstpointer data)
 		hand_in(&three, "disk", 100 + cycle, (struct shape){ .kinds = false });
 		end_cycle(&three);
 	}
-	g_assert_cmpmem(one.ids, 16, two.ids, 16);
-	g_assert_true(memcmp(one.ids, three.ids, 16) != 0);
+	g_assert_cmphex(one.ids, ==, two.ids);
+	g_assert_cmphex(one.ids, !=, three.ids);
 	close_work(&one);
 	close_work(&two);
 	close_work(&three);
