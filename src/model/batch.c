@@ -168,6 +168,34 @@ size_t batch_end(struct frame_builder *b)
 	return rows;
 }
 
+/* The resources of rows to come.  The meter before often speaks of the same ones in the same order: then nothing
+ * of them is looked at. */
+static void use_rows(struct frame_builder *b, const struct vmt_batch *from)
+{
+	struct frame *f = b->frame;
+	const size_t first = f->rows,
+		     before = f->public.count > 1 ? f->batch[f->public.count - 2].count : SIZE_MAX;
+
+	f->rows += from->count;
+	if (before == from->count && memcmp(from->resource, f->resource + first - before,
+					    before * sizeof(*from->resource)) == 0) {
+		memcpy(f->resource + first, from->resource, before * sizeof(*f->resource));
+		memcpy(f->index + first, f->index + first - before, before * sizeof(*f->index));
+		return;
+	}
+	for (size_t row = first; row < f->rows; row++) {
+		struct resource *r = resource_of(from->resource[row - first]);
+		uint64_t mark = atomic_load_explicit(&r->mark, memory_order_relaxed);
+
+		f->resource[row] = &r->public;
+		if ((mark ^ b->serial) >> MARK_INDEX_BITS) {
+			batch_use(b, r, row);
+		} else {
+			f->index[row] = (uint32_t)(mark & ((1u << MARK_INDEX_BITS) - 1));
+		}
+	}
+}
+
 void batch_copy(struct frame_builder *b, const struct vmt_batch *from, uint64_t publishers)
 {
 	struct frame *f = b->frame;
@@ -182,18 +210,7 @@ void batch_copy(struct frame_builder *b, const struct vmt_batch *from, uint64_t 
 	to->unit = batch_text(b, from->unit);
 	to->derived = batch_text(b, from->derived);
 	to->publishers = publishers;
-	for (uint32_t i = 0; i < from->count; i++) {
-		struct resource *r = resource_of(from->resource[i]);
-		size_t row = f->rows++;
-		uint64_t mark = atomic_load_explicit(&r->mark, memory_order_relaxed);
-
-		f->resource[row] = &r->public;
-		if ((mark ^ b->serial) >> MARK_INDEX_BITS) {
-			batch_use(b, r, row);
-		} else {
-			f->index[row] = (uint32_t)(mark & ((1u << MARK_INDEX_BITS) - 1));
-		}
-	}
+	use_rows(b, from);
 	memcpy(f->value + first, from->value, from->count * sizeof(*f->value));
 	if (from->kinds) {
 		memcpy(f->kind + first, from->kinds, from->count);

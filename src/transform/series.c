@@ -24,6 +24,7 @@ static void drop(struct series_group *g, uint32_t slot)
 	if (g->series->ops.dropped) {
 		g->series->ops.dropped(g->series->context, series_at(g, slot));
 	}
+	vmt_resource_unref(g->resource[slot]);
 	g_free(g->key[slot]);
 }
 
@@ -38,8 +39,7 @@ static void group_free(void *data)
 	g_free(g->unit);
 	g_free(g->out_name);
 	g_free(g->out_unit);
-	g_free(g->digest);
-	g_free(g->instance);
+	g_free(g->resource);
 	g_free(g->key);
 	g_free(g->record);
 	g_free(g->hint);
@@ -124,8 +124,7 @@ static void make_room(struct series_group *g)
 		return;
 	}
 	g->room = MAX(16, g->room + g->room / 2);
-	g->digest = g_renew(uint64_t, g->digest, g->room);
-	g->instance = g_renew(uint64_t, g->instance, g->room);
+	g->resource = g_renew(const struct vmt_resource *, g->resource, g->room);
 	g->key = g_renew(char *, g->key, g->room);
 	g->record = g_realloc_n(g->record, g->room, g->record_size);
 	if (g->slots < 2 * g->room) {
@@ -140,6 +139,7 @@ static uint32_t add(struct series_group *g, const char *key, size_t len)
 	make_room(g);
 	slot = g->count;
 	g->key[slot] = g_strndup(key, len);
+	g->resource[slot] = NULL;
 	memset(series_at(g, slot), 0, g->record_size);
 	((struct series_record *)series_at(g, slot))->time_ns = INT64_MIN;
 	*place_of(g, key, len) = slot + 1;
@@ -165,12 +165,14 @@ uint32_t series_find(struct series_group *g, uint32_t row, const struct vmt_reso
 	fresh = slot == 0;
 	slot = fresh ? add(g, key, len) : slot - 1;
 	g->hint[row] = slot;
-	if (fresh || g->digest[slot] != resource->digest) {
-		g->digest[slot] = resource->digest;
-		g->instance[slot] = resource->instance;
-		if (s->ops.changed) {
+	if (g->resource[slot] != resource) {
+		const struct vmt_resource *before = g->resource[slot];
+
+		g->resource[slot] = vmt_resource_ref(resource);
+		if (s->ops.changed && (fresh || before->digest != resource->digest)) {
 			s->ops.changed(s->context, series_at(g, slot), resource);
 		}
+		vmt_resource_unref(before);
 	}
 	return slot;
 }
@@ -184,8 +186,7 @@ static void take_out(struct series_group *g, uint32_t slot)
 
 	drop(g, slot);
 	if (slot != last) {
-		g->digest[slot] = g->digest[last];
-		g->instance[slot] = g->instance[last];
+		g->resource[slot] = g->resource[last];
 		g->key[slot] = g->key[last];
 		memcpy(series_at(g, slot), series_at(g, last), g->record_size);
 	}
@@ -213,7 +214,7 @@ void series_forget(struct series *series, const uint64_t *instances, size_t coun
 		uint32_t before = g->count;
 
 		for (uint32_t i = g->count; i-- > 0;) {
-			if (listed(instances, count, g->instance[i])) {
+			if (listed(instances, count, g->resource[i]->instance)) {
 				take_out(g, i);
 			}
 		}

@@ -2,8 +2,8 @@
 /*
  * What a transformer remembers of each series (a meter of a resource): a record in a dense array per meter.
  * The rows of a meter come in the same order cycle after cycle, so a row's record is where it was last time;
- * that is verified by the digest of the resource's version, and only where it differs the record is looked
- * for by key.  In the steady state nothing is allocated.  One thread at a time.
+ * that is verified by the resource's version, on which a reference is held, and only where it differs the
+ * record is looked for by key.  In the steady state nothing is allocated.  One thread at a time.
  */
 #ifndef TRANSFORM_SERIES_H
 #define TRANSFORM_SERIES_H
@@ -32,8 +32,7 @@ struct series_group {
 	char *name, *unit, *out_name, *out_unit;
 	/* private */
 	uint32_t count, room;
-	uint64_t *digest; /* of the resource's last version */
-	uint64_t *instance;
+	const struct vmt_resource **resource; /* its last version, a reference */
 	char **key;
 	char *record;
 	size_t record_size;
@@ -77,7 +76,7 @@ static inline uint32_t series_slot(struct series_group *g, uint32_t row,
 {
 	uint32_t slot = g->hint[row];
 
-	if (slot < g->count && g->digest[slot] == resource->digest) {
+	if (slot < g->count && g->resource[slot] == resource) {
 		return slot;
 	}
 	return series_find(g, row, resource);

@@ -3,7 +3,7 @@
 #include "transform/series.h"
 
 #include <glib.h>
-#include <stdio.h>
+#include <string.h>
 
 enum { MANY = 500 };
 
@@ -33,16 +33,28 @@ static const struct series_ops ops = { .record_size = sizeof(struct record),
 				       .changed = changed,
 				       .dropped = drop };
 
-static struct vmt_resource resources[MANY];
-static char ids[MANY][16];
+static const struct vmt_resource *resources[MANY];
+
+static const struct vmt_resource *make(unsigned i, const char *metadata)
+{
+	struct vmt_resource content = { .id = g_strdup_printf("r%u", i),
+					.source = "openstack",
+					.meta_head = metadata,
+					.meta_head_len = (uint32_t)strlen(metadata),
+					.meta_tail = "}",
+					.meta_tail_len = 1,
+					.instance = i + 1 };
+	const struct vmt_resource *r = vmt_resource_make(&content);
+
+	g_free((char *)(uintptr_t)content.id);
+	return r;
+}
 
 static void make_resources(void)
 {
 	for (unsigned i = 0; i < MANY; i++) {
-		snprintf(ids[i], sizeof(ids[i]), "r%u", i);
-		resources[i] = (struct vmt_resource){ .id = ids[i],
-						      .digest = 1000 + i,
-						      .instance = i + 1 };
+		vmt_resource_unref(resources[i]);
+		resources[i] = make(i, "{");
 	}
 }
 
@@ -52,7 +64,7 @@ static void look_all(struct series *s, unsigned step, unsigned count)
 	struct series_group *g = series_group(s, "cpu", count);
 
 	for (unsigned row = 0; row < count; row++) {
-		const struct vmt_resource *r = &resources[row * step % MANY];
+		const struct vmt_resource *r = resources[row * step % MANY];
 		uint32_t slot = series_slot(g, row, r);
 
 		g_assert_cmpuint(((struct record *)series_at(g, slot))->who, ==, r->instance);
@@ -62,6 +74,7 @@ static void look_all(struct series *s, unsigned step, unsigned count)
 static void test_find(void)
 {
 	struct series *s = series_new(&ops, NULL);
+	const struct vmt_resource *before;
 	struct series_group *g;
 	struct record *r;
 
@@ -71,16 +84,22 @@ static void test_find(void)
 	look_all(s, 1, MANY);
 	g_assert_cmpuint(series_count(s), ==, MANY);
 	g = series_group(s, "cpu", MANY);
-	r = series_at(g, series_slot(g, 3, &resources[3]));
+	r = series_at(g, series_slot(g, 3, resources[3]));
 	g_assert_cmpuint(r->changes, ==, 1);
 	g_assert_cmpint(r->base.time_ns, ==, INT64_MIN);
-	resources[3].digest = 7; /* another version of the same */
-	r = series_at(g, series_slot(g, 3, &resources[3]));
+	before = resources[3];
+	resources[3] = make(3, "{"); /* the same once more: nothing has changed */
+	r = series_at(g, series_slot(g, 3, resources[3]));
+	g_assert_cmpuint(r->changes, ==, 1);
+	vmt_resource_unref(resources[3]);
+	resources[3] = make(3, "{\"a\": 1"); /* another version of the same */
+	r = series_at(g, series_slot(g, 3, resources[3]));
 	g_assert_cmpuint(r->changes, ==, 2);
 	g_assert_cmpuint(series_count(s), ==, MANY);
+	vmt_resource_unref(before);
 	/* another meter has its own */
 	g = series_group(s, "disk", 1);
-	series_slot(g, 0, &resources[3]);
+	series_slot(g, 0, resources[3]);
 	g_assert_cmpuint(series_count(s), ==, MANY + 1);
 	dropped = 0;
 	series_free(s);
@@ -95,7 +114,7 @@ static void test_forget(void)
 	make_resources();
 	look_all(s, 1, MANY);
 	for (unsigned i = 0; i < MANY / 2; i++) {
-		gone[i] = resources[2 * i].instance;
+		gone[i] = resources[2 * i]->instance;
 	}
 	dropped = 0;
 	series_forget(s, gone, MANY / 2);
@@ -145,7 +164,7 @@ static void test_key(void)
 	series_set_key(s, write_key, NULL);
 	make_resources();
 	for (unsigned row = 1; row < 100; row++) {
-		series_slot(g, row, &resources[row]);
+		series_slot(g, row, resources[row]);
 	}
 	g_assert_cmpuint(series_count(s), ==, 9);
 	series_free(s);
@@ -153,10 +172,16 @@ static void test_key(void)
 
 int main(int argc, char **argv)
 {
+	int ret;
+
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/series/find", test_find);
 	g_test_add_func("/series/forget", test_forget);
 	g_test_add_func("/series/expire", test_expire);
 	g_test_add_func("/series/key", test_key);
-	return g_test_run();
+	ret = g_test_run();
+	for (unsigned i = 0; i < MANY; i++) {
+		vmt_resource_unref(resources[i]);
+	}
+	return ret;
 }

@@ -106,6 +106,9 @@ struct step {
 	double *rate;
 	const struct vmt_resource **as;
 	const struct expr_term **term;
+	/* the last distance: most rows have the same */
+	int64_t dt_ns;
+	double dt;
 };
 
 /* The row of which `rec` has the last sample; false: nothing comes of it. */
@@ -142,7 +145,11 @@ static inline bool step_row(struct step *s, uint32_t row, struct convert_record 
 	if (then == INT64_MIN) {
 		return false;
 	}
-	*ret = dt ? dv / seconds(dt) : 0.0;
+	if (dt != s->dt_ns) {
+		s->dt_ns = dt;
+		s->dt = seconds(dt);
+	}
+	*ret = dt ? dv / s->dt : 0.0;
 	return true;
 }
 
