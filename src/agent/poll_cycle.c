@@ -124,7 +124,7 @@ const uint64_t *poll_cycle_gone(const struct poll_cycle *cycle, size_t *ret_coun
 /* Notes the instances of the old list that the new one has not. */
 static void note_gone(struct poll_cycle *c, const struct snapshot *old, const struct snapshot *new)
 {
-	for (size_t i = 0; old && old != new && i < old->list.count; i++) {
+	for (size_t i = 0; old && old != new &&i < old->list.count; i++) {
 		const char *id = old->list.instances[i].id;
 		uint64_t gone;
 
