@@ -85,16 +85,23 @@ static int parse_address(struct transport_host *h, const char *p, size_t n, stru
 	return h->host ? 0 : wrong(error, "'%' without two hexadecimal digits in a host");
 }
 
+static int parse_user(struct transport_host *h, const char *p, size_t n)
+{
+	const char *colon = n ? memchr(p, ':', n) : NULL;
+	size_t user = colon ? (size_t)(colon - p) : n;
+
+	h->user = decoded(p, user);
+	h->password = colon ? decoded(colon + 1, n - user - 1) : g_strdup("");
+	return h->user && h->password ? 0 : -EINVAL;
+}
+
 static int parse_host(struct transport_host *h, const char *p, size_t n, struct vmt_error *error)
 {
-	const char *at = memrchr(p, '@', n), *colon;
+	const char *at = memrchr(p, '@', n);
 	size_t user = at ? (size_t)(at - p) : 0;
 	size_t skip = at ? user + 1 : 0;
 
-	colon = memchr(p, ':', user);
-	h->user = decoded(p, colon ? (size_t)(colon - p) : user);
-	h->password = colon ? decoded(colon + 1, (size_t)(at - colon - 1)) : g_strdup("");
-	if (!h->user || !h->password) {
+	if (parse_user(h, p, user) < 0) {
 		return wrong(error, "'%' without two hexadecimal digits in a user or password");
 	}
 	return parse_address(h, p + skip, n - skip, error);
