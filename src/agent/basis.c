@@ -54,6 +54,68 @@ static bool is_wanted(const struct plan *plan, const char *pollster)
 	return false;
 }
 
+/* ---- discoveries of the sources */
+
+/* "name://param" taken apart; the name is to be freed. */
+static char *split_url(const char *url, const char **ret_param)
+{
+	const char *mark = strstr(url, "://");
+
+	*ret_param = mark ? mark + 3 : "";
+	return mark ? g_strndup(url, (size_t)(mark - url)) : g_strdup(url);
+}
+
+/* Ceilometer's name for the instances of this host means the agent's own discovery, whichever it is. */
+static bool is_own(const struct plan *plan, const char *url)
+{
+	const char *param;
+	char *name = split_url(url, &param);
+	bool own = param[0] == '\0' &&
+		   (strcmp(name, "local_instances") == 0 || strcmp(name, plan->discovery) == 0);
+
+	g_free(name);
+	return own;
+}
+
+/* Distinct discoveries of the plan's sources that are not the agent's own; to be freed. */
+static GPtrArray *other_discoveries(const struct plan *plan, const struct polling_text **ret_first)
+{
+	GPtrArray *urls = g_ptr_array_new();
+
+	for (size_t i = 0; i < plan->polling->source_count; i++) {
+		const struct polling_list *list = &plan->polling->sources[i].discovery;
+
+		for (size_t k = 0; k < list->count; k++) {
+			const char *url = list->item[k].text;
+
+			if (!is_own(plan, url) &&
+			    !g_ptr_array_find_with_equal_func(urls, url, g_str_equal, NULL)) {
+				g_ptr_array_add(urls, (void *)(uintptr_t)url);
+				if (ret_first) {
+					ret_first[urls->len - 1] = &list->item[k];
+				}
+			}
+			if (urls->len == BASIS_LISTS - 1) {
+				return urls;
+			}
+		}
+	}
+	return urls;
+}
+
+int basis_find_list(const struct basis *basis, const char *url)
+{
+	if (is_own(basis->plan, url)) {
+		return 0;
+	}
+	for (size_t i = 1; i < basis->lists; i++) {
+		if (strcmp(basis->list[i].url, url) == 0) {
+			return (int)i;
+		}
+	}
+	return -ENOENT;
+}
+
 /* ---- the number */
 
 static uint64_t hash_text(const char *text, uint64_t seed)
@@ -99,12 +161,23 @@ int basis_fingerprint(struct registry *registry, const struct plan *plan, uint64
 						       : NULL;
 	uint64_t h = hash_settings(&plan->settings);
 	const char **names;
+	GPtrArray *urls;
 
 	if (!inspector) {
 		return -ENOENT;
 	}
 	add_plugin(discovery, plan, &h);
 	add_plugin(inspector, plan, &h);
+	urls = other_discoveries(plan, NULL);
+	for (guint i = 0; i < urls->len; i++) {
+		const char *param;
+		char *name = split_url(g_ptr_array_index(urls, i), &param);
+
+		h = hash_text(g_ptr_array_index(urls, i), h);
+		add_plugin(registry_find(registry, VMT_DISCOVERY, name, NULL), plan, &h);
+		g_free(name);
+	}
+	g_ptr_array_unref(urls);
 	names = registry_names(registry, VMT_POLLSTER);
 	for (size_t i = 0; names[i]; i++) {
 		if (is_wanted(plan, names[i])) {
@@ -143,6 +216,45 @@ static void open_pollsters(struct basis *b, struct registry *registry, struct pr
 	g_free(names);
 }
 
+static int open_list(struct basis *b, const struct vmt_plugin *plugin, const char *url,
+		     const char *param, struct problems *problems, struct vmt_error *error)
+{
+	struct basis_list *l = &b->list[b->lists];
+	int ret = plugin_object_open(plugin, b->plan->ini, NULL, NULL, false, &l->discovery,
+				     problems, error);
+
+	if (ret == 0) {
+		l->url = g_strdup(url);
+		l->instances = instances_new(plugin->name, param, plugin->ops.discovery,
+					     l->discovery->self);
+		b->lists++;
+	}
+	return ret;
+}
+
+/* What sources name beside the agent's own; one that is not there is left out, as in Ceilometer. */
+static void open_others(struct basis *b, struct registry *registry, struct problems *problems)
+{
+	const struct polling_text *at[BASIS_LISTS];
+	GPtrArray *urls = other_discoveries(b->plan, at);
+
+	for (guint i = 0; i < urls->len; i++) {
+		const char *url = g_ptr_array_index(urls, i), *param;
+		char *name = split_url(url, &param);
+		struct vmt_error error = { .text = "" };
+		const struct vmt_plugin *plugin =
+			registry_find(registry, VMT_DISCOVERY, name, &error);
+
+		if (!plugin || open_list(b, plugin, url, param, problems, &error) < 0) {
+			problems_add_failed(problems, &at[i]->at,
+					    "Unknown discovery extension: %s: %s; it is left out",
+					    name, error.text);
+		}
+		g_free(name);
+	}
+	g_ptr_array_unref(urls);
+}
+
 int basis_new(struct registry *registry, struct plan *plan, struct problems *problems,
 	      struct basis **ret_basis, struct vmt_error *error)
 {
@@ -161,11 +273,10 @@ int basis_new(struct registry *registry, struct plan *plan, struct problems *pro
 	b->pollsters = g_ptr_array_new();
 	plan_meter_settings(plan, &b->settings);
 	discovery = find_discovery(registry, plan, error);
-	ret = plugin_object_open(discovery, plan->ini, NULL, NULL, false, &b->discovery, problems,
-				 error);
+	b->list = g_new0(struct basis_list, BASIS_LISTS);
+	ret = open_list(b, discovery, plan->discovery, "", problems, error);
 	if (ret == 0) {
-		b->instances = instances_new(discovery->name, discovery->ops.discovery,
-					     b->discovery->self);
+		open_others(b, registry, problems);
 		open_pollsters(b, registry, problems);
 	}
 	g_ptr_array_add(b->pollsters, NULL);
@@ -239,8 +350,12 @@ void basis_unref(struct basis *basis)
 	if (!basis || --basis->refs > 0) {
 		return;
 	}
-	instances_free(basis->instances);
-	plugin_object_close(basis->discovery);
+	for (size_t i = 0; i < basis->lists; i++) {
+		instances_free(basis->list[i].instances);
+		plugin_object_close(basis->list[i].discovery);
+		g_free(basis->list[i].url);
+	}
+	g_free(basis->list);
 	for (guint i = 0; i + 1 < basis->pollsters->len; i++) {
 		plugin_object_close(g_ptr_array_index(basis->pollsters, i));
 	}

@@ -16,11 +16,20 @@ struct instances;
 struct plugin_object;
 struct registry;
 
+/* Who is here, by one discovery. */
+struct basis_list {
+	char *url; /* "name" or "name://param" */
+	struct plugin_object *discovery;
+	struct instances *instances;
+};
+
+enum { BASIS_LISTS = 64 };
+
 struct basis {
 	struct plan *plan; /* whose strings `settings` has */
 	struct meter_settings settings;
-	struct plugin_object *discovery;
-	struct instances *instances;
+	size_t lists; /* at least 1 */
+	struct basis_list *list; /* the first is of the agent's own discovery */
 	GPtrArray *pollsters; /* struct plugin_object *, NULL-terminated */
 	uint64_t fingerprint;
 	unsigned refs;
@@ -33,6 +42,8 @@ int basis_fingerprint(struct registry *registry, const struct plan *plan, uint64
 /* -errno with the reason; a pollster that cannot be opened is left out with a problem. */
 int basis_new(struct registry *registry, struct plan *plan, struct problems *problems,
 	      struct basis **ret_basis, struct vmt_error *error);
+/* The list that a source's discovery means, or -ENOENT: there is no such discovery, it is left out. */
+int basis_find_list(const struct basis *basis, const char *url);
 /* Warns of patterns in the sources of `plan` that no meter matches: most likely mistyped. */
 void basis_check_patterns(const struct basis *basis, const struct plan *plan,
 			  struct problems *problems);

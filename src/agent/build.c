@@ -11,6 +11,7 @@
 #include "agent/instances.h"
 #include "agent/outlets.h"
 #include "agent/parts.h"
+#include "agent/work.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "model/frame.h"
@@ -175,31 +176,7 @@ static int make_pipelines(struct build *b, struct vmt_error *error)
 	return 0;
 }
 
-/* The pipelines that samples of an interval go through: in Juno's shapes those of the sources of that
- * interval, today all. */
-static struct pipeline_set *make_set(struct build *b, int64_t interval_ns)
-{
-	GPtrArray *some = g_ptr_array_new();
-	struct pipeline_set *set;
-
-	for (size_t i = 0; i < plan_pairs(b->plan); i++) {
-		int64_t of_source = plan_pair(b->plan, i)->source->interval_ns;
-
-		if (of_source == 0 || interval_ns < 0 || of_source == interval_ns) {
-			g_ptr_array_add(some, pipeline_ref(g_ptr_array_index(b->pipelines, i)));
-		}
-	}
-	set = pipeline_set_new((struct pipeline *const *)some->pdata, some->len);
-	g_ptr_array_free(some, TRUE);
-	return set;
-}
-
 /* ---- tasks */
-
-struct wanted {
-	const struct polling *polling;
-	int64_t interval_ns;
-};
 
 /* A task is known by its interval; that of fast_interval by the same below zero. */
 static int64_t task_key(const struct agent_task *at)
@@ -213,77 +190,6 @@ static int64_t wanted_key(const struct plan *plan, size_t i)
 	return i < plan->polling->source_count    ? plan->polling->sources[i].interval_ns
 	       : i == plan->polling->source_count ? -plan->settings.fast_interval_ns
 						  : 0;
-}
-
-/* Whether the kernel alone gives the meter.  Deltas are left to the sources' own tasks: two tasks would count the
- * same growth twice. */
-static bool is_fast(const struct meter_row *row)
-{
-	const unsigned kernel = VMT_GROUP_CPU | VMT_GROUP_VCPU | VMT_GROUP_NIC | VMT_GROUP_PROCESS;
-
-	if (row->type == VMT_DELTA) {
-		return false;
-	}
-	return (row->groups & kernel && !(row->groups & ~kernel)) ||
-	       (row->groups == VMT_GROUP_MEMORY && row->field == VMT_F_MEM_RSS);
-}
-
-static bool wants(const struct wanted *w, const char *name)
-{
-	for (size_t i = 0; i < w->polling->source_count; i++) {
-		const struct polling_source *source = &w->polling->sources[i];
-
-		if ((w->interval_ns < 0 || source->interval_ns == w->interval_ns) &&
-		    pattern_match(source->match, name)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool wants_row(void *context, const struct meter_row *row, uint64_t *ret_publishers)
-{
-	const struct wanted *w = context;
-
-	*ret_publishers = 0; /* the pipelines decide */
-	return (w->interval_ns > 0 || is_fast(row)) && wants(w, row->name);
-}
-
-/* Which meters of the pollster plugins are wanted; adds the groups that they need. */
-static void want_pollsters(const struct basis *basis, const struct wanted *w,
-			   struct task_work *work)
-{
-	work->pollsters = basis->pollsters->len - 1;
-	if (work->pollsters == 0) {
-		return;
-	}
-	work->cycle.pollster = g_new0(uint64_t *, work->pollsters);
-	for (size_t i = 0; i < work->pollsters; i++) {
-		const struct plugin_object *object = g_ptr_array_index(basis->pollsters, i);
-		const struct vmt_pollster_ops *ops = object->plugin->ops.pollster;
-
-		for (size_t m = 0; m < ops->count; m++) {
-			if (wants(w, ops->meters[m].name)) {
-				if (!work->cycle.pollster[i]) {
-					work->cycle.pollster[i] = g_new0(uint64_t, ops->count);
-				}
-				work->cycle.pollster[i][m] = 1;
-				work->cycle.selection->groups |= ops->meters[m].groups;
-			}
-		}
-	}
-}
-
-static struct task_work make_work(struct build *b, int64_t interval_ns)
-{
-	struct wanted w = { .polling = b->plan->polling, .interval_ns = interval_ns };
-	struct task_work work = { .cycle.selection = meter_selection_new(wants_row, &w) };
-
-	if (interval_ns > 0) {
-		want_pollsters(b->basis, &w, &work);
-	}
-	work.set = make_set(b, interval_ns);
-	return work;
 }
 
 /* The task of an interval; on `basis`, or (NULL) on any. */
@@ -339,7 +245,6 @@ static int open_task(struct build *b, int64_t key, struct agent_task **ret_task,
 		   (double)interval_ns / 1e9);
 	parts.name = name;
 	parts.cycle = (struct poll_cycle_parts){
-		.instances = b->basis->instances,
 		.inspector = at->inspector,
 		.pollsters = (struct plugin_object *const *)b->basis->pollsters->pdata,
 		.pool = a->pool,
@@ -350,7 +255,7 @@ static int open_task(struct build *b, int64_t key, struct agent_task **ret_task,
 	state_file = state_file_of(b, name);
 	parts.cycle.state_file = state_file;
 	agent_task_parts(at, &parts);
-	ret = task_new(&parts, make_work(b, key), &at->task);
+	ret = task_new(&parts, work_new(b->plan, b->basis, b->pipelines, key), &at->task);
 	if (ret < 0) {
 		g_free(state_file);
 		plugin_object_close(at->inspector);
@@ -401,7 +306,7 @@ static void take_tasks(struct build *b)
 		struct agent_task *at = find_task(a->tasks, key, b->basis);
 
 		if (at && !at->wanted) {
-			task_replace(at->task, make_work(b, key));
+			task_replace(at->task, work_new(b->plan, b->basis, b->pipelines, key));
 			at->schedule.align = b->plan->settings.align;
 			at->schedule.jitter_ns = b->plan->settings.jitter_ns;
 			at->wanted = true;
@@ -521,6 +426,11 @@ int agent_build(struct agent *a, struct plan *plan, struct problems *problems,
 	ret = find_basis(&b, error);
 	if (ret == 0) {
 		basis_check_patterns(b.basis, plan, problems);
+		ret = work_check(plan, problems) < 0
+			      ? vmt_error_set(error, -EINVAL, "%s", problems_first_error(problems))
+			      : 0;
+	}
+	if (ret == 0) {
 		ret = make_pipelines(&b, error);
 	}
 	if (ret == 0) {

@@ -15,7 +15,7 @@
 #include "model/snapshot.h"
 
 struct instances {
-	char *name;
+	char *name, *param;
 	const struct vmt_discovery_ops *ops;
 	void *self;
 	struct wait wait;
@@ -27,11 +27,13 @@ struct instances {
 	struct vmt_error error; /* of the last question; "" after a good one */
 };
 
-struct instances *instances_new(const char *name, const struct vmt_discovery_ops *ops, void *self)
+struct instances *instances_new(const char *name, const char *param,
+				const struct vmt_discovery_ops *ops, void *self)
 {
 	struct instances *in = g_new0(struct instances, 1);
 
 	in->name = g_strdup(name);
+	in->param = g_strdup(param);
 	in->ops = ops;
 	in->self = self;
 	wait_init(&in->wait);
@@ -47,6 +49,7 @@ void instances_free(struct instances *instances)
 	snapshot_unref(instances->current);
 	wait_fini(&instances->wait);
 	g_free(instances->name);
+	g_free(instances->param);
 	g_free(instances);
 }
 
@@ -62,7 +65,7 @@ static void ask(struct instances *in, const struct vmt_call *call)
 	if (!in->builder) {
 		in->builder = snapshot_builder_new(0);
 	}
-	ret = in->ops->discover(in->self, "", in->builder, call, &error);
+	ret = in->ops->discover(in->self, in->param, in->builder, call, &error);
 	if (ret == 1) {
 		fresh = snapshot_builder_finish(in->builder, in->current, clock_real());
 		in->builder = NULL;

@@ -12,8 +12,10 @@
 struct instances;
 struct snapshot;
 
-/* `name` (copied) for messages; `ops`, `self` stay the caller's. */
-struct instances *instances_new(const char *name, const struct vmt_discovery_ops *ops, void *self);
+/* `name` (copied) for messages, `param` (copied) is what follows "name://" in a source's discovery; `ops`,
+ * `self` stay the caller's. */
+struct instances *instances_new(const char *name, const char *param,
+				const struct vmt_discovery_ops *ops, void *self);
 void instances_free(struct instances *instances);
 
 /* The list to use now; the caller gives the reference back with snapshot_unref.

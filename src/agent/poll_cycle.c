@@ -23,10 +23,16 @@
 
 struct poll_cycle {
 	struct poll_cycle_parts parts;
+	struct gather *gather;
 	struct snapshot *snapshot;
 	struct vmt_inspection *inspection;
 	struct meter_state *state;
-	struct vmt_samples *samples;
+	struct vmt_samples **samples; /* per pollster */
+	size_t pollsters;
+	GArray *scopes; /* uint64_t, per instance of the snapshot; empty: all are in all */
+	GArray *sets; /* uint64_t, the distinct ones of them */
+	GByteArray *part; /* per instance; scratch */
+	int64_t time_ns, mono_ns; /* begin of the cycle */
 	struct frame_builder builder;
 	uint8_t *only; /* per instance of the snapshot; scratch */
 	size_t only_cap;
@@ -90,7 +96,17 @@ struct poll_cycle *poll_cycle_new(const struct poll_cycle_parts *parts)
 	c->gone = g_array_new(FALSE, FALSE, sizeof(uint64_t));
 	c->inspection = inspection_new();
 	c->state = meter_state_new(parts->settings);
-	c->samples = samples_new();
+	while (parts->pollsters && parts->pollsters[c->pollsters]) {
+		c->pollsters++;
+	}
+	c->samples = g_new0(struct vmt_samples *, c->pollsters + 1);
+	for (size_t i = 0; i < c->pollsters; i++) {
+		c->samples[i] = samples_new();
+	}
+	c->gather = gather_new();
+	c->part = g_byte_array_new();
+	c->scopes = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+	c->sets = g_array_new(FALSE, FALSE, sizeof(uint64_t));
 	frame_builder_init(&c->builder, parts->pool);
 	buf_init(&c->state_text);
 	load_state(c);
@@ -108,10 +124,17 @@ void poll_cycle_free(struct poll_cycle *cycle)
 	g_free(cycle->state_file);
 	g_free(cycle->state_new);
 	buf_fini(&cycle->state_text);
-	samples_free(cycle->samples);
+	for (size_t i = 0; i < cycle->pollsters; i++) {
+		samples_free(cycle->samples[i]);
+	}
+	g_free(cycle->samples);
+	g_byte_array_unref(cycle->part);
+	g_array_unref(cycle->scopes);
+	g_array_unref(cycle->sets);
 	meter_state_free(cycle->state);
 	inspection_free(cycle->inspection);
 	snapshot_unref(cycle->snapshot);
+	gather_free(cycle->gather);
 	g_free(cycle);
 }
 
@@ -201,30 +224,126 @@ static void list_suspects(const struct poll_cycle *c, struct poll_cycle_result *
 	}
 }
 
-/* Meters that plugins add. */
-static void run_pollsters(struct poll_cycle *c, const struct poll_cycle_work *work,
-			  const struct vmt_call *call, struct poll_cycle_result *result)
+/* Asks the plugins that add meters, once, for whichever part. */
+static void run_pollsters(struct poll_cycle *c, const struct poll_part *whole,
+			  const struct vmt_call *call)
 {
-	for (size_t i = 0; work->pollster && c->parts.pollsters[i]; i++) {
+	for (size_t i = 0; whole->pollster && i < c->pollsters; i++) {
 		const struct plugin_object *object = c->parts.pollsters[i];
 		const struct vmt_pollster_ops *ops = object->plugin->ops.pollster;
 		struct vmt_error error = { .text = "" };
 		int ret;
 
-		if (!work->pollster[i]) {
+		if (!whole->pollster[i]) {
 			continue;
 		}
-		samples_begin(c->samples, c->state, ops->meters, ops->count, &c->snapshot->list,
+		samples_begin(c->samples[i], c->state, ops->meters, ops->count, &c->snapshot->list,
 			      c->inspection);
-		ret = ops->poll(object->self, &c->snapshot->list, c->inspection, c->samples, call,
-				&error);
+		ret = ops->poll(object->self, &c->snapshot->list, c->inspection, c->samples[i],
+				call, &error);
 		if (ret < 0) {
 			log_warn("Continue after error from %s: %s", object->plugin->name,
 				 error.text[0] ? error.text : g_strerror(-ret));
 		}
-		result->samples +=
-			(uint64_t)samples_finish(c->samples, work->pollster[i], &c->builder);
 	}
+}
+
+/* How samples are made: a whole cycle, or first and last ones of some instances. */
+struct making {
+	struct poll_work *work;
+	const uint8_t *only; /* per instance; NULL: a whole cycle, with host and pollsters */
+	poll_emit_fn emit;
+	void *context;
+	struct poll_cycle_result *result;
+};
+
+/* The samples of one part: of the instances in `only` (NULL: all), and the host's. */
+static void run_part(struct poll_cycle *c, const struct poll_part *part, const uint8_t *only,
+		     bool host, const struct making *m)
+{
+	struct frame *frame;
+
+	frame_begin(&c->builder, c->parts.settings->metadata.profile, c->time_ns, c->mono_ns);
+	m->result->samples +=
+		(uint64_t)meters_part(c->state, part->selection, only, host, &c->builder);
+	for (size_t i = 0; !m->only && part->pollster && i < c->pollsters; i++) {
+		if (part->pollster[i]) {
+			m->result->samples += (uint64_t)samples_finish(
+				c->samples[i], part->pollster[i], only, &c->builder);
+		}
+	}
+	frame = frame_finish(&c->builder);
+	if (frame) {
+		m->emit(m->context, part, frame);
+	}
+}
+
+/* The scopes that see all of the agent's own list, and so the host; all, when none does. */
+static uint64_t host_scopes(const struct poll_work *work)
+{
+	uint64_t set = 0;
+
+	for (size_t i = 0; i < work->gather.scopes; i++) {
+		set |= (uint64_t)(work->gather.scope[i].lists == 1 &&
+				  !work->gather.scope[i].resources)
+		       << i;
+	}
+	return set ? set : work->all;
+}
+
+/* The distinct sets of scopes. */
+static void find_sets(struct poll_cycle *c)
+{
+	g_array_set_size(c->sets, 0);
+	for (guint i = 0; i < c->scopes->len; i++) {
+		uint64_t set = g_array_index(c->scopes, uint64_t, i);
+		guint k = 0;
+
+		while (k < c->sets->len && g_array_index(c->sets, uint64_t, k) != set) {
+			k++;
+		}
+		if (k == c->sets->len) {
+			g_array_append_val(c->sets, set);
+		}
+	}
+}
+
+/* Each set of scopes that some instance has is a part; the host is one of its own. */
+static void run_parts(struct poll_cycle *c, const struct making *m)
+{
+	size_t count = c->snapshot->list.count;
+
+	if (c->scopes->len == 0) {
+		run_part(c, m->work->whole, m->only, m->only == NULL, m);
+		return;
+	}
+	find_sets(c);
+	g_byte_array_set_size(c->part, (guint)count);
+	for (guint k = 0; k < c->sets->len; k++) {
+		uint64_t set = g_array_index(c->sets, uint64_t, k);
+
+		for (size_t i = 0; i < count; i++) {
+			c->part->data[i] = g_array_index(c->scopes, uint64_t, i) == set &&
+					   (!m->only || m->only[i]);
+		}
+		run_part(c, m->work->part(m->work, set), c->part->data, false, m);
+	}
+	if (!m->only) {
+		memset(c->part->data, 0, count);
+		run_part(c, m->work->part(m->work, host_scopes(m->work)), c->part->data, true, m);
+	}
+}
+
+/* Meters of what was just inspected. */
+static int make_samples(struct poll_cycle *c, const struct making *m)
+{
+	int ret = meters_begin(c->state, &c->snapshot->list, c->inspection, c->time_ns, c->mono_ns);
+
+	if (ret == 0) {
+		run_parts(c, m);
+		meters_end(c->state, m->work->whole->selection->remembers);
+	}
+	return ret;
 }
 
 /* ------------------------------------------------------------------ starts and ends */
@@ -242,34 +361,32 @@ static uint8_t *clear_only(struct poll_cycle *c, size_t count)
 	return c->only;
 }
 
-/* Last samples of the instances of the present snapshot that are marked; how many. */
-static int64_t add_finals(struct poll_cycle *c, const struct poll_cycle_work *work,
-			  const struct vmt_call *call)
+/* Last samples of the instances of the present snapshot that are marked. */
+static void add_finals(struct poll_cycle *c, const struct making *how, const struct vmt_call *call)
 {
 	const struct vmt_inspector_ops *ops = c->parts.inspector->plugin->ops.inspector;
-	struct vmt_inspect_request request = { .groups = work->selection->groups,
+	struct vmt_inspect_request request = { .groups = how->work->whole->selection->groups,
 					       .only = c->only,
 					       .final = true,
 					       .interval_ns = c->parts.interval_ns };
+	struct making m = *how;
 	struct vmt_error error;
 	bool any = false;
 
 	inspection_reset(c->inspection, c->snapshot->list.count);
 	if (!ops->watch || ops->inspect(c->parts.inspector->self, &c->snapshot->list, &request,
 					c->inspection, call, &error) < 0) {
-		return 0;
+		return;
 	}
 	for (size_t i = 0; i < c->inspection->count; i++) {
 		c->only[i] = c->only[i] && c->inspection->reading[i].outcome != VMT_UNREAD;
 		any |= c->only[i];
 	}
-	if (!any) {
-		return 0;
+	if (any) {
+		m.only = c->only;
+		meter_state_final(c->state);
+		make_samples(c, &m);
 	}
-	meter_state_only(c->state, c->only);
-	meter_state_final(c->state);
-	return meters_run(c->state, work->selection, &c->snapshot->list, c->inspection,
-			  &c->builder);
 }
 
 /* Marks those of the present snapshot that ran, and by the new one do not, or not any more.  Whether there
@@ -297,20 +414,22 @@ static bool find_ended(struct poll_cycle *c, const struct snapshot *fresh)
 }
 
 /* Takes the new list, after the last samples of those who are not in it any more. */
-static void take_snapshot(struct poll_cycle *c, const struct poll_cycle_work *work,
-			  struct snapshot *fresh, const struct vmt_call *call,
-			  struct poll_cycle_result *result)
+static void take_snapshot(struct poll_cycle *c, const struct making *how, struct snapshot *fresh,
+			  const struct vmt_call *call)
 {
-	int64_t samples = 0;
+	const uint64_t *scopes = gather_scopes(c->gather);
 
 	if (c->snapshot && c->snapshot->list.generation != fresh->list.generation &&
 	    find_ended(c, fresh)) {
-		samples = add_finals(c, work, call);
+		add_finals(c, how, call);
 	}
-	result->samples += samples > 0 ? (uint64_t)samples : 0;
 	note_gone(c, c->snapshot, fresh);
 	snapshot_unref(c->snapshot);
 	c->snapshot = fresh;
+	g_array_set_size(c->scopes, 0);
+	if (scopes) {
+		g_array_append_vals(c->scopes, scopes, (guint)fresh->list.count);
+	}
 }
 
 static bool is_listed(const GPtrArray *ids, const char *id)
@@ -338,89 +457,93 @@ static bool mark(struct poll_cycle *c, const GPtrArray *ids)
 }
 
 /* First samples. */
-static void add_firsts(struct poll_cycle *c, const struct poll_cycle_work *work,
-		       const GPtrArray *ids, const struct vmt_call *call,
-		       struct poll_cycle_result *result)
+static void add_firsts(struct poll_cycle *c, const struct making *how, const GPtrArray *ids,
+		       const struct vmt_call *call)
 {
-	struct snapshot *fresh = instances_get(c->parts.instances, call, &result->error);
+	struct snapshot *fresh =
+		gather_run(c->gather, &how->work->gather, call, &how->result->error);
+	struct making m = *how;
 
 	if (!fresh) {
 		return;
 	}
-	take_snapshot(c, work, fresh, call, result);
+	take_snapshot(c, how, fresh, call);
 	if (mark(c, ids)) {
-		inspect(c, work->selection, c->only, call, result);
-		meter_state_only(c->state, c->only);
-		meters_run(c->state, work->selection, &c->snapshot->list, c->inspection,
-			   &c->builder);
+		m.only = c->only;
+		inspect(c, how->work->whole->selection, c->only, call, how->result);
+		make_samples(c, &m);
 	}
 }
 
-int poll_cycle_life(struct poll_cycle *c, const struct poll_cycle_work *work, const GPtrArray *ids,
-		    enum vmt_life what, const struct vmt_call *call, struct frame **ret_frame)
+int poll_cycle_life(struct poll_cycle *c, struct poll_work *work, const GPtrArray *ids,
+		    enum vmt_life what, const struct vmt_call *call, poll_emit_fn emit,
+		    void *context)
 {
 	struct poll_cycle_result result = { .samples = 0 };
+	const struct making m = {
+		.work = work, .emit = emit, .context = context, .result = &result
+	};
 
-	frame_begin(&c->builder, c->parts.settings->metadata.profile, clock_real(),
-		    clock_monotonic());
+	c->time_ns = clock_real();
+	c->mono_ns = clock_monotonic();
 	if (what == VMT_STARTED) {
-		add_firsts(c, work, ids, call, &result);
+		add_firsts(c, &m, ids, call);
 	} else if (c->snapshot && mark(c, ids)) {
-		add_finals(c, work, call);
+		add_finals(c, &m, call);
 	}
-	*ret_frame = frame_finish(&c->builder);
 	return 0;
 }
 
 /* ------------------------------------------------------------------ the cycle */
 
-static int run(struct poll_cycle *c, const struct poll_cycle_work *work, uint64_t overruns,
-	       const struct vmt_call *call, struct frame **ret_frame,
-	       struct poll_cycle_result *result)
+static int run(struct poll_cycle *c, const struct making *m, uint64_t overruns,
+	       const struct vmt_call *call)
 {
-	struct snapshot *fresh = instances_get(c->parts.instances, call, &result->error);
-	int64_t samples;
+	const struct poll_part *whole = m->work->whole;
+	struct poll_cycle_result *result = m->result;
+	struct snapshot *fresh = gather_run(c->gather, &m->work->gather, call, &result->error);
+	int ret;
 
 	if (!fresh) {
 		log_warn("%s; nothing to poll in this cycle", result->error.text);
 		return -EAGAIN;
 	}
-	frame_begin(&c->builder, c->parts.settings->metadata.profile, clock_real(),
-		    clock_monotonic());
-	take_snapshot(c, work, fresh, call, result);
-	inspect(c, work->selection, NULL, call, result);
+	c->time_ns = clock_real();
+	c->mono_ns = clock_monotonic();
+	take_snapshot(c, m, fresh, call);
+	inspect(c, whole->selection, NULL, call, result);
 	meter_state_health(c->state, &(struct meter_health){ .late_ns = result->late_ns,
 							     .overruns = overruns });
-	samples = meters_run(c->state, work->selection, &c->snapshot->list, c->inspection,
-			     &c->builder);
-	if (samples < 0) {
-		frame_abort(&c->builder);
-		return (int)samples;
+	ret = meters_begin(c->state, &c->snapshot->list, c->inspection, c->time_ns, c->mono_ns);
+	if (ret < 0) {
+		return ret;
 	}
-	result->samples += (uint64_t)samples;
 	list_suspects(c, result);
-	run_pollsters(c, work, call, result);
-	*ret_frame = frame_finish(&c->builder);
-	if (work->selection->remembers) {
+	run_pollsters(c, whole, call);
+	run_parts(c, m);
+	meters_end(c->state, whole->selection->remembers);
+	if (whole->selection->remembers) {
 		save_state(c);
 	}
 	return 0;
 }
 
-int poll_cycle_run(struct poll_cycle *cycle, const struct poll_cycle_work *work,
+int poll_cycle_run(struct poll_cycle *cycle, struct poll_work *work,
 		   const struct poll_punctuality *punctuality, const struct vmt_call *call,
-		   struct frame **ret_frame, struct poll_cycle_result *ret_result)
+		   poll_emit_fn emit, void *context, struct poll_cycle_result *ret_result)
 {
 	int64_t wall = clock_monotonic(), cpu = clock_cpu_process();
+	const struct making m = {
+		.work = work, .emit = emit, .context = context, .result = ret_result
+	};
 	int ret;
 
 	*ret_result = (struct poll_cycle_result){ .samples = 0 };
-	*ret_frame = NULL;
 	g_array_set_size(cycle->gone, 0);
 	if (punctuality->due_ns != INT64_MIN) {
 		ret_result->late_ns = MAX(wall - punctuality->due_ns, 0);
 	}
-	ret = run(cycle, work, punctuality->overruns, call, ret_frame, ret_result);
+	ret = run(cycle, &m, punctuality->overruns, call);
 	ret_result->wall_ns = clock_monotonic() - wall;
 	ret_result->cpu_ns = clock_cpu_process() - cpu;
 	return ret;

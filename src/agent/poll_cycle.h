@@ -12,6 +12,7 @@
 
 #include <glib.h>
 
+#include "agent/gather.h"
 #include "model/meter.h"
 
 struct frame;
@@ -19,17 +20,28 @@ struct frame_pool;
 struct instances;
 struct plugin_object;
 
-/* What is to be polled. */
-struct poll_cycle_work {
+/* The meters that are polled of some instances. */
+struct poll_part {
 	struct meter_selection *selection; /* of the table; its groups cover the pollsters' too */
 	/* Per pollster object, per meter of its table: not 0 when it is wanted.  NULL for one that has
 	 * nothing to do; the list itself is NULL when there are no pollsters. */
 	uint64_t **pollster;
 };
 
+/* What is to be polled. */
+struct poll_work {
+	struct gather_plan gather; /* of which instances */
+	uint64_t all; /* set of all scopes */
+	const struct poll_part *whole; /* for `all`; what the inspector is asked for */
+	/* What is polled of instances in just these scopes. */
+	const struct poll_part *(*part)(struct poll_work *work, uint64_t scopes);
+};
+
+/* Takes over a frame of the part's samples. */
+typedef void (*poll_emit_fn)(void *context, const struct poll_part *part, struct frame *frame);
+
 /* What a cycle works with; all of it stays the caller's. */
 struct poll_cycle_parts {
-	struct instances *instances;
 	struct plugin_object *inspector;
 	struct plugin_object *const *pollsters; /* NULL-terminated */
 	struct frame_pool *pool;
@@ -77,18 +89,18 @@ struct poll_cycle;
 struct poll_cycle *poll_cycle_new(const struct poll_cycle_parts *parts);
 void poll_cycle_free(struct poll_cycle *cycle);
 
-/* Runs it, until call->deadline_ns at the latest.  `work` may be another one in each cycle.
- * 0 and a frame (NULL when there is no sample), the caller's to unref; -errno when there is no list of
- * instances yet.  *ret_result is filled in any case. */
-int poll_cycle_run(struct poll_cycle *cycle, const struct poll_cycle_work *work,
+/* Runs it, until call->deadline_ns at the latest.  `work` may be another one in each cycle.  Hands over a frame
+ * for each part that has samples.  0, or -errno when there is no list of instances yet.  *ret_result is filled
+ * in any case. */
+int poll_cycle_run(struct poll_cycle *cycle, struct poll_work *work,
 		   const struct poll_punctuality *punctuality, const struct vmt_call *call,
-		   struct frame **ret_frame, struct poll_cycle_result *ret_result);
+		   poll_emit_fn emit, void *context, struct poll_cycle_result *ret_result);
 
 /* A cycle for these instances alone (ids, of char *), which have just been started or come to their end: their first
- * or last samples.  The frame is NULL when there is none. */
-int poll_cycle_life(struct poll_cycle *cycle, const struct poll_cycle_work *work,
-		    const GPtrArray *ids, enum vmt_life what, const struct vmt_call *call,
-		    struct frame **ret_frame);
+ * or last samples. */
+int poll_cycle_life(struct poll_cycle *cycle, struct poll_work *work, const GPtrArray *ids,
+		    enum vmt_life what, const struct vmt_call *call, poll_emit_fn emit,
+		    void *context);
 
 /* The list and the readings of the last cycle, until the next one; NULL before the first. */
 const struct vmt_snapshot *poll_cycle_snapshot(const struct poll_cycle *cycle);

@@ -153,11 +153,11 @@ static void add_inspectors(struct agent *a, struct buf *json)
 static void add_discovery(struct agent *a, struct buf *json)
 {
 	char error[sizeof(((struct vmt_error *)0)->text)];
-	int64_t age_ns = instances_age(a->basis->instances, error);
+	int64_t age_ns = instances_age(a->basis->list[0].instances, error);
 
 	add_key(json, "discovery");
 	buf_putc(json, '{');
-	add_text(json, "name", a->basis->discovery->plugin->name);
+	add_text(json, "name", a->basis->list[0].discovery->plugin->name);
 	add_key(json, "age_s");
 	if (age_ns < 0) {
 		buf_puts(json, "null");

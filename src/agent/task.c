@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 #define LOG_NAME "polling"
+#include "agent/work.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
@@ -27,28 +28,18 @@ struct task {
 	struct poll_cycle *cycle;
 	pthread_t thread;
 	atomic_bool cancel;
-	struct task_work work; /* the thread's own */
+	struct work *work; /* the thread's own */
 	struct poll_punctuality punctuality; /* likewise */
+	GArray *produce; /* likewise: struct produce */
 	struct wait wait;
 	/* below: under `wait` */
 	bool due, ending, replaced;
 	int64_t due_ns;
 	GPtrArray *started,
 		*ended; /* ids of instances whose first or last samples are to be made */
-	struct task_work next;
+	struct work *next;
 	struct task_status status;
 };
-
-void task_work_clear(struct task_work *work)
-{
-	for (size_t i = 0; i < work->pollsters; i++) {
-		g_free(work->cycle.pollster[i]);
-	}
-	g_free(work->cycle.pollster);
-	meter_selection_free(work->cycle.selection);
-	pipeline_set_unref(work->set);
-	*work = (struct task_work){ .set = NULL };
-}
 
 /* Takes the list if there is something in it; a new one is in its place. */
 static GPtrArray *take_list(GPtrArray **at)
@@ -84,7 +75,7 @@ static void live(struct task *t)
 /* Waits until the task is due; false when it is to end. */
 static bool next_job(struct task *t)
 {
-	struct task_work old = { .set = NULL };
+	struct work *old = NULL;
 	bool go;
 
 	wait_lock(&t->wait);
@@ -102,36 +93,56 @@ static bool next_job(struct task *t)
 	if (t->replaced) {
 		old = t->work;
 		t->work = t->next;
-		t->next = (struct task_work){ .set = NULL };
+		t->next = NULL;
 		t->replaced = false;
 	}
 	wait_unlock(&t->wait);
-	task_work_clear(&old);
+	work_free(old);
 	return go;
 }
 
-/* Hands the frame to the pipelines.  False: they are so far behind that it was dropped. */
-static bool hand_over(struct task *t, struct frame *frame)
+/* A frame of the cycle under way, and the pipelines for it. */
+struct produce {
+	struct frame *frame;
+	struct pipeline_set *set; /* the work's */
+};
+
+static void keep(void *context, const struct poll_part *part, struct frame *frame)
 {
-	if (!frame) {
-		return true;
+	struct task *t = context;
+	struct produce p = { .frame = frame, .set = ((const struct work_part *)part)->set };
+
+	g_array_append_val(t->produce, p);
+}
+
+/* Hands the frames to the pipelines.  Number of those dropped: the pipelines are so far behind. */
+static uint64_t hand_over(struct task *t)
+{
+	uint64_t lost = 0;
+
+	for (guint i = 0; i < t->produce->len; i++) {
+		struct produce *p = &g_array_index(t->produce, struct produce, i);
+
+		if (pipeline_runner_submit(t->parts.runner, p->frame, p->set) < 0) {
+			frame_unref(p->frame);
+			lost++;
+		}
 	}
-	if (pipeline_runner_submit(t->parts.runner, frame, t->work.set) == 0) {
-		return true;
+	if (lost > 0) {
+		log_error("%s: the pipelines are not keeping up; one cycle's samples are dropped",
+			  t->name);
 	}
-	log_error("%s: the pipelines are not keeping up; one cycle's samples are dropped", t->name);
-	frame_unref(frame);
-	return false;
+	g_array_set_size(t->produce, 0);
+	return lost;
 }
 
 static void run_life(struct task *t, GPtrArray *ids, enum vmt_life what)
 {
 	struct vmt_call call = { .deadline_ns = clock_monotonic() + LIFE_BUDGET_NS,
 				 .cancel = &t->cancel };
-	struct frame *frame = NULL;
 
-	poll_cycle_life(t->cycle, &t->work.cycle, ids, what, &call, &frame);
-	hand_over(t, frame);
+	poll_cycle_life(t->cycle, &t->work->poll, ids, what, &call, keep, t);
+	hand_over(t);
 	g_ptr_array_free(ids, TRUE);
 }
 
@@ -141,8 +152,10 @@ static void forget_gone(struct task *t)
 	size_t count;
 	const uint64_t *gone = poll_cycle_gone(t->cycle, &count);
 
-	if (count > 0) {
-		pipeline_runner_forget(t->parts.runner, t->work.set, gone, count);
+	for (guint i = 0; count > 0 && i < t->work->parts->len; i++) {
+		const struct work_part *part = g_ptr_array_index(t->work->parts, i);
+
+		pipeline_runner_forget(t->parts.runner, part->set, gone, count);
 	}
 }
 
@@ -151,19 +164,21 @@ static void run_job(struct task *t, bool first)
 	int64_t interval = t->parts.cycle.interval_ns, began = clock_monotonic();
 	int64_t budget = MAX(interval, BUDGET_MIN_NS);
 	struct poll_cycle_result result;
-	struct frame *frame = NULL;
 	struct vmt_call call;
-	bool kept;
+	uint64_t lost;
 
 	if (first) {
 		budget = MAX(budget, t->parts.first_budget_ns);
 	}
 	call = (struct vmt_call){ .deadline_ns = began + budget, .cancel = &t->cancel };
-	poll_cycle_run(t->cycle, &t->work.cycle, &t->punctuality, &call, &frame, &result);
+	poll_cycle_run(t->cycle, &t->work->poll, &t->punctuality, &call, keep, t, &result);
 	if (t->parts.look) {
-		t->parts.look(t->parts.context, t->cycle, frame, &result);
+		t->parts.look(t->parts.context, t->cycle,
+			      t->produce->len ? g_array_index(t->produce, struct produce, 0).frame
+					      : NULL,
+			      &result);
 	}
-	kept = hand_over(t, frame);
+	lost = hand_over(t);
 	forget_gone(t);
 	if (result.wall_ns > interval) {
 		log_warn("task %s run outlasted interval by %.2f sec", t->name,
@@ -171,7 +186,7 @@ static void run_job(struct task *t, bool first)
 	}
 	wait_lock(&t->wait);
 	t->status.cycles++;
-	t->status.lost_frames += kept ? 0 : 1;
+	t->status.lost_frames += lost;
 	t->status.last = result;
 	wait_unlock(&t->wait);
 	t->parts.done(t->parts.context);
@@ -187,7 +202,7 @@ static void *task_main(void *arg)
 	return NULL;
 }
 
-int task_new(const struct task_parts *parts, struct task_work work, struct task **ret_task)
+int task_new(const struct task_parts *parts, struct work *work, struct task **ret_task)
 {
 	struct task *t = g_new0(struct task, 1);
 	int ret;
@@ -196,14 +211,16 @@ int task_new(const struct task_parts *parts, struct task_work work, struct task 
 	t->name = g_strdup(parts->name);
 	t->work = work;
 	t->cycle = poll_cycle_new(&parts->cycle);
+	t->produce = g_array_new(FALSE, FALSE, sizeof(struct produce));
 	t->status.interval_ns = parts->cycle.interval_ns;
 	t->started = g_ptr_array_new_with_free_func(g_free);
 	t->ended = g_ptr_array_new_with_free_func(g_free);
 	wait_init(&t->wait);
 	ret = thread_start(&t->thread, t->name, task_main, t);
 	if (ret < 0) {
-		task_work_clear(&t->work);
+		work_free(t->work);
 		poll_cycle_free(t->cycle);
+		g_array_unref(t->produce);
 		wait_fini(&t->wait);
 		g_ptr_array_free(t->started, TRUE);
 		g_ptr_array_free(t->ended, TRUE);
@@ -249,9 +266,9 @@ void task_missed(struct task *task, uint64_t slots)
 	wait_unlock(&task->wait);
 }
 
-void task_replace(struct task *task, struct task_work work)
+void task_replace(struct task *task, struct work *work)
 {
-	struct task_work old = { .set = NULL }, waiting;
+	struct work *old = NULL, *waiting;
 
 	wait_lock(&task->wait);
 	waiting = task->next;
@@ -261,11 +278,11 @@ void task_replace(struct task *task, struct task_work work)
 	} else { /* the thread waits, and looks at none of it */
 		old = task->work;
 		task->work = work;
-		task->next = (struct task_work){ .set = NULL };
+		task->next = NULL;
 	}
 	wait_unlock(&task->wait);
-	task_work_clear(&old);
-	task_work_clear(&waiting);
+	work_free(old);
+	work_free(waiting);
 }
 
 void task_status(struct task *task, struct task_status *ret_status)
@@ -292,8 +309,9 @@ void task_free(struct task *task)
 	wait_wake(&task->wait);
 	thread_join(task->thread);
 	poll_cycle_free(task->cycle);
-	task_work_clear(&task->work);
-	task_work_clear(&task->next);
+	g_array_unref(task->produce);
+	work_free(task->work);
+	work_free(task->next);
 	wait_fini(&task->wait);
 	g_ptr_array_free(task->started, TRUE);
 	g_ptr_array_free(task->ended, TRUE);

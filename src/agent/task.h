@@ -11,21 +11,11 @@
 
 struct frame;
 struct pipeline_runner;
-struct pipeline_set;
 struct task;
-
-/* What a reload may change: which meters, and the pipelines for their samples. */
-struct task_work {
-	struct poll_cycle_work cycle;
-	size_t pollsters; /* entries of cycle.pollster */
-	struct pipeline_set *set;
-};
-
-/* Gives back what it holds. */
-void task_work_clear(struct task_work *work);
+struct work;
 
 /* Called on the task's thread after each cycle; all of it may be looked at until it returns.  `frame` is
- * NULL when there was no sample. */
+ * the first part's, NULL when there was no sample. */
 typedef void (*task_look_fn)(void *context, const struct poll_cycle *cycle,
 			     const struct frame *frame, const struct poll_cycle_result *result);
 
@@ -47,7 +37,7 @@ struct task_status {
 };
 
 /* Starts the thread.  Takes over `work`. */
-int task_new(const struct task_parts *parts, struct task_work work, struct task **ret_task);
+int task_new(const struct task_parts *parts, struct work *work, struct task **ret_task);
 /* Due since `due_ns`.  False when the last job still runs: skipped and counted. */
 bool task_trigger(struct task *task, int64_t due_ns);
 /* An instance was started or ended: its first or last samples are made before anything else. */
@@ -55,7 +45,7 @@ void task_life(struct task *task, const char *instance_id, enum vmt_life what);
 /* Slots that passed unused. */
 void task_missed(struct task *task, uint64_t slots);
 /* From the next cycle on; takes over `work`. */
-void task_replace(struct task *task, struct task_work work);
+void task_replace(struct task *task, struct work *work);
 void task_status(struct task *task, struct task_status *ret_status);
 /* The job under way, if any, is told to stop soon. */
 void task_cancel(struct task *task);

@@ -116,6 +116,15 @@ int64_t meters_run(struct meter_state *s, const struct meter_selection *selectio
 		   const struct vmt_snapshot *snapshot, const struct vmt_inspection *in,
 		   struct frame_builder *out);
 
+/* The same in parts, where not all instances are polled for the same meters: meters_begin() once a cycle with
+ * the times of its begin, then meters_part() for the instances whose byte in `only` is not 0 (NULL: all) and,
+ * with `host`, the host's own rows, then meters_end(), `remembers` as of any of the selections. */
+int meters_begin(struct meter_state *s, const struct vmt_snapshot *snapshot,
+		 const struct vmt_inspection *in, int64_t time_ns, int64_t mono_ns);
+int64_t meters_part(struct meter_state *s, const struct meter_selection *selection,
+		    const uint8_t *only, bool host, struct frame_builder *out);
+void meters_end(struct meter_state *s, bool remembers);
+
 /* For the next meters_run(); without it that cycle has no METER_HOST samples but the inspector's. */
 void meter_state_health(struct meter_state *s, const struct meter_health *health);
 
@@ -156,9 +165,10 @@ void samples_begin(struct vmt_samples *s, struct meter_state *state, const struc
 		   size_t count, const struct vmt_snapshot *snapshot,
 		   const struct vmt_inspection *in);
 
-/* Adds what was put there to `out`, a batch per meter.  `publishers[i]` is the bit set of meter i;
- * 0 leaves it out.  Number of samples. */
-int64_t samples_finish(struct vmt_samples *s, const uint64_t *publishers,
+/* Adds what was put there to `out`, a batch per meter, of the instances whose byte in `only` is not 0 (NULL:
+ * all).  `publishers[i]` is the bit set of meter i; 0 leaves it out.  Number of samples.  It may be called
+ * again, until the next samples_begin(). */
+int64_t samples_finish(struct vmt_samples *s, const uint64_t *publishers, const uint8_t *only,
 		       struct frame_builder *out);
 
 #endif

@@ -72,6 +72,8 @@ struct meter_run {
 	struct slot *const *slot; /* per instance */
 	struct device_slot *const *disk, *const *nic; /* per device reading */
 	const int64_t *time_ns, *mono_ns; /* by stamp; [STAMP_CYCLE] is there */
+	const uint8_t *only; /* instances whose samples are made, or NULL */
+	bool host; /* the host's too */
 };
 
 struct meter_state {

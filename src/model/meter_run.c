@@ -17,7 +17,7 @@ static bool instance_counts(const struct meter_run *run, const struct meter_row 
 {
 	unsigned outcome = run->in ? run->in->reading[i].outcome : VMT_OK;
 
-	if (run->state->only && !run->state->only[i]) {
+	if (run->only && !run->only[i]) {
 		return false;
 	}
 	switch (row->level) {
@@ -118,7 +118,7 @@ static void run_host(const struct meter_run *run, const struct meter_row *row,
 {
 	size_t n = row->level == METER_HOST ? 1 : run->in ? run->in->latencies : 0;
 
-	for (size_t at = 0; run->state->host && !run->state->only && at < n; at++) {
+	for (size_t at = 0; run->state->host && run->host && at < n; at++) {
 		add(run, row, at, out);
 	}
 }
@@ -191,36 +191,44 @@ static void run_row(const struct meter_run *run, const struct meter_row *row, ui
 
 /* ------------------------------------------------------------------ the cycle */
 
-int64_t meters_run(struct meter_state *s, const struct meter_selection *selection,
-		   const struct vmt_snapshot *snapshot, const struct vmt_inspection *in,
-		   struct frame_builder *out)
+int meters_begin(struct meter_state *s, const struct vmt_snapshot *snapshot,
+		 const struct vmt_inspection *in, int64_t time_ns, int64_t mono_ns)
+{
+	int ret = meter_prepare(s, snapshot, in, time_ns, mono_ns);
+
+	if (ret == 0 && s->final) {
+		meter_outdate(s);
+	}
+	return ret;
+}
+
+int64_t meters_part(struct meter_state *s, const struct meter_selection *selection,
+		    const uint8_t *only, bool host, struct frame_builder *out)
 {
 	size_t before = out->frame->rows;
-	struct meter_run run;
-	int r;
-
-	r = meter_prepare(s, snapshot, in, out->time_ns, out->mono_ns);
-	if (r < 0) {
-		return r;
-	}
-	run = (struct meter_run){
+	const struct meter_run run = {
 		.state = s,
-		.snapshot = snapshot,
-		.in = in,
+		.snapshot = s->snapshot,
+		.in = s->in,
 		.profile = s->settings.metadata.profile,
 		.slot = s->by_instance,
 		.disk = s->by_disk,
 		.nic = s->by_nic,
 		.time_ns = s->time_ns + 1,
 		.mono_ns = s->mono_ns + 1,
+		.only = only,
+		.host = host,
 	};
-	if (s->final) {
-		meter_outdate(s);
-	}
+
 	for (size_t i = 0; i < selection->count; i++) {
 		run_row(&run, selection->rows[i].row, selection->rows[i].publishers, out);
 	}
-	if (selection->remembers) {
+	return (int64_t)(out->frame->rows - before);
+}
+
+void meters_end(struct meter_state *s, bool remembers)
+{
+	if (remembers) {
 		meter_remember(s);
 	}
 	if (s->final) {
@@ -228,7 +236,19 @@ int64_t meters_run(struct meter_state *s, const struct meter_selection *selectio
 	}
 	s->has_health = s->final = false;
 	s->only = NULL;
-	return (int64_t)(out->frame->rows - before);
+}
+
+int64_t meters_run(struct meter_state *s, const struct meter_selection *selection,
+		   const struct vmt_snapshot *snapshot, const struct vmt_inspection *in,
+		   struct frame_builder *out)
+{
+	int64_t samples = meters_begin(s, snapshot, in, out->time_ns, out->mono_ns);
+
+	if (samples == 0) {
+		samples = meters_part(s, selection, s->only, s->only == NULL, out);
+		meters_end(s, selection->remembers);
+	}
+	return samples;
 }
 
 /* ------------------------------------------------------------------ pollster plugins */
@@ -236,7 +256,7 @@ int64_t meters_run(struct meter_state *s, const struct meter_selection *selectio
 struct sample {
 	struct resource *resource;
 	union vmt_num value;
-	uint32_t meter;
+	uint32_t meter, instance;
 	int stamp;
 };
 
@@ -324,12 +344,14 @@ VMT_API int vmt_samples_add(struct vmt_samples *out, unsigned meter, size_t inst
 		.resource = r,
 		.value = value,
 		.meter = meter,
+		.instance = (uint32_t)instance,
 		.stamp = out->in && out->in->stamps ? stamp : STAMP_CYCLE,
 	};
 	return 0;
 }
 
-int64_t samples_finish(struct vmt_samples *s, const uint64_t *publishers, struct frame_builder *out)
+int64_t samples_finish(struct vmt_samples *s, const uint64_t *publishers, const uint8_t *only,
+		       struct frame_builder *out)
 {
 	size_t before = out->frame->rows;
 
@@ -348,7 +370,7 @@ int64_t samples_finish(struct vmt_samples *s, const uint64_t *publishers, struct
 		for (size_t i = 0; i < s->count; i++) {
 			const struct sample *sample = &s->sample[i];
 
-			if (sample->meter == m) {
+			if (sample->meter == m && (!only || only[sample->instance])) {
 				batch_add(out, sample->resource, sample->value,
 					  s->state->time_ns[sample->stamp + 1],
 					  s->state->mono_ns[sample->stamp + 1]);
@@ -356,6 +378,5 @@ int64_t samples_finish(struct vmt_samples *s, const uint64_t *publishers, struct
 		}
 		batch_end(out);
 	}
-	s->count = 0;
 	return (int64_t)(out->frame->rows - before);
 }

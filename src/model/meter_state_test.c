@@ -386,7 +386,7 @@ static void test_samples(void)
 	g_assert_cmpint(vmt_samples_add(out, 0, 0, SIZE_MAX, SIZE_MAX, v, 9), ==, -EINVAL);
 	g_assert_cmpint(vmt_samples_add(out, 1, 0, SIZE_MAX, SIZE_MAX, nan, s.stamp), ==, -EINVAL);
 	frame_begin(&s.builder, VMT_PROFILE_26, s.time_ns, s.mono_ns);
-	g_assert_cmpint(samples_finish(out, publishers, &s.builder), ==, 3);
+	g_assert_cmpint(samples_finish(out, publishers, NULL, &s.builder), ==, 3);
 	s.frame = frame_finish(&s.builder);
 	scene_check_uint(&s, "my.count", ID, 7);
 	scene_check_uint(&s, "my.count", NIC_ID("tap0"), 7);

@@ -98,7 +98,7 @@ static void plugin(struct crowd *c)
 				s->stamp);
 	}
 	frame_begin(&s->builder, s->settings.metadata.profile, s->time_ns, s->mono_ns);
-	g_assert_cmpint(samples_finish(c->samples, publishers, &s->builder), ==, INSTANCES);
+	g_assert_cmpint(samples_finish(c->samples, publishers, NULL, &s->builder), ==, INSTANCES);
 	f = frame_finish(&s->builder);
 	frame_unref(f);
 }
