@@ -197,6 +197,12 @@ void agent_stop(struct agent *a)
 	loop_timer_set(a->leave_timer, clock_monotonic());
 }
 
+/* What a durable log still has is not given up. */
+static uint64_t given_up_of(const struct agent *a, const struct spool_ledger *l)
+{
+	return spool_is_durable(a->spool) ? 0 : l->dropped[SPOOL_SHUTDOWN] + l->queued;
+}
+
 /* What was given up at the end, over all publishers. */
 static uint64_t given_up(struct agent *a)
 {
@@ -210,7 +216,7 @@ static uint64_t given_up(struct agent *a)
 			struct outlet_status status;
 
 			outlet_status(ao->outlet, &status);
-			n += status.ledger.dropped[SPOOL_SHUTDOWN] + status.ledger.queued;
+			n += given_up_of(a, &status.ledger);
 		}
 	}
 	return n;

@@ -147,6 +147,7 @@ static int want_sink(struct build *b, const struct pipeline_sink *conf, struct s
 
 static int make_pipelines(struct build *b, struct vmt_error *error)
 {
+	outlet_stage_reserve(b->outlets);
 	for (size_t i = 0; i < plan_pairs(b->plan); i++) {
 		const struct pipeline_pair *pair = plan_pair(b->plan, i);
 		struct pipeline *now, *before;

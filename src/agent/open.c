@@ -22,6 +22,7 @@
 
 #define FRAMES_IDLE 4 /* kept in the pool */
 #define FRAMES_MAX 100000 /* in the memory log, beside its bound in bytes */
+#define FRAMES_MAX_DISK 2000000 /* in a durable one */
 
 /* `told` is an error that the caller tells by itself. */
 static void log_problems(const struct problems *problems, bool errors, const char *told)
@@ -109,9 +110,37 @@ static void reap(void *data)
 	}
 }
 
+/* The log: durable where a folder is configured, or where a service manager gave us one. */
+static int open_log(struct agent *a, struct vmt_error *error)
+{
+	const struct settings *s = &a->plan->settings;
+	const char *state = g_getenv("STATE_DIRECTORY");
+	struct spool_limits limits = { .frames = FRAMES_MAX,
+				       .bytes = (uint64_t)s->queue_bytes,
+				       .age_ns = s->queue_age_ns };
+	char *dir = NULL;
+	int ret = 0;
+
+	if (s->queue_dir && s->queue_dir[0]) {
+		dir = g_strdup(s->queue_dir);
+	} else if (!s->queue_dir && state && state[0] && !a->options.plan.demo) {
+		dir = g_strdup_printf("%.*s/queue", (int)strcspn(state, ":"), state);
+	}
+	if (!dir) {
+		a->spool = spool_new_memory(&limits);
+		return 0;
+	}
+	limits.frames = FRAMES_MAX_DISK;
+	limits.memory_bytes = (uint64_t)s->queue_bytes;
+	limits.bytes = (uint64_t)s->queue_dir_bytes;
+	limits.dead_bytes = (uint64_t)s->dead_letter_bytes;
+	ret = spool_open(dir, &limits, a->pool, &a->spool, error);
+	g_free(dir);
+	return ret;
+}
+
 static int open_all(struct agent *a, struct problems *problems, struct vmt_error *error)
 {
-	struct spool_limits limits = { .frames = FRAMES_MAX };
 	int ret = read_plan(a, problems, &a->plan, error);
 
 	if (ret < 0) {
@@ -123,8 +152,10 @@ static int open_all(struct agent *a, struct problems *problems, struct vmt_error
 			return ret;
 		}
 	}
-	limits.bytes = (uint64_t)a->plan->settings.queue_bytes;
-	a->spool = spool_new_memory(&limits);
+	ret = open_log(a, error);
+	if (ret < 0) {
+		return ret;
+	}
 	a->runner = pipeline_runner_new(a->spool, a->pool);
 	return agent_build(a, a->plan, problems, error);
 }
@@ -177,6 +208,12 @@ static void warn_of_restart(const struct plan *old, const struct plan *now)
 		const char *name;
 		bool differs;
 	} fixed[] = {
+		{ "queue_dir", g_strcmp0(old->settings.queue_dir, now->settings.queue_dir) != 0 },
+		{ "queue_dir_bytes",
+		  old->settings.queue_dir_bytes != now->settings.queue_dir_bytes },
+		{ "queue_age", old->settings.queue_age_ns != now->settings.queue_age_ns },
+		{ "dead_letter_bytes",
+		  old->settings.dead_letter_bytes != now->settings.dead_letter_bytes },
 		{ "plugin_dir",
 		  g_strcmp0(old->settings.plugin_dir, now->settings.plugin_dir) != 0 },
 		{ "control_socket",

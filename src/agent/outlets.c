@@ -21,6 +21,7 @@
 struct wanted {
 	const char *url; /* the plan's */
 	struct agent_outlet *outlet;
+	char *place; /* see struct spool_publisher */
 	bool fresh; /* the outlet is new */
 	/* a new object for an old outlet, else NULL */
 	struct plugin_object *object;
@@ -94,9 +95,12 @@ static int open_object(struct outlet_stage *st, const struct polling_text *text,
 		      : ret;
 }
 
-static struct outlet_parts parts_of(const struct outlet_stage *st, struct plugin_object *object)
+static struct outlet_parts parts_of(const struct outlet_stage *st, struct plugin_object *object,
+				    const char *place)
 {
 	return (struct outlet_parts){ .url = plugin_object_url(object),
+				      .name = place,
+				      .backlog_rate = st->plan->settings.queue_rate,
 				      .ops = object->plugin->ops.publisher,
 				      .self = object->self,
 				      .policy = object->policy,
@@ -107,6 +111,7 @@ static struct outlet_parts parts_of(const struct outlet_stage *st, struct plugin
 static uint64_t fingerprint_of(const struct outlet_stage *st, const char *text)
 {
 	int64_t timeout_ns = st->plan->settings.publish_timeout_ns;
+	double rate = st->plan->settings.queue_rate;
 	const struct vmt_plugin *plugin = NULL;
 	uint64_t fingerprint = 0;
 	struct vmt_error ignored;
@@ -120,6 +125,7 @@ static uint64_t fingerprint_of(const struct outlet_stage *st, const char *text)
 	if (!plugin || plugin_object_fingerprint(plugin, st->plan->ini, text, &fingerprint) < 0) {
 		return 0;
 	}
+	fingerprint = hash64(&rate, sizeof(rate), fingerprint);
 	return hash64(&timeout_ns, sizeof(timeout_ns), fingerprint);
 }
 
@@ -138,7 +144,7 @@ static char *safe_text(const char *text)
 	return safe;
 }
 
-static int open_outlet(struct outlet_stage *st, const struct polling_text *text,
+static int open_outlet(struct outlet_stage *st, const struct polling_text *text, const char *place,
 		       struct agent_outlet *ao, struct vmt_error *error)
 {
 	struct outlet_parts parts;
@@ -147,7 +153,7 @@ static int open_outlet(struct outlet_stage *st, const struct polling_text *text,
 	if (ret < 0) {
 		return ret;
 	}
-	parts = parts_of(st, ao->object);
+	parts = parts_of(st, ao->object, place);
 	ret = outlet_new(st->agent->spool, &parts, &ao->outlet);
 	if (ret < 0) {
 		plugin_object_close(ao->object);
@@ -157,7 +163,8 @@ static int open_outlet(struct outlet_stage *st, const struct polling_text *text,
 	return 0;
 }
 
-static struct agent_outlet *new_outlet(struct outlet_stage *st, const struct polling_text *text)
+static struct agent_outlet *new_outlet(struct outlet_stage *st, const struct polling_text *text,
+				       const char *place)
 {
 	struct agent_outlet *ao = g_new0(struct agent_outlet, 1);
 	struct vmt_error error = { .text = "" };
@@ -166,7 +173,7 @@ static struct agent_outlet *new_outlet(struct outlet_stage *st, const struct pol
 	ao->url = g_strdup(text->text);
 	ao->fingerprint = fingerprint_of(st, text->text);
 	ao->former = g_array_new(FALSE, FALSE, sizeof(struct former_object));
-	if (open_outlet(st, text, ao, &error) < 0) {
+	if (open_outlet(st, text, place, ao, &error) < 0) {
 		safe = safe_text(text->text);
 		problems_add_failed(st->problems, &text->at, "%s; its sink goes on without",
 				    error.text);
@@ -247,6 +254,36 @@ struct outlet_stage *outlet_stage_new(struct agent *agent, struct plan *plan,
 	return st;
 }
 
+/* Where a publisher stands: its sink, its scheme, and which of that scheme it is there.  By it a durable
+ * log knows one whose URL was changed. */
+static char *place_of(const struct pipeline_sink *sink, const struct polling_text *publisher)
+{
+	int scheme = (int)strcspn(publisher->text, ":");
+	unsigned n = 0;
+
+	for (size_t i = 0; &sink->publishers.item[i] != publisher; i++) {
+		n += same_scheme(sink->publishers.item[i].text, publisher->text);
+	}
+	return g_strdup_printf("%s/%.*s/%u", sink->name, scheme, publisher->text, n);
+}
+
+/* What is queued for a URL that is still there is for none of another. */
+void outlet_stage_reserve(struct outlet_stage *st)
+{
+	const struct polling *p = st->plan->pipeline;
+
+	for (size_t i = 0; i < p->sink_count; i++) {
+		const struct polling_list *list = &p->sinks[i].publishers;
+
+		for (size_t k = 0; k < list->count; k++) {
+			char *safe = safe_text(list->item[k].text);
+
+			spool_reserve(st->agent->spool, safe);
+			g_free(safe);
+		}
+	}
+}
+
 struct agent_outlet *outlet_stage_want(struct outlet_stage *st, const struct pipeline_sink *sink,
 				       const struct polling_text *text, struct vmt_error *error)
 {
@@ -259,17 +296,19 @@ struct agent_outlet *outlet_stage_want(struct outlet_stage *st, const struct pip
 			return one->outlet;
 		}
 	}
+	w.place = place_of(sink, text);
 	w.outlet = find_outlet(st->agent, text->text);
 	if (!w.outlet) {
 		w.outlet = find_predecessor(st, sink->name, text->text);
 	}
 	if (!w.outlet || !w.outlet->object) { /* new, or worth another try */
-		w.outlet = new_outlet(st, text);
+		w.outlet = new_outlet(st, text, w.place);
 		w.fresh = true;
 	} else {
 		w.fingerprint = fingerprint_of(st, text->text);
 		if (w.fingerprint != w.outlet->fingerprint &&
 		    open_object(st, text, &w.object, error) < 0) {
+			g_free(w.place);
 			return NULL;
 		}
 	}
@@ -280,7 +319,7 @@ struct agent_outlet *outlet_stage_want(struct outlet_stage *st, const struct pip
 static void replace(struct outlet_stage *st, struct wanted *w)
 {
 	struct agent_outlet *ao = w->outlet;
-	struct outlet_parts parts = parts_of(st, w->object);
+	struct outlet_parts parts = parts_of(st, w->object, w->place);
 	struct former_object former = { .object = ao->object };
 
 	former.generation = outlet_replace(ao->outlet, &parts);
@@ -303,6 +342,7 @@ void outlet_stage_commit(struct outlet_stage *st)
 			replace(st, w);
 		}
 		g_ptr_array_add(now, w->outlet);
+		g_free(w->place);
 	}
 	for (guint i = 0; i < a->outlets->len; i++) {
 		if (!is_taken(st, g_ptr_array_index(a->outlets, i))) {
@@ -320,6 +360,7 @@ void outlet_stage_abort(struct outlet_stage *st)
 	for (guint i = 0; i < st->wanted->len; i++) {
 		struct wanted *w = &g_array_index(st->wanted, struct wanted, i);
 
+		g_free(w->place);
 		plugin_object_close(w->object);
 		if (w->fresh) {
 			outlet_abort(w->outlet->outlet, SPOOL_REMOVED);

@@ -20,6 +20,8 @@ struct plan;
 
 struct outlet_stage *outlet_stage_new(struct agent *agent, struct plan *plan,
 				      struct problems *problems);
+/* First of all: what a durable log holds for a URL of the plan is for that one. */
+void outlet_stage_reserve(struct outlet_stage *stage);
 /* The outlet for a URL of the sink.  One that cannot be opened is a problem, and an outlet that takes
  * nothing; NULL with the reason when it should have taken the place of another: that one would lose what is
  * queued. */

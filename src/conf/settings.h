@@ -66,7 +66,12 @@ struct settings {
 	const char *
 		store; /* URL that samples, resources, meters read; NULL: the first store configured */
 	int64_t publish_timeout_ns; /* bound of one attempt */
-	int64_t queue_bytes; /* bound of the memory log */
+	int64_t queue_bytes; /* of samples in memory that wait for publishers */
+	const char
+		*queue_dir; /* NULL: the service manager's folder; "": none, the log is in memory */
+	int64_t queue_dir_bytes, dead_letter_bytes; /* bounds on the disk */
+	int64_t queue_age_ns; /* 0: none */
+	double queue_rate; /* samples a second of a backlog; 0: no bound */
 	const char *const *pollsters; /* plugins to use beside the table of meters; "*": all */
 };
 

@@ -63,6 +63,11 @@ uint64_t frame_rows_for(const struct vmt_frame *f, uint64_t bit);
 /* Bytes of memory that the frame keeps busy, resources left out: for the bounds of queues. */
 size_t frame_bytes(const struct frame *f);
 
+/* These rows as a frame of their own, with one reference: same samples, same ids, same sequence.  NULL when
+ * there are none.  The resources are shared. */
+struct frame *frame_part(struct frame_pool *pool, const struct frame *frame,
+			 const struct vmt_rows *rows, size_t count);
+
 /* ---- byte form (doc/formats.md, "Frame") */
 
 enum {

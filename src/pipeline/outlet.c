@@ -66,13 +66,16 @@ static int64_t leave_time(struct outlet *o)
 	return t;
 }
 
-/* Waits `pause_ns`, or until leaving, or until there is another publisher. */
+/* Waits `pause_ns`, or until leaving (where nothing can be lost, not even for the time that is left), or
+ * until there is another publisher. */
 static void rest(struct outlet *o, int64_t pause_ns)
 {
 	int64_t until = clock_monotonic() + pause_ns;
+	bool durable = spool_is_durable(o->spool);
 
 	wait_lock(&o->wait);
-	while (clock_monotonic() < MIN(until, o->leave_ns) && o->wanted == o->used) {
+	while (clock_monotonic() < MIN(until, o->leave_ns) && o->wanted == o->used &&
+	       !(durable && o->leave_ns != INT64_MAX)) {
 		wait_until(&o->wait, MIN(until, o->leave_ns));
 	}
 	wait_unlock(&o->wait);
@@ -134,6 +137,12 @@ static void settle(struct outlet *o, int reason)
 	} else {
 		result.dropped = rest;
 		result.reason = (enum spool_reason)reason;
+	}
+	for (size_t i = 0; i < d->letters; i++) {
+		const struct delivery_letter *l = &d->letter[i];
+
+		spool_dead_letter(o->spool, o->cursor, d->row + l->first_row, l->rows, l->reason,
+				  l->len ? d->bytes.data + l->at : NULL, l->len);
 	}
 	spool_settle_frame(o->spool, o->cursor, &result);
 	delivery_end(d);
@@ -217,13 +226,35 @@ static int attempt(struct outlet *o, const struct frame *frame)
 	return ret;
 }
 
-/* What is left when the thread ends.  Rows that arrived are confirmed all the same. */
+/* What is left when the thread ends stays in a durable log; else it is dropped, and rows that arrived are
+ * confirmed all the same. */
 static void settle_all(struct outlet *o)
 {
-	if (o->delivery.frame) {
+	if (o->delivery.frame && !spool_is_durable(o->spool)) {
 		settle(o, (int)o->abort_reason);
 	}
 	spool_cursor_settle(o->spool, o->cursor, o->abort_reason);
+}
+
+/* A backlog is not poured out at once over a far side that has just come back. */
+static void pace(struct outlet *o, uint64_t rows, int64_t began_ns)
+{
+	double due_ns;
+
+	if (o->parts.backlog_rate <= 0 || !spool_backlog(o->spool, o->cursor)) {
+		return;
+	}
+	due_ns = (double)rows / o->parts.backlog_rate * (double)NS_PER_S;
+	rest(o, MAX(began_ns + (int64_t)due_ns - clock_monotonic(), 0));
+}
+
+/* Whether nothing more is to be tried: time is up, or what is queued is safe and the far side away. */
+static bool is_over(struct outlet *o, bool failed)
+{
+	int64_t leave = leave_time(o);
+
+	return clock_monotonic() >= leave ||
+	       (failed && leave != INT64_MAX && spool_is_durable(o->spool));
 }
 
 static void *outlet_run(void *arg)
@@ -231,21 +262,28 @@ static void *outlet_run(void *arg)
 	struct outlet *o = arg;
 	int64_t backoff_ns = 0;
 	const struct frame *frame;
+	bool over = false;
 
-	while (!atomic_load(&o->cancel) && (frame = spool_next(o->spool, o->cursor, INT64_MAX))) {
+	while (!over && !atomic_load(&o->cancel) &&
+	       (frame = spool_next(o->spool, o->cursor, INT64_MAX))) {
+		uint64_t rows = frame_rows_for(&frame->public, o->bit);
+		int64_t began_ns = clock_monotonic();
+		bool failed;
+
 		if (take_over(o)) {
 			backoff_ns = 0;
 		}
-		if (attempt(o, frame) == 0) {
+		failed = attempt(o, frame) < 0;
+		over = is_over(o, failed);
+		if (!failed) {
 			backoff_ns = 0;
-		} else if (!is_replaced(o) && clock_monotonic() < leave_time(o)) {
+			pace(o, rows, began_ns);
+		} else if (!over && !is_replaced(o)) {
 			backoff_ns = MAX(next_backoff(backoff_ns), o->delivery.pause_ns);
 			log_warn("%s; retrying in %" G_GINT64_FORMAT " s", o->last_error,
 				 backoff_ns / NS_PER_S);
 			rest(o, backoff_ns + jitter(o, backoff_ns));
-		}
-		if (clock_monotonic() >= leave_time(o)) {
-			break;
+			over = is_over(o, true);
 		}
 	}
 	settle_all(o);
@@ -267,10 +305,27 @@ static struct outlet *outlet_alloc(const char *url)
 	return o;
 }
 
+/* What the log has to know of a publisher. */
+static struct spool_publisher publisher_of(const struct outlet_parts *parts)
+{
+	struct spool_publisher publisher = {
+		.name = parts->name,
+		.url = parts->url,
+		.max_messages = (uint64_t)parts->policy.max_queue_length,
+		.shape = { .mixed = true },
+	};
+
+	if (parts->ops->shape) {
+		parts->ops->shape(parts->self, &publisher.shape);
+	}
+	return publisher;
+}
+
 int outlet_new(struct spool *spool, const struct outlet_parts *parts, struct outlet **ret_outlet)
 {
 	struct outlet *o;
-	int cursor = spool_cursor_add(spool), ret;
+	const struct spool_publisher publisher = publisher_of(parts);
+	int cursor = spool_cursor_add(spool, &publisher), ret;
 
 	if (cursor < 0) {
 		return cursor;
@@ -305,9 +360,11 @@ struct outlet *outlet_new_failed(const char *url, const char *reason)
 
 uint64_t outlet_replace(struct outlet *o, const struct outlet_parts *parts)
 {
+	const struct spool_publisher publisher = publisher_of(parts);
 	const char *unused = NULL;
 	uint64_t generation;
 
+	spool_cursor_change(o->spool, o->cursor, &publisher);
 	g_free(o->url);
 	o->url = g_strdup(parts->url);
 	wait_lock(&o->wait);

@@ -20,11 +20,13 @@ struct outlet;
 /* A publisher, and how it is to be used. */
 struct outlet_parts {
 	const char *url; /* without secrets; copied */
+	const char *name; /* its place in the configuration, see struct spool_publisher; copied */
 	const struct vmt_publisher_ops
 		*ops; /* these two stay the caller's and must outlive the outlet */
 	void *self;
 	struct policy policy;
 	int64_t timeout_ns; /* bound of one attempt */
+	double backlog_rate; /* samples a second, while more waits behind; 0: no bound */
 };
 
 enum outlet_state { OUTLET_OK, OUTLET_RETRYING, OUTLET_FAILED };
@@ -51,12 +53,13 @@ const char *outlet_url(const struct outlet *outlet);
 uint64_t outlet_bit(const struct outlet *outlet);
 void outlet_status(struct outlet *outlet, struct outlet_status *ret_status);
 
-/* Takes nothing new; what is not delivered at `deadline_ns` will be dropped (`shutdown`).  Does not
- * wait. */
+/* Takes nothing new; what is not delivered at `deadline_ns` will be dropped (`shutdown`), or stays in a
+ * durable log, where a publisher whose far side is away does not even try any more.  Does not wait. */
 void outlet_leave(struct outlet *outlet, int64_t deadline_ns);
 /* Whether the thread has nothing more to do: all is delivered, or time is up. */
 bool outlet_done(struct outlet *outlet);
-/* Stops at once: the attempt under way is cancelled, what is queued is dropped for `reason`. */
+/* Stops at once: the attempt under way is cancelled, what is queued is dropped for `reason`, or
+ * stays in a durable log. */
 void outlet_abort(struct outlet *outlet, enum spool_reason reason);
 /* Waits for the thread; call outlet_leave or outlet_abort before. */
 void outlet_free(struct outlet *outlet);

@@ -84,13 +84,14 @@ static struct frame *make_frame(unsigned rows)
 static struct outlet *open_outlet(struct far_side *far, struct policy policy)
 {
 	const struct outlet_parts parts = { .url = "far://",
+					    .name = "sink/far/0",
 					    .ops = &far_ops,
 					    .self = far,
 					    .policy = policy,
 					    .timeout_ns = 30 * NS_PER_S };
 	struct outlet *o = NULL;
 
-	spool = spool_new_memory(&(struct spool_limits){ 100, 1 << 30 });
+	spool = spool_new_memory(&(struct spool_limits){ .frames = 100, .bytes = 1 << 30 });
 	g_assert_cmpint(outlet_new(spool, &parts, &o), ==, 0);
 	return o;
 }

@@ -11,6 +11,7 @@
 #include "pipeline/route.h"
 #include "spool/spool.h"
 
+static const struct spool_publisher any = { .name = "sink/test/0", .url = "test://" };
 static struct frame_pool *pool;
 static struct resource *resource;
 static unsigned released;
@@ -91,13 +92,14 @@ static void test_route(void)
 
 static void test_runner(void)
 {
-	struct spool *spool = spool_new_memory(&(struct spool_limits){ 1000, 1 << 30 });
+	struct spool *spool =
+		spool_new_memory(&(struct spool_limits){ .frames = 1000, .bytes = 1 << 30 });
 	struct pipeline_runner *runner = pipeline_runner_new(spool, pool);
 	struct pipeline *one = make_pipeline("cpu", "cpu", 1);
 	struct pipeline_set *set = pipeline_set_new(&one, 1);
 	struct spool_ledger l;
 
-	g_assert_cmpint(spool_cursor_add(spool), ==, 0);
+	g_assert_cmpint(spool_cursor_add(spool, &any), ==, 0);
 	for (int i = 0; i < 100; i++) {
 		g_assert_cmpint(pipeline_runner_submit(runner, make_frame(), set), ==, 0);
 	}

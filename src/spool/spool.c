@@ -1,24 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the twins of the log share: cursors, ledger and waiting.  Owns one struct wait; whoever calls
- * may block on it only in spool_next, until its deadline.
+ * What the twins of the log share: cursors, and handing frames to their publishers.  Owns one struct
+ * wait; whoever calls may block on it only in spool_next, until its deadline, and on the disk where the
+ * log is durable.
  */
 #include "spool/spool.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <glib.h>
+#include <string.h>
 
+#define LOG_NAME "queue"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/wait.h"
 #include "model/frame.h"
 #include "spool/twin.h"
 
+#define READ_AGAIN_NS NS_PER_S /* after a failed read */
+enum { READ_TRIES = 5 };
+
 static const char *const reason_names[SPOOL_REASONS] = {
-	[SPOOL_OVERFLOW] = "overflow",   [SPOOL_REFUSED] = "refused",
-	[SPOOL_SHUTDOWN] = "shutdown",   [SPOOL_REMOVED] = "removed",
-	[SPOOL_DISCARDED] = "discarded", [SPOOL_FAILED] = "failed",
-	[SPOOL_RETRIES] = "retries",
+	[SPOOL_OVERFLOW] = "overflow", [SPOOL_EXPIRED] = "expired", [SPOOL_REFUSED] = "refused",
+	[SPOOL_FAILED] = "failed",     [SPOOL_RETRIES] = "retries", [SPOOL_DAMAGED] = "damaged",
+	[SPOOL_SHUTDOWN] = "shutdown", [SPOOL_REMOVED] = "removed", [SPOOL_DISCARDED] = "discarded",
 };
 
 const char *spool_reason_name(enum spool_reason reason)
@@ -27,7 +33,17 @@ const char *spool_reason_name(enum spool_reason reason)
 	return reason_names[reason];
 }
 
-static struct spool *spool_new(const struct spool_twin *twin, const struct spool_limits *limits)
+int spool_reason_find(const char *name)
+{
+	for (int i = 0; i < SPOOL_REASONS; i++) {
+		if (strcmp(reason_names[i], name) == 0) {
+			return i;
+		}
+	}
+	return -1;
+}
+
+struct spool *spool_new(const struct spool_twin *twin, const struct spool_limits *limits)
 {
 	struct spool *s = g_new0(struct spool, 1);
 
@@ -52,7 +68,7 @@ struct spool *spool_new_null(void)
 
 bool spool_is_durable(const struct spool *spool)
 {
-	return false;
+	return spool->durable;
 }
 
 void spool_free(struct spool *spool)
@@ -60,22 +76,125 @@ void spool_free(struct spool *spool)
 	if (!spool) {
 		return;
 	}
-	spool->twin->clear(spool);
+	if (spool->twin->close) {
+		spool->twin->close(spool);
+	}
+	backlog_clear(spool);
+	for (unsigned c = 0; c < SPOOL_CURSORS; c++) {
+		frame_unref(spool->cursor[c].frame);
+		g_free(spool->cursor[c].name);
+		g_free(spool->cursor[c].url);
+	}
 	wait_fini(&spool->wait);
 	g_free(spool);
 }
 
-int spool_cursor_add(struct spool *spool)
-{
-	int ret = -ENOSPC;
+/* ---- cursors */
 
+void spool_reserve(struct spool *spool, const char *url)
+{
 	wait_lock(&spool->wait);
 	for (unsigned c = 0; c < SPOOL_CURSORS; c++) {
-		if (!spool->cursor[c].used) {
-			spool->cursor[c] = (struct spool_cursor){ .used = true };
-			ret = (int)c;
+		struct spool_cursor *cursor = &spool->cursor[c];
+
+		if (cursor->used && !cursor->attached && strcmp(cursor->url, url) == 0) {
+			cursor->reserved = true;
 			break;
 		}
+	}
+	wait_unlock(&spool->wait);
+}
+
+/* "SINK/SCHEME/" of a name. */
+static size_t family(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+
+	return slash ? (size_t)(slash - name) + 1 : 0;
+}
+
+/* How well what a cursor was fits a publisher; 0: not at all. */
+static unsigned fits(const struct spool_cursor *c, const struct spool_publisher *p)
+{
+	size_t n = family(p->name);
+
+	if (!c->used || c->attached) {
+		return 0;
+	}
+	if (strcmp(c->url, p->url) == 0) {
+		return 3;
+	}
+	if (c->reserved) {
+		return 0;
+	}
+	if (strcmp(c->name, p->name) == 0) {
+		return 2;
+	}
+	return n > 0 && family(c->name) == n && strncmp(c->name, p->name, n) == 0 ? 1 : 0;
+}
+
+/* A number for a publisher: what fits best, else a free one, else one that nothing is queued for. */
+static int choose(const struct spool *s, const struct spool_publisher *p)
+{
+	unsigned best = 0;
+	int choice = -ENOSPC;
+
+	for (unsigned c = 0; s->durable && c < SPOOL_CURSORS; c++) {
+		unsigned fit = fits(&s->cursor[c], p);
+
+		if (fit > best) {
+			best = fit;
+			choice = (int)c;
+		}
+	}
+	for (unsigned c = 0; choice < 0 && c < SPOOL_CURSORS; c++) {
+		choice = s->cursor[c].used ? choice : (int)c;
+	}
+	for (unsigned c = 0; choice < 0 && s->durable && c < SPOOL_CURSORS; c++) {
+		const struct spool_cursor *old = &s->cursor[c];
+
+		choice = !old->attached && old->ledger.queued == 0 ? (int)c : choice;
+	}
+	return choice;
+}
+
+static void set_publisher(struct spool_cursor *c, const struct spool_publisher *publisher)
+{
+	g_free(c->name);
+	g_free(c->url);
+	c->name = g_strdup(publisher->name);
+	c->url = g_strdup(publisher->url);
+	c->shape = publisher->shape;
+	c->max_messages = publisher->max_messages;
+	c->changed = true;
+}
+
+void spool_cursor_change(struct spool *spool, unsigned cursor,
+			 const struct spool_publisher *publisher)
+{
+	wait_lock(&spool->wait);
+	set_publisher(&spool->cursor[cursor], publisher);
+	wait_unlock(&spool->wait);
+}
+
+int spool_cursor_add(struct spool *spool, const struct spool_publisher *publisher)
+{
+	int ret;
+
+	wait_lock(&spool->wait);
+	ret = choose(spool, publisher);
+	if (ret >= 0) {
+		struct spool_cursor *c = &spool->cursor[ret];
+		bool known = c->used && fits(c, publisher) > 0, old = c->used;
+
+		if (!known) {
+			g_free(c->name);
+			g_free(c->url);
+			*c = (struct spool_cursor){ .used = true, .wiped = old };
+		}
+		set_publisher(c, publisher);
+		c->attached = true;
+		c->finished = c->reserved = false;
 	}
 	wait_unlock(&spool->wait);
 	return ret;
@@ -92,128 +211,147 @@ void spool_cursor_finish(struct spool *spool, unsigned cursor)
 
 void spool_cursor_settle(struct spool *spool, unsigned cursor, enum spool_reason reason)
 {
+	struct spool_cursor *c = &spool->cursor[cursor];
+
 	assert(cursor < SPOOL_CURSORS);
 	wait_lock(&spool->wait);
-	spool->cursor[cursor].finished = true;
-	spool->cursor[cursor].taken = NULL;
-	spool->twin->forget(spool, cursor, reason);
+	c->finished = true;
+	c->taken = 0;
+	frame_unref(c->frame);
+	c->frame = NULL;
+	if (!spool->durable) {
+		backlog_forget(spool, cursor, reason);
+	}
 	wait_unlock(&spool->wait);
+	if (spool->twin->settled) {
+		spool->twin->settled(spool, cursor);
+	}
 }
 
 void spool_cursor_remove(struct spool *spool, unsigned cursor)
 {
+	struct spool_cursor *c = &spool->cursor[cursor];
+
 	assert(cursor < SPOOL_CURSORS);
 	wait_lock(&spool->wait);
-	assert(spool->cursor[cursor].finished && spool->cursor[cursor].ledger.queued == 0);
-	spool->cursor[cursor].used = false;
+	assert(c->finished && !c->taken && (spool->durable || c->ledger.queued == 0));
+	c->attached = false;
+	c->used = spool->durable && c->ledger.produced > 0;
 	wait_unlock(&spool->wait);
 }
 
-static uint64_t count_for(const struct frame *frame, unsigned cursor)
-{
-	return frame_rows_for(&frame->public, UINT64_C(1) << cursor);
-}
-
-uint64_t spool_audience(const struct spool *spool, const struct frame *frame)
-{
-	const struct vmt_frame *v = &frame->public;
-	uint64_t bits = 0, used = 0;
-
-	for (size_t i = 0; i < v->count; i++) {
-		bits |= v->batch[i].count ? v->batch[i].publishers : 0;
-	}
-	for (unsigned c = 0; c < SPOOL_CURSORS; c++) {
-		used |= spool->cursor[c].used && !spool->cursor[c].finished ? UINT64_C(1) << c : 0;
-	}
-	return bits & used;
-}
-
-static void count_produced(struct spool *spool, const struct frame *frame, uint64_t audience)
-{
-	for (unsigned c = 0; c < SPOOL_CURSORS; c++) {
-		if (audience >> c & 1) {
-			struct spool_ledger *l = &spool->cursor[c].ledger;
-			uint64_t n = count_for(frame, c);
-
-			l->produced += n;
-			l->queued += n;
-			l->queue_frames++;
-			l->queue_bytes += frame_bytes(frame);
-		}
-	}
-}
-
-void spool_settle(struct spool *spool, const struct frame *frame, unsigned cursor,
-		  const struct spool_result *result)
-{
-	struct spool_ledger *l = &spool->cursor[cursor].ledger;
-	uint64_t n = count_for(frame, cursor);
-
-	assert(l->queued >= n && l->queue_frames > 0);
-	assert(result->confirmed + result->refused + result->dropped == n);
-	l->queued -= n;
-	l->queue_frames--;
-	l->queue_bytes -= frame_bytes(frame);
-	l->confirmed += result->confirmed;
-	l->dropped[SPOOL_REFUSED] += result->refused;
-	l->dropped[result->reason] += result->dropped;
-}
-
-void spool_settle_as(struct spool *spool, const struct frame *frame, unsigned cursor,
-		     enum spool_reason reason)
-{
-	const struct spool_result all = { .dropped = count_for(frame, cursor), .reason = reason };
-
-	spool_settle(spool, frame, cursor, &all);
-}
+/* ---- frames */
 
 void spool_append(struct spool *spool, struct frame *frame)
 {
-	wait_lock(&spool->wait);
-	frame->public.sequence = ++spool->sequence;
-	count_produced(spool, frame, spool_audience(spool, frame));
 	spool->twin->append(spool, frame);
-	wait_unlock(&spool->wait);
 	wait_wake(&spool->wait);
+}
+
+/* With the lock held: waits for an entry and takes it; NULL at the deadline or the end. */
+static struct spool_entry *wait_for_entry(struct spool *s, unsigned cursor, int64_t deadline_ns)
+{
+	struct spool_cursor *c = &s->cursor[cursor];
+	struct spool_entry *e;
+
+	while (!(e = backlog_oldest(s, cursor))) {
+		bool hidden = c->ledger.queued > 0; /* a frame is being written */
+
+		if ((c->finished && !hidden) || wait_until(&s->wait, deadline_ns) == -ETIMEDOUT) {
+			return NULL;
+		}
+	}
+	c->taken = e->sequence;
+	if (e->frame) {
+		c->frame = frame_ref(e->frame);
+	}
+	return e;
+}
+
+/* Reads the taken frame from the disk; what cannot be read after some tries is dropped. */
+static void read_frame(struct spool *s, unsigned cursor, int64_t deadline_ns)
+{
+	struct spool_cursor *c = &s->cursor[cursor];
+	struct frame *frame = NULL;
+	int ret = -EIO;
+
+	for (unsigned i = 0; i < READ_TRIES; i++) {
+		ret = s->twin->load(s, c->taken, &frame);
+		if (ret == 0 || ret == -EBADMSG || ret == -ENOENT) {
+			break;
+		}
+		wait_sleep(READ_AGAIN_NS);
+	}
+	wait_lock(&s->wait);
+	if (ret == 0) {
+		c->frame = frame;
+	} else {
+		struct spool_entry *e = backlog_find(s, c->taken);
+
+		c->taken = 0;
+		log_error("queue: %u samples for %s cannot be read back; they are dropped",
+			  backlog_share(e, cursor)->samples, c->url);
+		backlog_drop(s, e, cursor, SPOOL_DAMAGED);
+	}
+	wait_unlock(&s->wait);
 }
 
 const struct frame *spool_next(struct spool *spool, unsigned cursor, int64_t deadline_ns)
 {
-	const struct frame *frame;
+	struct spool_cursor *c = &spool->cursor[cursor];
 
-	wait_lock(&spool->wait);
-	while (!(frame = spool->cursor[cursor].taken)) {
-		frame = spool->twin->oldest(spool, cursor);
-		if (frame) {
-			spool->cursor[cursor].taken = frame;
-			break;
+	while (!c->frame) {
+		struct spool_entry *e;
+
+		wait_lock(&spool->wait);
+		e = wait_for_entry(spool, cursor, deadline_ns);
+		wait_unlock(&spool->wait);
+		if (!e) {
+			return NULL;
 		}
-		if (spool->cursor[cursor].finished ||
-		    wait_until(&spool->wait, deadline_ns) == -ETIMEDOUT) {
-			break;
+		if (!c->frame) {
+			read_frame(spool, cursor, deadline_ns);
 		}
 	}
+	return c->frame;
+}
+
+bool spool_backlog(struct spool *spool, unsigned cursor)
+{
+	bool more;
+
+	wait_lock(&spool->wait);
+	more = spool->cursor[cursor].ledger.queue_frames > 1;
 	wait_unlock(&spool->wait);
-	return frame;
+	return more;
 }
 
 void spool_settle_frame(struct spool *spool, unsigned cursor, const struct spool_result *result)
 {
-	const struct frame *frame;
+	struct spool_cursor *c = &spool->cursor[cursor];
+	struct spool_entry *e;
 
 	wait_lock(&spool->wait);
-	frame = spool->cursor[cursor].taken;
-	assert(frame);
-	spool->cursor[cursor].taken = NULL;
-	spool->twin->release(spool, cursor, frame, result);
+	assert(c->frame);
+	e = backlog_find(spool, c->taken);
+	assert(e);
+	c->taken = 0;
+	frame_unref(c->frame);
+	c->frame = NULL;
+	backlog_settle(spool, e, cursor, result);
 	wait_unlock(&spool->wait);
+	if (spool->twin->settled) {
+		spool->twin->settled(spool, cursor);
+	}
 }
 
 /* The cursor's samples of the frame in its hand. */
 static uint64_t in_hand(struct spool *spool, unsigned cursor)
 {
-	assert(spool->cursor[cursor].taken);
-	return count_for(spool->cursor[cursor].taken, cursor);
+	const struct frame *frame = spool->cursor[cursor].frame;
+
+	assert(frame);
+	return frame_rows_for(&frame->public, UINT64_C(1) << cursor);
 }
 
 void spool_confirm(struct spool *spool, unsigned cursor)

@@ -3,43 +3,38 @@
  * The null twin of the log: every frame is counted as discarded and given back at once.  It is the
  * zero line of measurements and the log of commands that publish nothing.  Never blocks.
  */
+#include <assert.h>
+
 #include "model/frame.h"
 #include "spool/twin.h"
 
-static void null_append(struct spool *spool, struct frame *frame)
+static void null_append(struct spool *s, struct frame *frame)
 {
-	uint64_t audience = spool_audience(spool, frame);
+	struct spool_entry e = { .frame = frame };
 
-	for (unsigned c = 0; c < SPOOL_CURSORS; c++) {
-		if (audience >> c & 1) {
-			spool_settle_as(spool, frame, c, SPOOL_DISCARDED);
+	wait_lock(&s->wait);
+	e.sequence = frame->public.sequence = ++s->sequence;
+	e.audience = e.pending = backlog_audience(s, frame);
+	if (e.audience == 0) {
+		frame_unref(frame);
+	} else {
+		backlog_push(s, &e, NULL);
+		for (unsigned c = 0; c < SPOOL_CURSORS; c++) {
+			if (e.audience >> c & 1) {
+				backlog_drop(s, backlog_at(s, 0), c, SPOOL_DISCARDED);
+			}
 		}
 	}
-	frame_unref(frame);
+	wait_unlock(&s->wait);
 }
 
-static const struct frame *null_oldest(struct spool *spool, unsigned cursor)
+static int null_load(struct spool *s, uint64_t sequence, struct frame **ret_frame)
 {
-	return NULL;
-}
-
-static void null_release(struct spool *spool, unsigned cursor, const struct frame *frame,
-			 const struct spool_result *result)
-{
-}
-
-static void null_forget(struct spool *spool, unsigned cursor, enum spool_reason reason)
-{
-}
-
-static void null_clear(struct spool *spool)
-{
+	assert(!"nothing is kept here");
+	return 0;
 }
 
 const struct spool_twin spool_null = {
 	.append = null_append,
-	.oldest = null_oldest,
-	.release = null_release,
-	.forget = null_forget,
-	.clear = null_clear,
+	.load = null_load,
 };

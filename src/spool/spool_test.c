@@ -13,6 +13,7 @@
 
 static struct frame_pool *pool;
 static struct resource *resource;
+static const struct spool_publisher any = { .name = "sink/test/0", .url = "test://" };
 
 /* A frame of two batches: `a` samples for publisher 0, `b` for publishers 0 and 1. */
 static struct frame *make_frame(unsigned a, unsigned b)
@@ -62,11 +63,12 @@ static void end(struct spool *s, unsigned cursor)
 
 static void test_order(void)
 {
-	struct spool *s = spool_new_memory(&(struct spool_limits){ 100, 1 << 30 });
+	struct spool *s =
+		spool_new_memory(&(struct spool_limits){ .frames = 100, .bytes = 1 << 30 });
 	const struct frame *f;
 
-	g_assert_cmpint(spool_cursor_add(s), ==, 0);
-	g_assert_cmpint(spool_cursor_add(s), ==, 1);
+	g_assert_cmpint(spool_cursor_add(s, &any), ==, 0);
+	g_assert_cmpint(spool_cursor_add(s, &any), ==, 1);
 	spool_append(s, make_frame(2, 3));
 	spool_append(s, make_frame(4, 0));
 	spool_append(s, make_frame(0, 5));
@@ -93,11 +95,11 @@ static void test_order(void)
 
 static void test_overflow(void)
 {
-	struct spool *s = spool_new_memory(&(struct spool_limits){ 4, 1 << 30 });
+	struct spool *s = spool_new_memory(&(struct spool_limits){ .frames = 4, .bytes = 1 << 30 });
 	struct spool_ledger l;
 
-	g_assert_cmpint(spool_cursor_add(s), ==, 0);
-	g_assert_cmpint(spool_cursor_add(s), ==, 1);
+	g_assert_cmpint(spool_cursor_add(s, &any), ==, 0);
+	g_assert_cmpint(spool_cursor_add(s, &any), ==, 1);
 	for (unsigned i = 0; i < 4; i++) {
 		spool_append(s, make_frame(0, 1));
 		if (i == 0) {
@@ -123,10 +125,11 @@ static void test_overflow(void)
 static void test_bytes(void)
 {
 	struct frame *f = make_frame(0, 10);
-	struct spool *s = spool_new_memory(&(struct spool_limits){ 1000, frame_bytes(f) * 5 / 2 });
+	struct spool *s = spool_new_memory(
+		&(struct spool_limits){ .frames = 1000, .bytes = frame_bytes(f) * 5 / 2 });
 	struct spool_ledger l;
 
-	g_assert_cmpint(spool_cursor_add(s), ==, 0);
+	g_assert_cmpint(spool_cursor_add(s, &any), ==, 0);
 	spool_append(s, f);
 	for (unsigned i = 0; i < 9; i++) {
 		spool_append(s, make_frame(0, 10));
@@ -138,11 +141,65 @@ static void test_bytes(void)
 	spool_free(s);
 }
 
+/* max_queue_length: messages of one publisher; the others keep theirs, and the newest frame stays. */
+static void test_messages(void)
+{
+	const struct spool_publisher few = { .name = "a",
+					     .url = "a://",
+					     .max_messages = 7,
+					     .shape = { .samples = 2, .copies = 1 } };
+	struct spool *s =
+		spool_new_memory(&(struct spool_limits){ .frames = 100, .bytes = 1 << 30 });
+	struct spool_ledger l;
+
+	g_assert_cmpint(spool_cursor_add(s, &any), ==, 0);
+	g_assert_cmpint(spool_cursor_add(s, &few), ==, 1);
+	for (unsigned i = 0; i < 5; i++) {
+		spool_append(s, make_frame(0, 5)); /* 3 messages */
+		if (i == 0) {
+			g_assert_cmpuint(spool_next(s, 1, 0)->public.sequence, ==, 1);
+		}
+	}
+	spool_ledger(s, 1, &l);
+	g_assert_cmpuint(l.queue_messages, ==, 6); /* the one in hand and the newest */
+	g_assert_cmpuint(l.dropped[SPOOL_OVERFLOW], ==, 15);
+	check(s, 1, 25, 0, 15);
+	check(s, 0, 25, 0, 0);
+	spool_confirm(s, 1);
+	g_assert_cmpuint(spool_next(s, 1, 0)->public.sequence, ==, 5);
+	spool_confirm(s, 1);
+	spool_append(s, make_frame(0, 40)); /* 20 messages: longer than the queue may be */
+	spool_ledger(s, 1, &l);
+	g_assert_cmpuint(l.queue_messages, ==, 20);
+	check(s, 1, 65, 10, 15);
+	end(s, 0);
+	end(s, 1);
+	spool_free(s);
+}
+
+static void test_age(void)
+{
+	struct spool *s = spool_new_memory(
+		&(struct spool_limits){ .frames = 100, .bytes = 1 << 30, .age_ns = 60 * NS_PER_S });
+	struct spool_ledger l;
+
+	g_assert_cmpint(spool_cursor_add(s, &any), ==, 0);
+	for (unsigned i = 0; i < 6; i++) {
+		spool_append(s, make_frame(0, 1));
+		clock_simulate_step(25 * NS_PER_S);
+	}
+	spool_ledger(s, 0, &l);
+	g_assert_cmpuint(l.dropped[SPOOL_EXPIRED], ==, 3);
+	check(s, 0, 6, 0, 3);
+	end(s, 0);
+	spool_free(s);
+}
+
 static void test_null(void)
 {
 	struct spool *s = spool_new_null();
 
-	g_assert_cmpint(spool_cursor_add(s), ==, 0);
+	g_assert_cmpint(spool_cursor_add(s, &any), ==, 0);
 	spool_append(s, make_frame(1, 2));
 	check(s, 0, 3, 0, 3);
 	g_assert_null(spool_next(s, 0, 0));
@@ -152,12 +209,13 @@ static void test_null(void)
 
 static void test_late_cursor(void)
 {
-	struct spool *s = spool_new_memory(&(struct spool_limits){ 100, 1 << 30 });
+	struct spool *s =
+		spool_new_memory(&(struct spool_limits){ .frames = 100, .bytes = 1 << 30 });
 
-	g_assert_cmpint(spool_cursor_add(s), ==, 0);
+	g_assert_cmpint(spool_cursor_add(s, &any), ==, 0);
 	spool_append(s, make_frame(0, 1));
 	/* gets only what is appended from now on; a finished one nothing more */
-	g_assert_cmpint(spool_cursor_add(s), ==, 1);
+	g_assert_cmpint(spool_cursor_add(s, &any), ==, 1);
 	g_assert_null(spool_next(s, 1, 0));
 	spool_cursor_finish(s, 0);
 	spool_append(s, make_frame(0, 1));
@@ -166,9 +224,9 @@ static void test_late_cursor(void)
 	end(s, 0);
 	end(s, 1);
 	for (int i = 0; i < SPOOL_CURSORS; i++) {
-		g_assert_cmpint(spool_cursor_add(s), ==, i);
+		g_assert_cmpint(spool_cursor_add(s, &any), ==, i);
 	}
-	g_assert_cmpint(spool_cursor_add(s), ==, -ENOSPC);
+	g_assert_cmpint(spool_cursor_add(s, &any), ==, -ENOSPC);
 	spool_free(s);
 }
 
@@ -185,10 +243,11 @@ static void *consume(void *arg)
 /* A publisher's thread beside the pipeline's: nothing is lost, and the end wakes it. */
 static void test_threads(void)
 {
-	struct spool *s = spool_new_memory(&(struct spool_limits){ 1 << 20, UINT64_MAX / 2 });
+	struct spool *s = spool_new_memory(
+		&(struct spool_limits){ .frames = 1 << 20, .bytes = UINT64_MAX / 2 });
 	pthread_t thread;
 
-	g_assert_cmpint(spool_cursor_add(s), ==, 0);
+	g_assert_cmpint(spool_cursor_add(s, &any), ==, 0);
 	g_assert_cmpint(thread_start(&thread, "consume", consume, s), ==, 0);
 	for (unsigned i = 0; i < 5000; i++) {
 		spool_append(s, make_frame(1, 1));
@@ -206,6 +265,7 @@ int main(int argc, char **argv)
 	int ret;
 
 	g_test_init(&argc, &argv, NULL);
+	clock_simulate(INT64_C(1784641000) * NS_PER_S, 1000 * NS_PER_S);
 	pool = frame_pool_new(4);
 	head = resource_head_new(&(struct resource_owner){ .source = "openstack" }, "{", 1);
 	resource = resource_new(head, "r", "}", 1);
@@ -213,6 +273,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/spool/order", test_order);
 	g_test_add_func("/spool/overflow", test_overflow);
 	g_test_add_func("/spool/bytes", test_bytes);
+	g_test_add_func("/spool/messages", test_messages);
+	g_test_add_func("/spool/age", test_age);
 	g_test_add_func("/spool/null", test_null);
 	g_test_add_func("/spool/late-cursor", test_late_cursor);
 	g_test_add_func("/spool/threads", test_threads);
