@@ -8,7 +8,7 @@ _virtmeter()
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W "agent poll list send samples resources meters status reload
+		mapfile -t COMPREPLY < <(compgen -W "agent poll list send samples resources meters spool status reload
 			check --help --version" -- "$cur")
 		return
 	fi
@@ -38,6 +38,13 @@ _virtmeter()
 	list)
 		[ "$COMP_CWORD" -ne 2 ] ||
 			mapfile -t COMPREPLY < <(compgen -W "instances meters plugins" -- "$cur") ;;
+	spool)
+		if [ "$COMP_CWORD" -eq 2 ]; then
+			mapfile -t COMPREPLY < <(compgen -W "ls verify export drop" -- "$cur")
+		else
+			compopt -o filenames 2>/dev/null
+			mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		fi ;;
 	check)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;

@@ -25,6 +25,7 @@ static const struct {
 	{ "samples", "read samples from a store", cmd_samples },
 	{ "resources", "read resources from a store", cmd_resources },
 	{ "meters", "read which meters a store holds", cmd_meters },
+	{ "spool", "look at and mend a durable queue", cmd_spool },
 	{ "status", "ask the running agent how it is", cmd_status },
 	{ "reload", "make the running agent read its configuration anew", cmd_reload },
 };

@@ -18,6 +18,7 @@ int cmd_reload(int argc, char **argv);
 int cmd_resources(int argc, char **argv);
 int cmd_samples(int argc, char **argv);
 int cmd_send(int argc, char **argv);
+int cmd_spool(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 
 #endif
