@@ -270,10 +270,8 @@ static char *place_of(const struct pipeline_sink *sink, const struct polling_tex
 /* What is queued for a URL that is still there is for none of another. */
 void outlet_stage_reserve(struct outlet_stage *st)
 {
-	const struct polling *p = st->plan->pipeline;
-
-	for (size_t i = 0; i < p->sink_count; i++) {
-		const struct polling_list *list = &p->sinks[i].publishers;
+	for (size_t i = 0; i < plan_sinks(st->plan); i++) {
+		const struct polling_list *list = &plan_sink(st->plan, i)->publishers;
 
 		for (size_t k = 0; k < list->count; k++) {
 			char *safe = safe_text(list->item[k].text);
