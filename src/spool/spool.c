@@ -273,6 +273,7 @@ static void read_frame(struct spool *s, unsigned cursor, int64_t deadline_ns)
 {
 	struct spool_cursor *c = &s->cursor[cursor];
 	struct frame *frame = NULL;
+	struct spool_entry *e;
 	int ret = -EIO;
 
 	for (unsigned i = 0; i < READ_TRIES; i++) {
@@ -283,11 +284,12 @@ static void read_frame(struct spool *s, unsigned cursor, int64_t deadline_ns)
 		wait_sleep(READ_AGAIN_NS);
 	}
 	wait_lock(&s->wait);
-	if (ret == 0) {
+	e = backlog_find(s, c->taken);
+	if (ret == 0 && backlog_share(e, cursor)->samples ==
+				frame_rows_for(&frame->public, UINT64_C(1) << cursor)) {
 		c->frame = frame;
 	} else {
-		struct spool_entry *e = backlog_find(s, c->taken);
-
+		frame_unref(frame); /* NULL, or another one than was counted */
 		c->taken = 0;
 		log_error("queue: %u samples for %s cannot be read back; they are dropped",
 			  backlog_share(e, cursor)->samples, c->url);
