@@ -12,6 +12,8 @@
 
 #define PROBE_FIRST_NS (1 * NS_PER_S)
 #define PROBE_MOST_NS (60 * NS_PER_S)
+#define PENDING_NS                                                                                 \
+	(10 * NS_PER_S) /* for so long a call left behind keeps others from asking the same */
 
 struct row {
 	struct suspect public; /* its uuid is the key; first */
@@ -24,6 +26,7 @@ struct left {
 	uint8_t (*uuid)[16];
 	size_t count;
 	int64_t limit_ns;
+	int64_t left_ns; /* when */
 };
 
 struct suspects {
@@ -244,7 +247,8 @@ void suspects_leave(struct suspects *s, struct flight *flight, const uint8_t (*u
 	struct left l = { .flight = flight_ref(flight),
 			  .uuid = g_memdup2(uuid, count * sizeof(*uuid)),
 			  .count = count,
-			  .limit_ns = limit_ns };
+			  .limit_ns = limit_ns,
+			  .left_ns = clock_monotonic() };
 
 	wait_lock(&s->lock);
 	g_array_append_val(s->left, l);
@@ -339,11 +343,21 @@ struct flight *suspects_flight(struct suspects *s, const uint8_t uuid[16], int64
 
 bool suspects_is_pending(struct suspects *s, const uint8_t uuid[16])
 {
-	int64_t limit_ns;
-	struct flight *f = suspects_flight(s, uuid, &limit_ns);
+	int64_t now = clock_monotonic();
+	bool pending = false;
+	int result;
 
-	flight_unref(f);
-	return f != NULL;
+	wait_lock(&s->lock);
+	for (guint i = 0; i < s->left->len && !pending; i++) {
+		const struct left *l = &g_array_index(s->left, struct left, i);
+
+		/* One that hangs on nobody we can find must not keep all in it from being asked for ever. */
+		pending = now - l->left_ns < MAX(l->limit_ns, PENDING_NS) &&
+			  !flight_done(l->flight, &result) && is_in(l, uuid) &&
+			  !is_held(s, l->flight);
+	}
+	wait_unlock(&s->lock);
+	return pending;
 }
 
 size_t suspects_watched(struct suspects *s, uint8_t (**ret_uuid)[16])

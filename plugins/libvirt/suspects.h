@@ -76,7 +76,8 @@ void suspects_leave(struct suspects *s, struct flight *flight, const uint8_t (*u
 /* Strikes out the calls that have come back.  Those whose call has answered are suspects no more; where it has
  * failed they may be asked at once. */
 void suspects_sweep(struct suspects *s);
-/* Is it to be asked by a call that is still on its way and hangs on nobody we know? */
+/* Is it to be asked by a call that is still on its way and hangs on nobody we know?  Not for ever: a call that
+ * does not come back is disregarded after its patience, or 10 s. */
 bool suspects_is_pending(struct suspects *s, const uint8_t uuid[16]);
 /* Whose monitors should be asked after: all suspects that hung, and all that are in calls left behind.  Answers how
  * many; *ret_uuid is the caller's to g_free(). */
