@@ -97,7 +97,7 @@ void inflight_rows(struct inflight_message *m, uint32_t batch, uint32_t row)
 		last->count++;
 		return;
 	}
-	if (m->count == m->room) {
+	if (!m->rows || m->count == m->room) {
 		m->room = m->room ? m->room * 2 : 4;
 		m->rows = g_renew(struct vmt_rows, m->rows, m->room);
 	}

@@ -2,7 +2,7 @@
 /*
  * Options that all publishers of signed messages have in common: the secret, and the dialect of the
  * signature.  A publisher's configuration structure has a `struct message_conf`, its option table the rows
- * MESSAGE_OPTIONS(struct, member).
+ * MESSAGE_OPTIONS(conf).
  */
 #ifndef WIRE_MESSAGE_CONF_H
 #define WIRE_MESSAGE_CONF_H
@@ -16,30 +16,30 @@ struct message_conf {
 
 extern const char *const message_dialects[]; /* choices of the option */
 
-#define MESSAGE_OPTIONS(struct_, member_)                                                          \
+#define MESSAGE_OPTIONS(conf_)                                                                     \
 	{ .group = "publisher",                                                                    \
 	  .name = "telemetry_secret",                                                              \
 	  .type = VMT_OPT_STRING,                                                                  \
-	  .offset = offsetof(struct_, member_.secret),                                             \
+	  .offset = offsetof(struct conf_, message.secret),                                        \
 	  .flags = VMT_OPT_SECRET,                                                                 \
 	  .deprecated = "metering_secret",                                                         \
 	  .help = "Secret that samples are signed with; empty: no signature." },                   \
 		{ .group = "publisher_rpc",                                                        \
 		  .name = "metering_secret",                                                       \
 		  .type = VMT_OPT_STRING,                                                          \
-		  .offset = offsetof(struct_, member_.secret_rpc),                                 \
+		  .offset = offsetof(struct conf_, message.secret_rpc),                            \
 		  .flags = VMT_OPT_SECRET,                                                         \
 		  .help = "The same, as older releases have it." },                                \
 		{ .group = NULL,                                                                   \
 		  .name = "metering_secret",                                                       \
 		  .type = VMT_OPT_STRING,                                                          \
-		  .offset = offsetof(struct_, member_.secret_default),                             \
+		  .offset = offsetof(struct conf_, message.secret_default),                        \
 		  .flags = VMT_OPT_SECRET,                                                         \
 		  .help = "The same, as older releases have it." },                                \
 	{                                                                                          \
 		.group = "virtmeter", .name = "signature_dialect", .type = VMT_OPT_STRING,         \
-		.offset = offsetof(struct_, member_.dialect), .def = "auto", .flags = VMT_OPT_URL, \
-		.choices = message_dialects,                                                       \
+		.offset = offsetof(struct conf_, message.dialect), .def = "auto",                  \
+		.flags = VMT_OPT_URL, .choices = message_dialects,                                 \
 		.help = "How numbers and lists are shown in what is signed: as the peer's Python." \
 	}
 

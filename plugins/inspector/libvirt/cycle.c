@@ -147,14 +147,15 @@ static void explain_all(struct cycle *c, const struct ask_order *o, bool complet
 
 	for (size_t i = 0; i < t->count; i++) {
 		struct vmt_reading *r = &o->out->reading[i];
+		struct target *target = t->list[i];
 
-		if (t->list[i] && t->list[i]->left_out) {
+		if (target && target->left_out) {
 			continue;
 		}
-		if (r->outcome == VMT_STOPPED) {
-			set_stopped(o, i, t->list[i]->domain.desc, stamp);
+		if (target && r->outcome == VMT_STOPPED) {
+			set_stopped(o, i, target->domain.desc, stamp);
 		} else if (r->outcome == VMT_UNREAD && !explain(o, i, complete, stamp)) {
-			domains_suspect(c->domains, t->list[i]->uuid);
+			domains_suspect(c->domains, target->uuid);
 			missing++;
 		}
 	}

@@ -114,6 +114,7 @@ static uint8_t stamp_of(struct hybrid *h, struct vmt_inspection *out,
 /* What is there already is libvirt's, and stays. */
 static void put(struct vmt_reading *r, enum vmt_field field, uint64_t value, uint8_t stamp)
 {
+	g_assert(field < VMT_FIELDS);
 	if (!(r->present >> field & 1)) {
 		vmt_set(r, field, value, stamp);
 	}

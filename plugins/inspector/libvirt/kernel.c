@@ -190,7 +190,7 @@ static gboolean is_forgotten(gpointer key, gpointer value, gpointer data)
 
 void kernel_begin(struct kernel *k)
 {
-	int64_t before = k->now_ns;
+	int64_t before;
 	bool waits;
 
 	wait_lock(&k->lock);

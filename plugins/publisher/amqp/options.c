@@ -16,7 +16,7 @@ const char *const amqp_rpc_aliases[] = { "meter", "meter_publisher", NULL };
 	}
 
 #define COMMON                                                                                     \
-	RABBIT_ROWS, MESSAGE_OPTIONS(struct sender_conf, message),                                 \
+	RABBIT_ROWS, MESSAGE_OPTIONS(sender_conf),                                                 \
 		OPT(NULL, "host", STRING, host, NULL, "Name of this host.", .flags = 0)
 
 #define PER_METER                                                                                  \

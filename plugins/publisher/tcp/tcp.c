@@ -54,7 +54,7 @@ struct tcp_publisher {
 };
 
 static const struct vmt_option options[] = {
-	MESSAGE_OPTIONS(struct tcp_conf, message),
+	MESSAGE_OPTIONS(tcp_conf),
 	{ .group = NULL,
 	  .name = "host",
 	  .type = VMT_OPT_STRING,

@@ -48,7 +48,7 @@ struct udp_publisher {
 static const char *const strings[] = { "auto", "str", "raw", NULL };
 
 static const struct vmt_option options[] = {
-	MESSAGE_OPTIONS(struct udp_conf, message),
+	MESSAGE_OPTIONS(udp_conf),
 	{ .group = "collector",
 	  .name = "udp_port",
 	  .type = VMT_OPT_INT,

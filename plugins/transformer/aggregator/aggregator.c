@@ -29,7 +29,8 @@ struct aggregator_conf {
 #define POLICY(member, default_, help_)                                                            \
 	{                                                                                          \
 		.name = #member, .type = VMT_OPT_STRING,                                           \
-		.offset = offsetof(struct aggregator_conf, member), .def = default_, .help = help_ \
+		.offset = offsetof(struct aggregator_conf, member), .def = (default_),             \
+		.help = (help_)                                                                    \
 	}
 
 static const struct vmt_option options[] = {

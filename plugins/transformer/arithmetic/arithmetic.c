@@ -25,8 +25,8 @@ struct arithmetic_conf {
 
 #define TEXT(path, member, help_)                                                                  \
 	{                                                                                          \
-		.name = path, .type = VMT_OPT_STRING,                                              \
-		.offset = offsetof(struct arithmetic_conf, member), .help = help_                  \
+		.name = (path), .type = VMT_OPT_STRING,                                            \
+		.offset = offsetof(struct arithmetic_conf, member), .help = (help_)                \
 	}
 
 static const struct vmt_option options[] = {

@@ -63,7 +63,9 @@ static int rate_open(const void *conf, const struct vmt_stage *stage, void **ret
 static double seconds(int64_t ns)
 {
 	if ((ns > EXACT || ns < -EXACT) && ns % 1000 == 0) {
-		return (double)(ns / 1000) / 1e6;
+		int64_t us = ns / 1000;
+
+		return (double)us / 1e6;
 	}
 	return (double)ns / 1e9;
 }
