@@ -235,7 +235,7 @@ static int open_list(struct basis *b, const struct vmt_plugin *plugin, const cha
 /* What sources name beside the agent's own; one that is not there is left out, as in Ceilometer. */
 static void open_others(struct basis *b, struct registry *registry, struct problems *problems)
 {
-	const struct polling_text *at[BASIS_LISTS];
+	const struct polling_text *at[BASIS_LISTS] = { NULL };
 	GPtrArray *urls = other_discoveries(b->plan, at);
 
 	for (guint i = 0; i < urls->len; i++) {

@@ -87,12 +87,13 @@ static int open_object(struct outlet_stage *st, const struct polling_text *text,
 	}
 	plugin = registry_find(st->agent->registry, VMT_PUBLISHER, url_get(url)->scheme, &why);
 	if (!plugin) {
-		ret = vmt_error_set(error, -ENOENT, "%s: %s", url_get(url)->text, why.text);
+		vmt_error_set(error, -ENOENT, "%s: %s", url_get(url)->text, why.text);
+		url_free(url);
+		return -ENOENT;
 	}
 	url_free(url);
-	return plugin ? plugin_object_open(plugin, st->plan->ini, text->text, &text->at, false,
-					   ret_object, st->problems, error)
-		      : ret;
+	return plugin_object_open(plugin, st->plan->ini, text->text, &text->at, false, ret_object,
+				  st->problems, error);
 }
 
 static struct outlet_parts parts_of(const struct outlet_stage *st, struct plugin_object *object,

@@ -2,6 +2,7 @@
 /* Samples of dry tests.  Main thread; blocks on nothing. */
 #include "cmd/dry_sample.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "wire/json.h"
@@ -285,7 +286,7 @@ static bool same_number(const struct dry_sample *s, enum vmt_kind kind, union vm
 	     : s->kind == VMT_INT64 ? (double)s->value.i
 				    : (double)s->value.u;
 	wanted = kind == VMT_DOUBLE ? v.d : kind == VMT_INT64 ? (double)v.i : (double)v.u;
-	return memcmp(&is, &wanted, sizeof(is)) == 0 || is == wanted;
+	return is == wanted || (isnan(is) && isnan(wanted));
 }
 
 static unsigned say(struct buf *out, const char *key, const char *is, const char *wanted)

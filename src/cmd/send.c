@@ -177,12 +177,13 @@ static int open_publisher(struct send *s, const struct polling_text *text,
 	}
 	plugin = registry_find(s->registry, VMT_PUBLISHER, url_get(url)->scheme, &why);
 	if (!plugin) {
-		ret = vmt_error_set(error, -ENOENT, "%s: %s", url_get(url)->text, why.text);
+		vmt_error_set(error, -ENOENT, "%s: %s", url_get(url)->text, why.text);
+		url_free(url);
+		return -ENOENT;
 	}
 	url_free(url);
-	return plugin ? plugin_object_open(plugin, s->plan->ini, text->text, &text->at, false,
-					   ret_object, NULL, error)
-		      : ret;
+	return plugin_object_open(plugin, s->plan->ini, text->text, &text->at, false, ret_object,
+				  NULL, error);
 }
 
 static void send_to(struct send *s, const struct polling_text *text, const struct frame *frame)

@@ -86,7 +86,7 @@ static void add_row(struct vmt_delivery *d, uint32_t batch, uint32_t row)
 	struct vmt_rows *last = d->rows ? &d->row[d->rows - 1] : NULL;
 	bool fresh = !d->letters || d->letter[d->letters - 1].rows == 0;
 
-	if (!fresh && last->batch == batch && last->first + last->count == row) {
+	if (last && !fresh && last->batch == batch && last->first + last->count == row) {
 		last->count++;
 		return;
 	}

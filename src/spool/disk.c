@@ -289,7 +289,7 @@ int disk_body(struct disk *d, uint64_t sequence, struct buf *out, struct vmt_err
 
 		if (!bytes && len > 0) {
 			ret = disk_error(d, "read", error);
-		} else {
+		} else if (bytes) {
 			buf_add(out, bytes, len);
 		}
 	} else if (code == SQLITE_DONE) {

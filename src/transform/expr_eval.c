@@ -230,7 +230,7 @@ static const char *explain(struct expr_context *c, const struct expr_node *opera
 
 static int binary(struct expr_context *c, const struct expr_node *n, struct expr_value *ret)
 {
-	struct expr_value x, y;
+	struct expr_value x = { .type = EXPR_NOTHING }, y = x;
 	const char *why;
 	char text[128];
 
@@ -255,7 +255,7 @@ static int binary(struct expr_context *c, const struct expr_node *n, struct expr
 static int negate(struct expr_context *c, const struct expr_node *n, struct expr_value *ret)
 {
 	static const struct expr_value zero = { .type = EXPR_INTEGER };
-	struct expr_value x;
+	struct expr_value x = { .type = EXPR_NOTHING };
 	const char *why;
 	char text[128];
 

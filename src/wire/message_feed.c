@@ -59,11 +59,13 @@ int message_feed_next(struct message_feed *f, struct buf *out, struct vmt_rows *
 
 void message_rows_add(struct vmt_rows *list, size_t *n, const struct vmt_rows *row)
 {
-	struct vmt_rows *last = *n > 0 ? &list[*n - 1] : NULL;
+	if (*n > 0) {
+		struct vmt_rows *last = &list[*n - 1];
 
-	if (last && last->batch == row->batch && last->first + last->count == row->first) {
-		last->count += row->count;
-	} else {
-		list[(*n)++] = *row;
+		if (last->batch == row->batch && last->first + last->count == row->first) {
+			last->count += row->count;
+			return;
+		}
 	}
+	list[(*n)++] = *row;
 }

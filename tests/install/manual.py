@@ -83,11 +83,15 @@ def check_meters():
 
 def check_options():
     said = run("list", "plugins", "--format", "json")
-    text = page("virtmeter.conf.5")
-    real = {o["name"] for line in said.stdout.splitlines() for o in json.loads(line).get("options", [])}
-    told = set(words(text, {"Va", "Cm", "No", "Ns"}))
-    row(said.returncode == 0 and real, "list plugins", said.stderr)
-    row(real <= told, "each option of a plugin stands in virtmeter.conf(5)", sorted(real - told))
+    row(said.returncode == 0 and said.stdout, "list plugins", said.stderr)
+    plugins = [json.loads(line) for line in said.stdout.splitlines()]
+    for what, named, of_transformer in (("option of a plugin", "virtmeter.conf.5", False),
+                                        ("parameter of a transformer", "virtmeter-transformers.7", True)):
+        real = {o["name"] for p in plugins if (p["namespace"] == "transformer") == of_transformer
+                for o in p.get("options", [])}
+        text = page(named)
+        told = set(words(text, {"Va", "Cm", "No", "Ns"})) | set(re.findall(r"^\.(?:It )?Va ([\w.]+)", text, re.M))
+        row(real and real <= told, f"each {what} stands in {named}", sorted(real - told))
 
 
 check_commands()
