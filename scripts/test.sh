@@ -88,10 +88,11 @@ all)
 	step format 2 sh scripts/format.sh --check
 	sanitize=(-Dbuildtype=debugoptimized)
 	if build build-asan "${sanitize[@]}" -Db_sanitize=address,undefined; then
-		for s in static unit golden fuzz conformance scenario fault; do
+		for s in static unit golden fuzz conformance scenario; do
 			suite build-asan asan 10 $s
 		done
-		suite build-asan asan 20 integration
+		suite build-asan asan 15 fault
+		suite build-asan asan 40 integration
 	fi
 	if build build-tsan "${sanitize[@]}" -Db_sanitize=thread; then
 		# ThreadSanitizer's memory layout does not stand every address randomisation

@@ -90,7 +90,7 @@ static void add_row(struct vmt_delivery *d, uint32_t batch, uint32_t row)
 		last->count++;
 		return;
 	}
-	if (d->rows == d->rows_cap) {
+	if (!d->row || d->rows == d->rows_cap) {
 		d->rows_cap = d->rows_cap ? d->rows_cap * 2 : 64;
 		d->row = g_renew(struct vmt_rows, d->row, d->rows_cap);
 	}

@@ -33,8 +33,11 @@ static bool constant(const struct block *b, const struct expr_value *v, struct c
 		return false;
 	}
 	for (uint32_t i = 0; i < b->count; i++) {
-		out->v[i] = out->integer ? (union vmt_num){ .i = (int64_t)v->i }
-					 : (union vmt_num){ .d = v->d };
+		if (out->integer) {
+			out->v[i].i = (int64_t)v->i;
+		} else {
+			out->v[i].d = v->d;
+		}
 	}
 	return true;
 }

@@ -296,7 +296,7 @@ static void make(struct arithmetic *a, struct vmt_transform *out, const struct w
 			continue;
 		}
 		if (kind[i] != VMT_DOUBLE) {
-			v.d = kind[i] == VMT_INT64 ? (double)v.i : (double)v.u;
+			v.d = kind[i] == VMT_INT64 ? (double)value[i].i : (double)value[i].u;
 		}
 		for (size_t m = 0; m < a->meters; m++) {
 			fold_add(&ids, part_of(r, m)->id);
