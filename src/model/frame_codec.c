@@ -292,7 +292,7 @@ static void get_column(struct in *in, void *column, size_t count, int bytes)
 static void get_heads(struct in *in, struct frame *f, size_t count, struct arena *scratch)
 {
 	for (size_t i = 0; i < count && !in->bad; i++) {
-		struct resource_owner owner;
+		struct resource_owner owner = { .instance_id = NULL }; /* not in the bytes */
 		struct text text;
 
 		arena_reset(scratch);
