@@ -54,7 +54,9 @@ class History:
     def doubled(self):
         bad, seen = [], set()
         for number, cycle in enumerate(self.cycles, 1):
-            keys = [(s["name"], s["resource_id"]) for s in cycle.samples]
+            # with its time: an instance's first sample, or a cycle right after one that was late, may lie in the same
+            # piece of the file
+            keys = [(s["name"], s["resource_id"], s["timestamp"]) for s in cycle.samples]
             bad += [f"cycle {number}: {k} twice" for k in {k for k in keys if keys.count(k) > 1}]
             for s in cycle.samples:
                 key = s["name"], s["resource_id"], s["timestamp"]
