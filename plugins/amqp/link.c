@@ -42,6 +42,12 @@ int link_lost(struct link *l, const char *what, int status, struct vmt_error *er
 	const char *tls = l->s->ssl ? tls_reason(&l->handshake) : "";
 	int code = over(l);
 
+	if (!tls[0] && status == AMQP_STATUS_SSL_ERROR) {
+		/* its alert was lost with the connection, to which we were writing */
+		tls = "the broker breaks TLS off and gives no reason; so it does when it does not accept the "
+		      "client certificate (ssl_cert_file)";
+	}
+
 	if (code == 0) {
 		code = status == AMQP_STATUS_TIMEOUT ? -ETIMEDOUT : -ECONNRESET;
 	}
