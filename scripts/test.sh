@@ -76,6 +76,24 @@ suite() {
 	count "$name" $((SECONDS - start)) "$(head -n 1 <<<"$sums")" "$(tail -n +2 <<<"$sums")"
 }
 
+# beside NAME COMMAND...: a step that computes, begun while suites that mostly wait run; `joined` counts it
+beside() {
+	local name=$1
+	shift
+	beside_start=$SECONDS
+	nice timeout --kill-after=30 30m "$@" >"$logs/$name.log" 2>&1 </dev/null &
+	beside_pid=$!
+}
+
+joined() { # joined NAME
+	if wait "$beside_pid"; then
+		count "$1" $((SECONDS - beside_start)) '1 0 0'
+	else
+		count "$1" $((SECONDS - beside_start)) '0 1 0' "$1, see $logs/$1.log"
+		grep -E 'error:|warning:' "$logs/$1.log" | sort -u | head -n 30
+	fi
+}
+
 case ${1:-all} in
 check)
 	if build build; then
@@ -92,7 +110,12 @@ all)
 			suite build-asan asan 10 $s
 		done
 		suite build-asan asan 15 fault
+		beside_pid=
+		if build build-plain -Dbuildtype=debugoptimized; then
+			beside tidy sh scripts/lint.sh tidy build-plain
+		fi
 		suite build-asan asan 40 integration
+		[ -z "$beside_pid" ] || joined tidy
 	fi
 	if build build-tsan "${sanitize[@]}" -Db_sanitize=thread; then
 		# ThreadSanitizer's memory layout does not stand every address randomisation
@@ -106,7 +129,6 @@ all)
 	# nothing of a sanitizer in between: as it will run, and what the analysers read
 	if build build-plain -Dbuildtype=debugoptimized; then
 		suite build-plain plain 5 unit
-		step tidy 15 sh scripts/lint.sh tidy build-plain
 		step cppcheck 10 sh scripts/lint.sh cppcheck build-plain
 	fi
 	;;
