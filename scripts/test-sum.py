@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Counts what a test run did: `PASSED FAILED SKIPPED` on one line, then a line per failure.
+"""Counts what a test run did: `PASSED FAILED SKIPPED` on one line, then a line per failure, with the last of
+what the test said of it.
 
 Usage: test-sum.py meson TESTLOG.json    meson's log: one JSON object per test program
        test-sum.py tap STATUS FILE       output of one TAP program and its exit status
@@ -13,19 +14,32 @@ import re
 import sys
 
 LINE = re.compile(r"^(not )?ok\b(?:\s+\d+)?\s*-?\s*([^#]*)(#\s*(SKIP|TODO)\b.*)?", re.I)
+SAID = 4        # lines of what a failure said of itself
 PLAN = re.compile(r"^1\.\.(\d+)\s*(#\s*SKIP\b.*)?", re.I)
+
+
+def explain(failed, said):
+    if said:
+        failed[-1] += f" ({' | '.join(said[-SAID:])[-1000:]})"
 
 
 def tap(text, bad):
     """(passed, failed, skipped, names of the failed); `bad`: the program ended badly."""
     passed, skipped, failed, plan = 0, 0, [], None
+    said = None         # what follows the last failure
     for line in text.splitlines():
         m = LINE.match(line)
+        if said is not None and line.startswith("# "):
+            said.append(line[2:].strip())
+        if m or PLAN.match(line):
+            explain(failed, said)
+            said = None
         if m:
             if m[4] and m[4].upper() == "SKIP":
                 skipped += 1
             elif m[1] and not m[4]:
                 failed.append(m[2].strip())
+                said = []
             else:
                 passed += 1
         m = PLAN.match(line)
@@ -34,6 +48,7 @@ def tap(text, bad):
             if plan == 0:
                 skipped += 1
                 plan = None if m[2] else 0
+    explain(failed, said)
     seen = passed + len(failed) + skipped
     if plan is not None and plan and plan != seen:
         failed.append(f"planned {plan} tests, {seen} told their result")

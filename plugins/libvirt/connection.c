@@ -7,6 +7,7 @@
 #define LOG_NAME "libvirt"
 
 #include "plugins/libvirt/connection.h"
+#include "plugins/libvirt/event_loop.h"
 #include "plugins/libvirt/process.h"
 #include "plugins/libvirt/suspects.h"
 #include "plugins/libvirt/uri.h"
@@ -113,6 +114,7 @@ static void ignore_error(void *data, virErrorPtr error)
 void libvirt_prepare(void)
 {
 	static bool done;
+	int err;
 
 	if (done) {
 		return;
@@ -120,8 +122,12 @@ void libvirt_prepare(void)
 	done = true;
 	xmlInitParser();
 	virSetErrorFunc(NULL, ignore_error);
-	if (virEventRegisterDefaultImpl() < 0 || virInitialize() < 0) {
-		log_warn("libvirt: %s; events will not be seen", virGetLastErrorMessage());
+	err = event_loop_register();
+	if (err < 0) {
+		log_warn("libvirt: event loop: %s; events will not be seen", g_strerror(-err));
+	}
+	if (virInitialize() < 0) {
+		log_warn("libvirt: %s", virGetLastErrorMessage());
 	}
 }
 

@@ -136,6 +136,18 @@ static ssize_t read_whole(int fd, char *to, size_t room)
 	return (ssize_t)len;
 }
 
+/* Reads a file of one line: the kernel makes all of it anew for each read, one to see its end too. */
+static ssize_t read_line(int fd, char *to, size_t room)
+{
+	ssize_t len = pread(fd, to, room - 1, 0);
+
+	if (len > 0 && to[len - 1] != '\n') {
+		return read_whole(fd, to, room);
+	}
+	to[MAX(len, 0)] = '\0';
+	return len;
+}
+
 /* From "PID (NAME) STATE ...": NAME may hold anything, ")" too. */
 static bool parse_stat(const char *text, char *ret_state, uint64_t *ret_start, bool *ret_is_qemu)
 {
@@ -196,7 +208,7 @@ static void scan_one(struct processes *p, const char *pid, char *words)
 	if (e.fd < 0) {
 		return;
 	}
-	if (read_whole(e.fd, text, sizeof(text)) <= 0 ||
+	if (read_line(e.fd, text, sizeof(text)) <= 0 ||
 	    !parse_stat(text, &state, &e.process.start, &e.is_qemu) || state == 'Z') {
 		close(e.fd);
 		return;
@@ -232,7 +244,7 @@ static bool letter_of(const struct entry *e, char *ret_letter)
 	uint64_t start;
 	bool is_qemu;
 
-	return e->fd >= 0 && read_whole(e->fd, text, sizeof(text)) > 0 &&
+	return e->fd >= 0 && read_line(e->fd, text, sizeof(text)) > 0 &&
 	       parse_stat(text, ret_letter, &start, &is_qemu) && start == e->process.start &&
 	       *ret_letter != 'Z' && *ret_letter != 'X';
 }

@@ -29,7 +29,7 @@ def readings(a):
 
 def equal(t, lv, made):
     with agent.Inside(lv, INTERVAL, ("*", "vm.*"), start=False) as a:
-        seen = bracket.collect(lv, a, 4, 120)
+        seen = bracket.collect(lv, a, 4, 600)
         rules, bad, count, whole = oracle.Rules(own=True), [], 0, 0
         for before, after, cycle in seen:
             wanted = oracle.expected(before[-3:], after, rules)

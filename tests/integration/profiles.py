@@ -158,7 +158,7 @@ def judge_agent(t):
         bring_up(lv)
         for profile in ("19", "juno"):
             with agent.Agent(lv.uri_ro, 3, options={"DEFAULT": {"meter_profile": profile}}, start=False) as a:
-                seen = bracket.collect(lv, a, 2, 90)
+                seen = bracket.collect(lv, a, 2, 600)
             if profile == "19":
                 same_as_golden(t, seen[-1][2])
             else:

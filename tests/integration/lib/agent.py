@@ -117,7 +117,7 @@ class Agent:
                 raise private.Failed(f"{what}: not within {seconds} s; log: {self.log()[-2000:]}")
             time.sleep(0.05)
 
-    def wait_cycles(self, count, seconds=60):
+    def wait_cycles(self, count, seconds=180):
         """`count` further cycles, each a list of samples, from the file publisher."""
         out = []
         self.wait(lambda: out.extend(self.tail.cycles()) or len(out) >= count, seconds, f"{count} cycles")

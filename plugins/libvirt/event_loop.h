@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libvirt's event loop (virEventRegisterImpl) as one source of GLib's default main context.
+ *
+ * libvirt's own one makes a new GLib source, and wakes the main thread, each time that a call takes a socket over
+ * or gives it back, and each time that a keep-alive moves its timeout: several turns of the main thread for every
+ * call.  Here handles live in an epoll set that any thread changes without waking anybody, and a timeout that
+ * moves to a later time is looked at when the earlier one is over.
+ */
+#ifndef LIBVIRT_EVENT_LOOP_H
+#define LIBVIRT_EVENT_LOOP_H
+
+/* Once per process, before virInitialize() and before a connection is opened; for good.  -errno: no events. */
+int event_loop_register(void);
+
+#endif
