@@ -158,11 +158,12 @@ static const char *column_text(sqlite3_stmt *row, int i)
 /* A function pointer travels behind a pointer to it, as C will have it. */
 static int cursor_row(void *fn, void *context, sqlite3_stmt *row)
 {
-	const struct disk_cursor c = { .id = (unsigned)sqlite3_column_int(row, 0),
+	int64_t id = sqlite3_column_int64(row, 0);
+	const struct disk_cursor c = { .id = (unsigned)id,
 				       .name = column_text(row, 1),
 				       .url = column_text(row, 2) };
 
-	return c.id < 64 ? (*(disk_cursor_fn *)fn)(context, &c) : 0;
+	return id >= 0 && id < 64 ? (*(disk_cursor_fn *)fn)(context, &c) : 0;
 }
 
 int disk_cursors(struct disk *d, disk_cursor_fn fn, void *context, struct vmt_error *error)

@@ -201,7 +201,7 @@ static int check_version(struct disk *d, struct vmt_error *error)
 	if (ret < 0) {
 		return ret;
 	}
-	if (tables > 0 && application != APPLICATION_ID) {
+	if ((tables > 0 && application != APPLICATION_ID) || version < 0) {
 		return vmt_error_set(error, -EBADMSG,
 				     "queue %s: spool.db is not a queue of virtmeter", d->dir);
 	}

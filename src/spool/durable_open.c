@@ -15,6 +15,9 @@
 #include "base/log.h"
 #include "model/frame.h"
 
+/* No log comes that far by counting; what says so is damaged. */
+#define SEQUENCE_MAX (UINT64_C(1) << 62)
+
 /* ---- reading what is there */
 
 static int take_cursor(void *context, const struct disk_cursor *cursor)
@@ -43,6 +46,7 @@ static int take_ledger(void *context, unsigned cursor, const char *name, uint64_
 	return 0;
 }
 
+/* Entries come by sequence, which the queue relies on: one that has none is removed. */
 static int take_entry(void *context, const struct disk_entry *entry)
 {
 	struct spool *s = context;
@@ -55,6 +59,11 @@ static int take_entry(void *context, const struct disk_entry *entry)
 		.flags = ENTRY_STORED,
 	};
 
+	if (e.sequence == 0 || e.sequence > SEQUENCE_MAX) {
+		e.pending = 0;
+		durable_changed(s, &e);
+		return 0;
+	}
 	for (unsigned c = 0; c < SPOOL_CURSORS; c++) {
 		if (!s->cursor[c].used) {
 			e.pending &= ~(UINT64_C(1) << c);
@@ -113,6 +122,7 @@ static int read_all(struct spool *s, struct vmt_error *error)
 	struct disk *disk = s->durable->disk;
 	int ret = disk_sequence(disk, &s->sequence, error);
 
+	s->sequence = s->sequence > SEQUENCE_MAX ? 0 : s->sequence;
 	ret = ret ? ret : disk_cursors(disk, take_cursor, s, error);
 	ret = ret ? ret : disk_ledgers(disk, take_ledger, s, error);
 	ret = ret ? ret : disk_entries(disk, take_entry, s, error);

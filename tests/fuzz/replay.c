@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Replays a corpus through one fuzz target, as an ordinary test (TAP): every file of the folders and
- * files given, then cut short at every length and with every byte changed in three ways.  The input
+ * files given, then cut short at every length and with every byte changed in three ways (with -N first:
+ * at every Nth, for a target that takes milliseconds).  The input
  * lies in memory of exactly its size, so that a sanitizer sees the first byte read too far.  What is
  * tested is that the target returns: no crash, no sanitizer's complaint, no hang (the test's
  * time-out).  One thread; reads files.
@@ -19,6 +20,7 @@ enum {
 }; /* bytes; longer files are replayed as they are, cuts and changes take turns */
 
 static unsigned tests;
+static size_t every = 1;
 
 static void run_one(const uint8_t *data, size_t size)
 {
@@ -37,10 +39,10 @@ static void run_one(const uint8_t *data, size_t size)
 static void run_varied(uint8_t *data, size_t size)
 {
 	static const uint8_t masks[] = { 0x01, 0x80, 0xff };
-	size_t step = size / VARIED + 1;
+	size_t step = every * (size / VARIED + 1);
 
 	run_one(data, size);
-	for (size_t i = 0; i < size; i += step) {
+	for (size_t i = tests % step; i < size; i += step) {
 		run_one(data, i);
 		for (size_t k = 0; k < G_N_ELEMENTS(masks); k++) {
 			data[i] ^= masks[k];
@@ -93,7 +95,11 @@ int main(int argc, char **argv)
 
 	run_one(NULL, 0);
 	for (int i = 1; i < argc; i++) {
-		bad += replay(argv[i]);
+		if (argv[i][0] == '-') {
+			every = strtoul(argv[i] + 1, NULL, 10);
+		} else {
+			bad += replay(argv[i]);
+		}
 	}
 	if (tests == 0) {
 		printf("not ok %u - the corpus is empty\n", ++tests);
