@@ -471,6 +471,64 @@ static void refused(const struct place *p, int code, const char *part)
 	g_assert_true(g_str_has_prefix(error.text, "queue "));
 }
 
+/* A log as the first version wrote it, made without any code of this one: a cursor with a ledger, two
+ * frames of two samples (10 and 11) of which one was confirmed by one publisher, a dead letter. */
+#define FRAME_1                                                                                    \
+	"564d4652010000009d0000000200000088d4cc7dd7efd3590000000000000000020000000100"             \
+	"00000100000001000000000000000000000000000000000000000a0000006f70656e73746163"             \
+	"6b020000007b000000000200000072020000007d04000000637075030000006e730001000002"             \
+	"00000001000000000000000200000000000000030000000000000034122400850911f18413fb"             \
+	"cfef2f7f9b00000000000000000a000000000000000b00000000000000"
+
+static void test_version_1(void)
+{
+	static const char *const tables =
+		"PRAGMA application_id = 1986884464; PRAGMA user_version = 1;"
+		"CREATE TABLE cursor (id INTEGER PRIMARY KEY, name TEXT NOT NULL, url TEXT NOT NULL);"
+		"CREATE TABLE ledger (cursor INTEGER NOT NULL, name TEXT NOT NULL,"
+		" samples INTEGER NOT NULL, PRIMARY KEY (cursor, name)) WITHOUT ROWID;"
+		"CREATE TABLE entry (sequence INTEGER PRIMARY KEY, time INTEGER NOT NULL,"
+		" bytes INTEGER NOT NULL, audience INTEGER NOT NULL, pending INTEGER NOT NULL,"
+		" shares BLOB NOT NULL);"
+		"CREATE TABLE body (sequence INTEGER PRIMARY KEY, frame BLOB NOT NULL);"
+		"CREATE TABLE dead (id INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL,"
+		" cursor INTEGER NOT NULL, samples INTEGER NOT NULL, reason TEXT NOT NULL,"
+		" frame BLOB, message BLOB);";
+	static const char *const rows =
+		"INSERT INTO cursor VALUES (0, 'sink/rpc/0', 'rpc://one'), (1, 'sink/udp/0', 'udp://two');"
+		"INSERT INTO ledger VALUES (-1, 'sequence', 2), (0, 'produced', 7), (0, 'confirmed', 3),"
+		" (0, 'refused', 2), (1, 'produced', 2);"
+		"INSERT INTO entry VALUES"
+		" (1, 1784641000000000000, 181, 3, 2, x'02000000010000000200000001000000'),"
+		" (2, 1784641000000000000, 181, 1, 1, x'0200000001000000');"
+		"INSERT INTO body VALUES (1, x'" FRAME_1 "'), (2, x'" FRAME_1 "');"
+		"INSERT INTO dead VALUES (1, 1784641000000000000, 0, 2, 'too large', x'" FRAME_1
+		"', x'7b7d')";
+	struct spool_ledger l;
+	struct place p;
+	char *path;
+
+	place_init(&p);
+	place_close(&p);
+	path = g_build_filename(p.dir, "spool.db", NULL);
+	g_assert_cmpint(g_unlink(path), ==, 0);
+	change(&p, tables);
+	change(&p, rows);
+	place_open(&p);
+	g_assert_cmpint(spool_cursor_add(p.spool, &first), ==, 0);
+	g_assert_cmpint(spool_cursor_add(p.spool, &second), ==, 1);
+	l = check(p.spool, 0, 7, 3, 2);
+	g_assert_cmpuint(l.dropped[SPOOL_REFUSED], ==, 2);
+	g_assert_cmpuint(l.dead_letters, ==, 2);
+	check(p.spool, 1, 2, 0, 0);
+	g_assert_cmpuint(take(p.spool, 0), ==, 10);
+	g_assert_cmpuint(take(p.spool, 1), ==, 10);
+	spool_append(p.spool, make_frame(1, 1, 30));
+	g_assert_cmpuint(take(p.spool, 0), ==, 30);
+	g_free(path);
+	place_fini(&p);
+}
+
 static void test_others(void)
 {
 	struct place p;
@@ -504,6 +562,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/durable/dead-letters", test_dead_letters);
 	g_test_add_func("/durable/damaged-frame", test_damaged_frame);
 	g_test_add_func("/durable/damaged-file", test_damaged_file);
+	g_test_add_func("/durable/version-1", test_version_1);
 	g_test_add_func("/durable/others", test_others);
 	ret = g_test_run();
 	resource_unref(resource);
