@@ -15,6 +15,7 @@ import domains
 import oracle
 import private
 import rpc
+import sequence
 import tap
 
 INTERVAL = 2
@@ -51,19 +52,11 @@ class History:
     def add(self, cycles):
         self.cycles += cycles
 
+    def samples(self):
+        return [s for cycle in self.cycles for s in cycle.samples]
+
     def doubled(self):
-        bad, seen = [], set()
-        for number, cycle in enumerate(self.cycles, 1):
-            # with its time: an instance's first sample, or a cycle right after one that was late, may lie in the same
-            # piece of the file
-            keys = [(s["name"], s["resource_id"], s["timestamp"]) for s in cycle.samples]
-            bad += [f"cycle {number}: {k} twice" for k in {k for k in keys if keys.count(k) > 1}]
-            for s in cycle.samples:
-                key = s["name"], s["resource_id"], s["timestamp"]
-                if key in seen:
-                    bad.append(f"cycle {number}: {key} again")
-                seen.add(key)
-        return bad
+        return sequence.doubled(self.samples())
 
     def shrunk(self, names=("cpu", "network.outgoing.bytes", "disk.device.write.bytes")):
         """The guests run on, so no counter of theirs goes down."""
@@ -149,6 +142,7 @@ def restarts(t, lv, made):
         t.ok(doc and doc["tasks"][0]["cycles"] >= len(history.cycles), "the agent tells of its cycles", str(doc)[:500])
         t.same(a.stop(), 0, "and ends in an orderly way")
         history.add(a.tail.cycles())
+    t.none(sequence.too_many(history.samples(), doc["tasks"][0]["cycles"] + 1), "a cycle has no series twice")
     t.none(history.doubled(), f"no sample of {len(history.cycles)} cycles comes twice")
     t.none(history.shrunk(), "no counter goes down")
     t.none(history.lost_growth(), "no growth is lost to the deltas")
