@@ -65,6 +65,7 @@ test    file:/usr/lib/python3/dist-packages/msgpack/__init__.py+/usr/lib*/python
 test    cmd:openssl            openssl                    openssl                     openssl          openssl                      openssl
 test    file:/usr/lib*/rabbitmq/bin/rabbitmq-server  rabbitmq-server  rabbitmq-server  rabbitmq  rabbitmq-server  rabbitmq-server
 test    file:/usr/lib/python3/dist-packages/amqp+/usr/lib/python3*/site-packages/amqp  python3-amqp  python3-amqp  python-amqp  python3-amqp  py3-amqp
+test    file:/usr/lib/python3/dist-packages/oslo_config+/usr/lib/python3*/site-packages/oslo_config  python3-oslo.config  python3-oslo-config  -  python3-oslo.config  -
 test    file:/usr/lib/python3/dist-packages/oslo_messaging+/usr/lib/python3*/site-packages/oslo_messaging  python3-oslo.messaging  python3-oslo-messaging  -  python3-oslo.messaging  -
 test    cmd:ceilometer-agent-notification  ceilometer-agent-notification  -  -  -  -
 test    cmd:newuidmap          uidmap                     shadow-utils                shadow           shadow                       shadow-uidmap

@@ -102,6 +102,7 @@ enum vmt_option_type {
 	VMT_OPT_STRING, /* const char *; NULL when there is neither value nor default */
 	VMT_OPT_LIST, /* const char *const *, NULL-terminated; never NULL itself */
 	VMT_OPT_SCALAR, /* struct vmt_scalar; for transformers */
+	VMT_OPT_DICT, /* const struct vmt_pair *, from "key:value,key:value"; ends with a NULL key; never NULL */
 };
 
 /* A number or a text, as it stands in a YAML file; the two may mean different things there. */

@@ -142,6 +142,7 @@ static inline void fixture_fini(struct fixture *f)
 static inline void fixture_set(const struct vmt_plugin *plugin, void *conf, const char *name,
 			       const char *value)
 {
+	static const struct vmt_pair no_pairs[] = { { NULL, NULL } };
 	static const char *const empty[] = { NULL };
 
 	for (const struct vmt_option *o = plugin->options; o->name; o++) {
@@ -172,6 +173,9 @@ static inline void fixture_set(const struct vmt_plugin *plugin, void *conf, cons
 			break;
 		case VMT_OPT_SCALAR:
 			*(struct vmt_scalar *)member = (struct vmt_scalar){ .text = value };
+			break;
+		case VMT_OPT_DICT:
+			*(const struct vmt_pair **)member = no_pairs;
 			break;
 		}
 		return;

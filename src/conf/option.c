@@ -51,6 +51,7 @@ static const struct {
 	[VMT_OPT_STRING] = { "string", "text" },
 	[VMT_OPT_LIST] = { "list", "a list" },
 	[VMT_OPT_SCALAR] = { "value", "a number or a text" },
+	[VMT_OPT_DICT] = { "dictionary", "key:value, key:value" },
 };
 
 const char *option_type_name(const struct vmt_option *option)
@@ -166,8 +167,9 @@ static bool set_double(struct decoder *d, const struct given *g, void *to)
 	const struct vmt_option *o = g->option;
 	char *end;
 	double value = g_ascii_strtod(g->text, &end);
+	bool hexadecimal = strpbrk(g->text, "xX");
 
-	if (end == g->text || *end || !isfinite(value)) {
+	if (end == g->text || *end || hexadecimal || !isfinite(value)) {
 		complain(d, g, types[VMT_OPT_DOUBLE].wanted);
 		return false;
 	}
@@ -240,6 +242,66 @@ static bool set_list(struct decoder *d, const struct given *g, void *to)
 	return true;
 }
 
+/* One pair of the text that begins at *at, which goes behind it; false: that is none.  A part without ':' is the
+ * beginning of the next one's key. */
+static bool take_pair(struct decoder *d, char **at, struct vmt_pair *ret_pair)
+{
+	char *colon = strchr(*at, ':'), *comma = colon ? strchr(colon, ',') : NULL, *key, *value;
+
+	if (!colon) {
+		return false;
+	}
+	*colon = '\0';
+	key = g_strstrip(*at);
+	if (comma) {
+		*comma = '\0';
+	}
+	value = g_strstrip(colon + 1);
+	*at = comma ? comma + 1 : NULL;
+	*ret_pair = (struct vmt_pair){ arena_strdup(d->arena, key), arena_strdup(d->arena, value) };
+	return *key != '\0';
+}
+
+static bool has_key(const struct vmt_pair *pairs, size_t n, const char *key)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(pairs[i].key, key) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* oslo.config's DictOpt: key:value, key:value. */
+static bool set_dict(struct decoder *d, const struct given *g, void *to)
+{
+	char *copy = g_strstrip(g_strdup(g->text)), *at = *copy ? copy : NULL;
+	size_t n = 0, most = 1;
+	struct vmt_pair *pairs;
+	const char *wrong = NULL;
+
+	for (const char *p = copy; *p; p++) {
+		most += *p == ',';
+	}
+	pairs = arena_array(d->arena, sizeof(*pairs), most + 1);
+	while (at && !wrong) {
+		if (!take_pair(d, &at, &pairs[n])) {
+			wrong = types[VMT_OPT_DICT].wanted;
+		} else if (has_key(pairs, n, pairs[n].key)) {
+			wrong = "each key once";
+		}
+		n++;
+	}
+	g_free(copy);
+	if (wrong) {
+		complain(d, g, wrong);
+		return false;
+	}
+	pairs[n] = (struct vmt_pair){ NULL, NULL };
+	*(const struct vmt_pair **)to = pairs;
+	return true;
+}
+
 static bool set_scalar(struct decoder *d, const struct given *g, void *to)
 {
 	*(struct vmt_scalar *)to =
@@ -253,7 +315,7 @@ static bool set(struct decoder *d, const struct given *g)
 		[VMT_OPT_BOOL] = set_bool,     [VMT_OPT_INT] = set_int,
 		[VMT_OPT_DOUBLE] = set_double, [VMT_OPT_SECONDS] = set_seconds,
 		[VMT_OPT_STRING] = set_string, [VMT_OPT_LIST] = set_list,
-		[VMT_OPT_SCALAR] = set_scalar,
+		[VMT_OPT_SCALAR] = set_scalar, [VMT_OPT_DICT] = set_dict,
 	};
 	bool number = g->option->type == VMT_OPT_INT || g->option->type == VMT_OPT_DOUBLE ||
 		      g->option->type == VMT_OPT_SECONDS;
@@ -274,12 +336,22 @@ static bool is_ours(const struct vmt_option *o)
 static void set_default(struct decoder *d, const struct vmt_option *o)
 {
 	static const char *const empty[] = { NULL };
+	static const struct vmt_pair no_pairs[] = { { NULL, NULL } };
 	struct given g = { .option = o, .text = o->def };
 
 	if (o->type == VMT_OPT_LIST) {
 		*(const char *const **)(d->conf + o->offset) = empty;
 	}
-	if (o->def) {
+	if (o->type == VMT_OPT_DICT) {
+		*(const struct vmt_pair **)(d->conf + o->offset) = no_pairs;
+	}
+	if (o->def && d->ini && strchr(o->def, '$')) {
+		struct ini_value v = { .group = option_group(o), .name = o->name, .text = o->def };
+
+		g.text = ini_substitute(d->ini, &v, d->arena, d->problems);
+		d->status = g.text ? d->status : -EINVAL;
+	}
+	if (g.text) {
 		set(d, &g);
 	}
 }
@@ -540,6 +612,13 @@ void option_print_value(const struct vmt_option *o, const void *conf, struct buf
 		buf_puts(out, joined);
 		g_free(joined);
 		break;
+	case VMT_OPT_DICT:
+		for (const struct vmt_pair *p = *(const struct vmt_pair *const *)from; p->key;
+		     p++) {
+			buf_printf(out, "%s:%s", p->key, p->value);
+			buf_puts(out, p[1].key ? ", " : "");
+		}
+		break;
 	case VMT_OPT_SCALAR:
 		text = ((const struct vmt_scalar *)from)->text;
 		buf_puts(out, text ? text : "");
@@ -582,6 +661,15 @@ uint64_t options_hash(const struct vmt_option *options, const void *conf, uint64
 				seed = hash_text(*item, seed);
 			}
 			seed = hash_text(NULL, seed);
+		} else if (o->type == VMT_OPT_DICT) {
+			for (const struct vmt_pair *p = *(const struct vmt_pair *const *)from;
+			     p->key; p++) {
+				seed = hash_text(p->value, hash_text(p->key, seed));
+			}
+			seed = hash_text(NULL, seed);
+		} else if (o->type == VMT_OPT_SCALAR) {
+			seed = hash_text(((const struct vmt_scalar *)from)->text,
+					 seed + ((const struct vmt_scalar *)from)->number);
 		} else {
 			seed = hash64(from, sizes[o->type], seed);
 		}

@@ -19,8 +19,9 @@
  * query); its last line end is cut off.
  *
  * Forms are oslo.config's: booleans true/false, yes/no, on/off, 1/0 in any case (a query's key without
- * value is true); seconds with a fraction; lists by commas, items stripped; an empty number is the
- * default.  Options of the group "virtmeter" may also stand in [DEFAULT].
+ * value is true); seconds with a fraction; lists by commas, items stripped; dictionaries as
+ * key:value, key:value; an empty number is the default.  Options of the group "virtmeter" may also stand in
+ * [DEFAULT].
  *
  * 0, or -EINVAL when something was wrong: each added to `problems` with its place, and the member has
  * its default. */

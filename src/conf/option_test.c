@@ -16,6 +16,7 @@ struct conf {
 	const char *text, *choice, *secret, *own;
 	const char *const *list;
 	const char *const *multi;
+	const struct vmt_pair *dict;
 };
 
 static const char *const choices[] = { "kvm", "lxc", NULL };
@@ -47,6 +48,11 @@ static const struct vmt_option options[] = {
 	  .flags = VMT_OPT_MULTI | VMT_OPT_URL,
 	  .def = "x, y",
 	  .deprecated = "many" },
+	{ .name = "dict",
+	  .type = VMT_OPT_DICT,
+	  AT(dict),
+	  .def = "a:$number",
+	  .flags = VMT_OPT_URL },
 	{ .name = NULL },
 };
 static const struct vmt_option *const tables[] = { options, NULL };
@@ -229,6 +235,51 @@ static void test_booleans(void)
 	}
 }
 
+static void assert_dict(const struct vmt_pair *pairs, const char *wanted)
+{
+	struct buf out = BUF_INIT;
+
+	buf_puts(&out, "");
+	for (; pairs->key; pairs++) {
+		buf_printf(&out, "<%s=%s>", pairs->key, pairs->value);
+	}
+	g_assert_cmpstr(out.data, ==, wanted);
+	buf_fini(&out);
+}
+
+static void test_dicts(void)
+{
+	static const struct {
+		const char *text, *wanted;
+	} rows[] = {
+		{ "", "<a=5>" },
+		{ "number = 2", "<a=2>" },
+		{ "dict =", "" },
+		{ "dict = k:v", "<k=v>" },
+		{ "dict = k : v w ,\n  url:http://h:80/,e:", "<k=v w><url=http://h:80/><e=>" },
+		{ "dict = a,b:c", "<a,b=c>" },
+		{ "dict = n:$number,m:${number}", "<n=5><m=5>" },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+		char *text = g_strconcat("[DEFAULT]\n", rows[i].text, "\n", NULL);
+		struct fixture f, same;
+
+		decode(&f, text, NULL);
+		decode(&same, text, NULL);
+		g_assert_cmpint(f.ret, ==, 0);
+		assert_dict(f.conf.dict, rows[i].wanted);
+		g_assert_cmpuint(options_hash(options, &f.conf, 1), ==,
+				 options_hash(options, &same.conf, 1));
+		same.conf.dict = (const struct vmt_pair[]){ { "other", "" }, { NULL, NULL } };
+		g_assert_cmpuint(options_hash(options, &f.conf, 1), !=,
+				 options_hash(options, &same.conf, 1));
+		done(&f);
+		done(&same);
+		g_free(text);
+	}
+}
+
 static void test_faults(void)
 {
 	static const struct {
@@ -257,6 +308,11 @@ static void test_faults(void)
 		{ "choice=", "t.conf:2:8: choice: '' will not do; write one of kvm, lxc" },
 		{ "secret=$s3cret",
 		  "t.conf:2:8: secret: $s3cret: no such option; write $$ for a dollar sign" },
+		{ "dict=a", "t.conf:2:6: dict: 'a' will not do; write key:value, key:value" },
+		{ "dict=a:b,", "t.conf:2:6: dict: 'a:b,' will not do; write key:value, key:value" },
+		{ "dict=:b", "t.conf:2:6: dict: ':b' will not do; write key:value, key:value" },
+		{ "dict=a:b,a:c", "t.conf:2:6: dict: 'a:b,a:c' will not do; write each key once" },
+		{ "[g]\nratio=0x1p3", "t.conf:3:7: ratio: '0x1p3' will not do; write a number" },
 		{ "[g]\nratio=nan", "t.conf:3:7: ratio: 'nan' will not do; write a number" },
 		{ "[g]\nratio=1e999", "t.conf:3:7: ratio: '1e999' will not do; write a number" },
 	};
@@ -305,12 +361,13 @@ static void test_print(void)
 	struct buf out = BUF_INIT;
 	struct fixture f;
 
-	decode(&f, "[DEFAULT]\nsecret=abc\ntimeout=0.25\n[g]\nratio=0.1\n", NULL);
+	decode(&f, "[DEFAULT]\nsecret=abc\ntimeout=0.25\ndict=a:5,b:c\n[g]\nratio=0.1\n", NULL);
 	options_print(options, &f.conf, &out);
 	g_assert_cmpstr(
 		out.data, ==,
 		"flag = true\nnumber = 5\ntimeout = 0.25\ng.ratio = 0.10000000000000001\ng.text = \n"
-		"choice = kvm\nsecret = ****\nvirtmeter.own = \nlist = a, b\nmulti = x, y\n");
+		"choice = kvm\nsecret = ****\nvirtmeter.own = \nlist = a, b\nmulti = x, y\n"
+		"dict = a:5, b:c\n");
 	buf_fini(&out);
 	done(&f);
 }
@@ -383,6 +440,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/conf/option/values", test_values);
 	g_test_add_func("/conf/option/environment", test_environment);
 	g_test_add_func("/conf/option/booleans", test_booleans);
+	g_test_add_func("/conf/option/dicts", test_dicts);
 	g_test_add_func("/conf/option/faults", test_faults);
 	g_test_add_func("/conf/option/url", test_url);
 	g_test_add_func("/conf/option/print", test_print);

@@ -120,6 +120,7 @@ static const char *bad_option(const struct vmt_plugin *p)
 		[VMT_OPT_STRING] = sizeof(char *),
 		[VMT_OPT_LIST] = sizeof(char **),
 		[VMT_OPT_SCALAR] = sizeof(struct vmt_scalar),
+		[VMT_OPT_DICT] = sizeof(struct vmt_pair *),
 	};
 
 	for (const struct vmt_option *o = p->options; o && o->name; o++) {
