@@ -4,14 +4,10 @@
  * a good one, a busy one, one that hangs, cuts, or talks nonsense.
  */
 #include <errno.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "../fixture.h"
-#include "model/delivery.h"
+#include "../fixture_net.h"
 #include "reply.h"
 #include "wire/sample_fixture.h"
 
@@ -33,12 +29,8 @@ struct answer {
 };
 
 struct scene {
+	struct fixture_scene x;
 	int listener, port;
-	struct fixture f;
-	struct vmt_delivery delivery;
-	struct vmt_call call;
-	struct vmt_error error;
-	void *conf, *self;
 	const struct answer *script;
 	size_t steps;
 	pthread_t thread;
@@ -151,38 +143,25 @@ static void open_publisher(struct scene *s, const char *user, const char *passwo
 			       .password = password,
 			       .query = query };
 
-	g_assert_cmpint(ops->open(s->conf, &url, false, &s->self, &s->error), ==, 0);
+	fixture_scene_open(&s->x, url);
 }
 
 static void scene_init(struct scene *s, const struct answer *script, size_t steps)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(a);
-
 	*s = (struct scene){
 		.script = script, .steps = steps, .head = BUF_INIT, .bodies = BUF_INIT
 	};
-	s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	g_assert_cmpint(bind(s->listener, (void *)&a, sizeof(a)), ==, 0);
-	g_assert_cmpint(listen(s->listener, 8), ==, 0);
-	g_assert_cmpint(getsockname(s->listener, (void *)&a, &len), ==, 0);
-	s->port = ntohs(a.sin_port);
-	s->conf = fixture_conf(&vmt_plugin);
-	fixture_init(&s->f, RESOURCES, METERS);
-	fixture_cycle(&s->f, 0, FIXTURE_TIME);
-	delivery_init(&s->delivery);
-	delivery_begin(&s->delivery, &s->f.frame, 1);
-	s->call = fixture_call(60);
-	s->call.delivery = &s->delivery;
+	s->listener = fixture_socket(AF_INET, SOCK_STREAM, &s->port);
+	g_assert_cmpint(s->listener, >=, 0);
+	fixture_scene_init(&s->x, &vmt_plugin, RESOURCES, METERS, 60);
 	pthread_create(&s->thread, NULL, server, s);
 }
 
 /* Until here the server may still write to the scene. */
 static void end(struct scene *s)
 {
-	if (s->self) {
-		ops->close(s->self);
-		s->self = NULL;
+	if (s->x.self) {
+		fixture_scene_close(&s->x);
 		shutdown(s->listener, SHUT_RDWR);
 		pthread_join(s->thread, NULL);
 		close(s->listener);
@@ -192,17 +171,9 @@ static void end(struct scene *s)
 static void scene_fini(struct scene *s)
 {
 	end(s);
-	delivery_fini(&s->delivery);
-	fixture_fini(&s->f);
-	g_free(s->conf);
+	fixture_scene_fini(&s->x);
 	buf_fini(&s->head);
 	buf_fini(&s->bodies);
-}
-
-static int publish(struct scene *s)
-{
-	s->error.text[0] = '\0';
-	return ops->publish(s->self, &s->f.frame, 1, &s->call, &s->error);
 }
 
 static size_t count(const char *text, const char *what)
@@ -268,14 +239,14 @@ static void test_golden(void)
 	b.publishers = 1;
 	scene_init(&s, script, 1);
 	open_publisher(&s, NULL, NULL, NULL);
-	s.f.frame.profile = VMT_PROFILE_19;
-	s.f.frame.batch = &b;
-	s.f.frame.count = 1;
-	s.f.frame.sequence = 99;
-	delivery_end(&s.delivery);
-	delivery_begin(&s.delivery, &s.f.frame, 1);
-	g_assert_cmpint(publish(&s), ==, 0);
-	g_assert_cmpuint(s.delivery.confirmed, ==, n);
+	s.x.f.frame.profile = VMT_PROFILE_19;
+	s.x.f.frame.batch = &b;
+	s.x.f.frame.count = 1;
+	s.x.f.frame.sequence = 99;
+	delivery_end(&s.x.delivery);
+	delivery_begin(&s.x.delivery, &s.x.f.frame, 1);
+	g_assert_cmpint(fixture_scene_publish(&s.x), ==, 0);
+	g_assert_cmpuint(s.x.delivery.confirmed, ==, n);
 	end(&s);
 	g_strchomp(s.bodies.data);
 	expected = without_ids(golden);
@@ -304,10 +275,10 @@ static void test_requests(void)
 
 	scene_init(&s, script, 1);
 	open_publisher(&s, "user", "secret", query);
-	s.f.batch[1].publishers = 2; /* another's */
-	delivery_begin(&s.delivery, &s.f.frame, 1);
-	g_assert_cmpint(publish(&s), ==, 0);
-	g_assert_cmpuint(s.delivery.confirmed, ==, ALL - RESOURCES);
+	s.x.f.batch[1].publishers = 2; /* another's */
+	delivery_begin(&s.x.delivery, &s.x.f.frame, 1);
+	g_assert_cmpint(fixture_scene_publish(&s.x), ==, 0);
+	g_assert_cmpuint(s.x.delivery.confirmed, ==, ALL - RESOURCES);
 	end(&s);
 	g_assert_cmpuint(s.requests, ==, 2);
 	g_assert_cmpuint(s.connections, ==, 1);
@@ -325,12 +296,12 @@ static void test_each(void)
 	struct scene s;
 
 	scene_init(&s, script, 1);
-	fixture_set(&vmt_plugin, s.conf, "batch", "false");
+	fixture_set(&vmt_plugin, s.x.conf, "batch", "false");
 	open_publisher(&s, NULL, NULL, NULL);
-	fixture_metadata(&s.f.resource[3], "{\"a\" 1}"); /* never sent */
-	g_assert_cmpint(publish(&s), ==, 0);
-	g_assert_cmpuint(s.delivery.confirmed, ==, ALL - METERS);
-	g_assert_cmpuint(s.delivery.refused, ==, METERS);
+	fixture_metadata(&s.x.f.resource[3], "{\"a\" 1}"); /* never sent */
+	g_assert_cmpint(fixture_scene_publish(&s.x), ==, 0);
+	g_assert_cmpuint(s.x.delivery.confirmed, ==, ALL - METERS);
+	g_assert_cmpuint(s.x.delivery.refused, ==, METERS);
 	end(&s);
 	g_assert_cmpuint(s.requests, ==, ALL - METERS);
 	g_assert_true(g_str_has_prefix(s.bodies.data, "{\"name\": \"meter.0\""));
@@ -370,16 +341,16 @@ static void test_later(void)
 		struct scene s;
 
 		scene_init(&s, script, 3);
-		fixture_set(&vmt_plugin, s.conf, "timeout", "1");
+		fixture_set(&vmt_plugin, s.x.conf, "timeout", "1");
 		open_publisher(&s, NULL, NULL, NULL);
-		g_assert_cmpint(publish(&s), ==, cases[i].ret);
-		g_test_message("%s", s.error.text);
-		g_assert_true(g_str_has_prefix(s.error.text, "http://127.0.0.1:x/samples: "));
-		g_assert_nonnull(strstr(s.error.text, cases[i].told));
-		g_assert_cmpuint(s.delivery.confirmed, ==, RESOURCES);
-		g_assert_cmpuint(s.delivery.refused, ==, 0);
-		g_assert_cmpint(publish(&s), ==, 0);
-		g_assert_cmpuint(s.delivery.confirmed, ==, ALL);
+		g_assert_cmpint(fixture_scene_publish(&s.x), ==, cases[i].ret);
+		g_test_message("%s", s.x.error.text);
+		g_assert_true(g_str_has_prefix(s.x.error.text, "http://127.0.0.1:x/samples: "));
+		g_assert_nonnull(strstr(s.x.error.text, cases[i].told));
+		g_assert_cmpuint(s.x.delivery.confirmed, ==, RESOURCES);
+		g_assert_cmpuint(s.x.delivery.refused, ==, 0);
+		g_assert_cmpint(fixture_scene_publish(&s.x), ==, 0);
+		g_assert_cmpuint(s.x.delivery.confirmed, ==, ALL);
 		end(&s);
 		g_assert_cmpuint(count(s.bodies.data, "\"meter.0\""), ==, RESOURCES);
 		g_assert_cmpuint(count(s.bodies.data, "\"meter.1\""), ==, 2 * RESOURCES);
@@ -403,9 +374,9 @@ static void test_retry_after(void)
 	scene_init(&s, script, 3);
 	open_publisher(&s, NULL, NULL, NULL);
 	for (int i = 0; i < 3; i++) {
-		delivery_begin(&s.delivery, &s.f.frame, 1);
-		g_assert_cmpint(publish(&s), ==, -EAGAIN);
-		g_assert_cmpint(s.delivery.pause_ns, ==, expected[i] * INT64_C(1000000000));
+		delivery_begin(&s.x.delivery, &s.x.f.frame, 1);
+		g_assert_cmpint(fixture_scene_publish(&s.x), ==, -EAGAIN);
+		g_assert_cmpint(s.x.delivery.pause_ns, ==, expected[i] * INT64_C(1000000000));
 	}
 	scene_fini(&s);
 }
@@ -420,12 +391,13 @@ static void test_refused(void)
 
 	scene_init(&s, script, 3);
 	open_publisher(&s, NULL, NULL, NULL);
-	g_assert_cmpint(publish(&s), ==, 0);
-	g_assert_cmpuint(s.delivery.confirmed, ==, ALL - RESOURCES);
-	g_assert_cmpuint(s.delivery.refused, ==, RESOURCES);
-	g_assert_cmpuint(s.delivery.letters, ==, 1);
-	g_assert_nonnull(strstr(s.delivery.letter[0].reason, "HTTP status 400 (bad request): why"));
-	g_assert_true(g_str_has_prefix(s.delivery.bytes.data, "[{\"name\": \"meter.1\""));
+	g_assert_cmpint(fixture_scene_publish(&s.x), ==, 0);
+	g_assert_cmpuint(s.x.delivery.confirmed, ==, ALL - RESOURCES);
+	g_assert_cmpuint(s.x.delivery.refused, ==, RESOURCES);
+	g_assert_cmpuint(s.x.delivery.letters, ==, 1);
+	g_assert_nonnull(
+		strstr(s.x.delivery.letter[0].reason, "HTTP status 400 (bad request): why"));
+	g_assert_true(g_str_has_prefix(s.x.delivery.bytes.data, "[{\"name\": \"meter.1\""));
 	scene_fini(&s);
 }
 
@@ -443,9 +415,9 @@ static void test_too_large(void)
 
 	scene_init(&s, script, 5);
 	open_publisher(&s, NULL, NULL, NULL);
-	g_assert_cmpint(publish(&s), ==, 0);
-	g_assert_cmpuint(s.delivery.refused, ==, 1); /* 10, 5, 2, 1 samples */
-	g_assert_cmpuint(s.delivery.confirmed, ==, ALL - 1);
+	g_assert_cmpint(fixture_scene_publish(&s.x), ==, 0);
+	g_assert_cmpuint(s.x.delivery.refused, ==, 1); /* 10, 5, 2, 1 samples */
+	g_assert_cmpuint(s.x.delivery.confirmed, ==, ALL - 1);
 	scene_fini(&s);
 }
 
@@ -459,8 +431,8 @@ static void test_endless(void)
 
 	scene_init(&s, script, 1);
 	open_publisher(&s, NULL, NULL, NULL);
-	g_assert_cmpint(publish(&s), ==, 0);
-	g_assert_cmpuint(s.delivery.confirmed, ==, ALL);
+	g_assert_cmpint(fixture_scene_publish(&s.x), ==, 0);
+	g_assert_cmpuint(s.x.delivery.confirmed, ==, ALL);
 	scene_fini(&s);
 }
 
@@ -474,11 +446,10 @@ static void test_not_there(void)
 	shutdown(s.listener, SHUT_RDWR);
 	pthread_join(s.thread, NULL);
 	close(s.listener);
-	g_assert_cmpint(publish(&s), ==, -EIO);
-	g_assert_nonnull(strstr(s.error.text, "onnect"));
-	g_assert_cmpuint(s.delivery.confirmed, ==, 0);
-	ops->close(s.self);
-	s.self = NULL;
+	g_assert_cmpint(fixture_scene_publish(&s.x), ==, -EIO);
+	g_assert_nonnull(strstr(s.x.error.text, "onnect"));
+	g_assert_cmpuint(s.x.delivery.confirmed, ==, 0);
+	fixture_scene_close(&s.x);
 	scene_fini(&s);
 }
 

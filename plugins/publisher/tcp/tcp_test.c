@@ -3,25 +3,17 @@
  * tcp:// against receivers of the test on loopback: one that reads, one that closes, one that never reads.
  */
 #include <errno.h>
-#include <netinet/in.h>
 #include <pthread.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "../fixture.h"
-#include "model/delivery.h"
+#include "../fixture_net.h"
 
 extern const struct vmt_plugin vmt_plugin_publisher_tcp;
 
 enum { RESOURCES = 200, METERS = 4, ALL = RESOURCES * METERS };
 
 struct scene {
+	struct fixture_scene x;
 	int listener, port;
-	struct fixture f;
-	struct vmt_delivery delivery;
-	struct vmt_call call;
-	struct vmt_error error;
-	void *conf, *self;
 	/* of the receiver */
 	pthread_t thread;
 	int connections; /* to accept, one after the other */
@@ -30,38 +22,20 @@ struct scene {
 	bool ids[ALL]; /* seen, by the message's counter */
 };
 
-static const struct vmt_publisher_ops *ops;
-
 static void scene_open(struct scene *s, int64_t seconds)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(a);
-	struct vmt_url url = { .text = "tcp://127.0.0.1:x", .scheme = "tcp", .path = "" };
-
-	s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	g_assert_cmpint(bind(s->listener, (void *)&a, sizeof(a)), ==, 0);
-	g_assert_cmpint(listen(s->listener, 8), ==, 0);
-	g_assert_cmpint(getsockname(s->listener, (void *)&a, &len), ==, 0);
-	s->port = ntohs(a.sin_port);
-	s->conf = fixture_conf(&vmt_plugin_publisher_tcp);
-	fixture_set(&vmt_plugin_publisher_tcp, s->conf, "host", "cmp-01");
-	url.host = "127.0.0.1";
-	url.port = s->port;
-	g_assert_cmpint(ops->open(s->conf, &url, false, &s->self, &s->error), ==, 0);
-	fixture_init(&s->f, RESOURCES, METERS);
-	fixture_cycle(&s->f, 0, FIXTURE_TIME);
-	delivery_init(&s->delivery);
-	delivery_begin(&s->delivery, &s->f.frame, 1);
-	s->call = fixture_call(seconds);
-	s->call.delivery = &s->delivery;
+	s->port = 0;
+	s->listener = fixture_socket(AF_INET, SOCK_STREAM, &s->port);
+	g_assert_cmpint(s->listener, >=, 0);
+	fixture_scene_init(&s->x, &vmt_plugin_publisher_tcp, RESOURCES, METERS, seconds);
+	fixture_set(&vmt_plugin_publisher_tcp, s->x.conf, "host", "cmp-01");
+	fixture_scene_open(
+		&s->x, (struct vmt_url){ .scheme = "tcp", .host = "127.0.0.1", .port = s->port });
 }
 
 static void scene_close(struct scene *s)
 {
-	ops->close(s->self);
-	delivery_fini(&s->delivery);
-	fixture_fini(&s->f);
-	g_free(s->conf);
+	fixture_scene_fini(&s->x);
 	if (s->listener >= 0) {
 		close(s->listener);
 	}
@@ -157,15 +131,14 @@ static void test_all(void)
 
 	scene_open(&s, 60);
 	pthread_create(&s.thread, NULL, receiver, &s);
-	g_assert_cmpint(ops->publish(s.self, &s.f.frame, 1, &s.call, &s.error), ==, 0);
-	g_assert_cmpuint(s.delivery.confirmed, ==, ALL);
-	delivery_end(&s.delivery);
-	fixture_cycle(&s.f, 0, FIXTURE_TIME); /* the same connection again */
-	s.f.frame.sequence++;
-	delivery_begin(&s.delivery, &s.f.frame, 1);
-	g_assert_cmpint(ops->publish(s.self, &s.f.frame, 1, &s.call, &s.error), ==, 0);
-	ops->close(s.self);
-	s.self = NULL;
+	g_assert_cmpint(fixture_scene_publish(&s.x), ==, 0);
+	g_assert_cmpuint(s.x.delivery.confirmed, ==, ALL);
+	delivery_end(&s.x.delivery);
+	fixture_cycle(&s.x.f, 0, FIXTURE_TIME); /* the same connection again */
+	s.x.f.frame.sequence++;
+	delivery_begin(&s.x.delivery, &s.x.f.frame, 1);
+	g_assert_cmpint(fixture_scene_publish(&s.x), ==, 0);
+	fixture_scene_close(&s.x);
 	pthread_join(s.thread, NULL);
 	g_assert_cmpint(s.messages, ==, 2 * ALL);
 	g_assert_cmpint(seen(&s), ==, ALL);
@@ -183,15 +156,15 @@ static void test_cut(void)
 	pthread_create(&s.thread, NULL, receiver, &s);
 	do {
 		for (uint32_t i = 0; i < ALL; i++) {
-			before[i] = vmt_delivery_settled(&s.delivery, i / RESOURCES, i % RESOURCES);
+			before[i] =
+				vmt_delivery_settled(&s.x.delivery, i / RESOURCES, i % RESOURCES);
 		}
 		g_assert_cmpint(failures++, <, 5);
-	} while (ops->publish(s.self, &s.f.frame, 1, &s.call, &s.error) < 0 &&
-		 g_str_has_prefix(s.error.text, "tcp://127.0.0.1:x: "));
+	} while (fixture_scene_publish(&s.x) < 0 &&
+		 g_str_has_prefix(s.x.error.text, "tcp://127.0.0.1:x: "));
 	g_assert_cmpint(failures, >, 1);
-	g_assert_cmpuint(s.delivery.confirmed, ==, ALL);
-	ops->close(s.self);
-	s.self = NULL;
+	g_assert_cmpuint(s.x.delivery.confirmed, ==, ALL);
+	fixture_scene_close(&s.x);
 	pthread_join(s.thread, NULL);
 	for (int i = 0; i < ALL; i++) {
 		g_assert_true(before[i] || s.ids[i]);
@@ -211,13 +184,13 @@ static void test_stalled(void)
 	for (uint32_t i = 0; i < RESOURCES; i++) { /* more than any buffer takes */
 		char *metadata = g_strdup_printf("{\"k\": \"%050000d\"}", 1);
 
-		fixture_metadata(&s.f.resource[i], metadata);
+		fixture_metadata(&s.x.f.resource[i], metadata);
 		g_free(metadata);
 	}
-	s.call.deadline_ns = vmt_clock_monotonic() + INT64_C(700000000);
-	g_assert_cmpint(ops->publish(s.self, &s.f.frame, 1, &s.call, &s.error), ==, -ETIMEDOUT);
-	g_assert_nonnull(strstr(s.error.text, "the far side does not "));
-	g_assert_cmpuint(s.delivery.confirmed, <, ALL);
+	s.x.call.deadline_ns = vmt_clock_monotonic() + INT64_C(700000000);
+	g_assert_cmpint(fixture_scene_publish(&s.x), ==, -ETIMEDOUT);
+	g_assert_nonnull(strstr(s.x.error.text, "the far side does not "));
+	g_assert_cmpuint(s.x.delivery.confirmed, <, ALL);
 	scene_close(&s);
 }
 
@@ -228,15 +201,14 @@ static void test_refused_connection(void)
 	scene_open(&s, 60);
 	close(s.listener);
 	s.listener = -1;
-	g_assert_cmpint(ops->publish(s.self, &s.f.frame, 1, &s.call, &s.error), ==, -ECONNREFUSED);
-	g_assert_nonnull(strstr(s.error.text, "connect: Connection refused; nobody listens"));
-	g_assert_cmpuint(s.delivery.confirmed, ==, 0);
+	g_assert_cmpint(fixture_scene_publish(&s.x), ==, -ECONNREFUSED);
+	g_assert_nonnull(strstr(s.x.error.text, "connect: Connection refused; nobody listens"));
+	g_assert_cmpuint(s.x.delivery.confirmed, ==, 0);
 	scene_close(&s);
 }
 
 int main(int argc, char **argv)
 {
-	ops = vmt_plugin_publisher_tcp.ops.publisher;
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/publisher/tcp/all", test_all);
 	g_test_add_func("/publisher/tcp/cut", test_cut);

@@ -4,72 +4,28 @@
  * (src/wire) and by Ceilometer's own reader (tests/integration).
  */
 #include <errno.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "../fixture.h"
-#include "model/delivery.h"
+#include "../fixture_net.h"
 
 extern const struct vmt_plugin vmt_plugin_publisher_udp;
 
 enum { RESOURCES = 50, METERS = 3, ALL = RESOURCES * METERS };
 
 struct scene {
+	struct fixture_scene x;
 	int fd; /* the receiver's; -1: closed */
-	struct fixture f;
-	struct vmt_delivery delivery;
-	struct vmt_call call;
-	struct vmt_error error;
-	void *conf, *self;
 };
-
-static const struct vmt_publisher_ops *ops;
-
-static int receiver(int family, int *ret_port)
-{
-	struct sockaddr_in6 a6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
-	struct sockaddr_in a4 = { .sin_family = AF_INET,
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct sockaddr *a = family == AF_INET6 ? (void *)&a6 : (void *)&a4;
-	socklen_t len = family == AF_INET6 ? sizeof(a6) : sizeof(a4);
-	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0 || bind(fd, a, len) < 0) {
-		g_assert_true(family == AF_INET6); /* a machine without it */
-		close(fd);
-		return -1;
-	}
-	g_assert_cmpint(getsockname(fd, a, &len), ==, 0);
-	*ret_port = ntohs(family == AF_INET6 ? a6.sin6_port : a4.sin_port);
-	return fd;
-}
 
 static void scene_open(struct scene *s, const char *host, int port, const char *strings)
 {
-	char *text = g_strdup_printf("udp://%s:%d", host, port);
-	struct vmt_url url = {
-		.text = text, .scheme = "udp", .host = host, .port = port, .path = ""
-	};
-
-	s->conf = fixture_conf(&vmt_plugin_publisher_udp);
-	fixture_set(&vmt_plugin_publisher_udp, s->conf, "strings", strings);
-	g_assert_cmpint(ops->open(s->conf, &url, false, &s->self, &s->error), ==, 0);
-	g_free(text);
-	fixture_init(&s->f, RESOURCES, METERS);
-	fixture_cycle(&s->f, 0, FIXTURE_TIME);
-	delivery_init(&s->delivery);
-	delivery_begin(&s->delivery, &s->f.frame, 1);
-	s->call = fixture_call(60);
-	s->call.delivery = &s->delivery;
+	fixture_scene_init(&s->x, &vmt_plugin_publisher_udp, RESOURCES, METERS, 60);
+	fixture_set(&vmt_plugin_publisher_udp, s->x.conf, "strings", strings);
+	fixture_scene_open(&s->x, (struct vmt_url){ .scheme = "udp", .host = host, .port = port });
 }
 
 static void scene_close(struct scene *s)
 {
-	ops->close(s->self);
-	delivery_fini(&s->delivery);
-	fixture_fini(&s->f);
-	g_free(s->conf);
+	fixture_scene_fini(&s->x);
 	if (s->fd >= 0) {
 		close(s->fd);
 	}
@@ -82,7 +38,7 @@ static int received(const struct scene *s, int members)
 	int n = 0;
 	ssize_t len;
 
-	while ((len = recv(s->fd, bytes, sizeof(bytes), 0)) > 0) {
+	while ((len = recv(s->fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0) {
 		g_assert_cmpint(bytes[0], ==, 0x80 + members);
 		g_assert_cmpint(len, >, 400);
 		n++;
@@ -99,20 +55,21 @@ static void test_one_each(void)
 
 	for (size_t i = 0; i < G_N_ELEMENTS(ways); i++) {
 		struct scene s = { .fd = -1 };
-		int port;
+		int port = 0;
 
-		s.fd = receiver(ways[i].family, &port);
-		if (s.fd < 0) {
+		s.fd = fixture_socket(ways[i].family, SOCK_DGRAM, &port);
+		if (s.fd < 0) { /* a machine without it */
+			g_assert_cmpint(ways[i].family, ==, AF_INET6);
 			g_test_message("no IPv6 here");
 			continue;
 		}
 		scene_open(&s, ways[i].host, port, "auto");
-		s.f.batch[1].publishers = 2; /* another's */
-		delivery_begin(&s.delivery, &s.f.frame, 1);
-		g_assert_cmpint(ops->publish(s.self, &s.f.frame, 1, &s.call, &s.error), ==, 0);
-		g_assert_cmpuint(s.delivery.confirmed, ==, ALL - RESOURCES);
+		s.x.f.batch[1].publishers = 2; /* another's */
+		delivery_begin(&s.x.delivery, &s.x.f.frame, 1);
+		g_assert_cmpint(fixture_scene_publish(&s.x), ==, 0);
+		g_assert_cmpuint(s.x.delivery.confirmed, ==, ALL - RESOURCES);
 		g_assert_cmpint(received(&s, 15), ==, ALL - RESOURCES);
-		g_assert_cmpint(ops->publish(s.self, &s.f.frame, 1, &s.call, &s.error), ==, 0);
+		g_assert_cmpint(fixture_scene_publish(&s.x), ==, 0);
 		g_assert_cmpint(received(&s, 15), ==, 0); /* all were settled */
 		scene_close(&s);
 	}
@@ -137,12 +94,12 @@ static void test_strings(void)
 		struct scene s = { .fd = -1 };
 		char bytes[2048];
 		ssize_t len;
-		int port;
+		int port = 0;
 
-		s.fd = receiver(AF_INET, &port);
+		s.fd = fixture_socket(AF_INET, SOCK_DGRAM, &port);
 		scene_open(&s, "127.0.0.1", port, cases[i].strings);
-		s.f.frame.profile = (uint8_t)cases[i].profile;
-		g_assert_cmpint(ops->publish(s.self, &s.f.frame, 1, &s.call, &s.error), ==, 0);
+		s.x.f.frame.profile = (uint8_t)cases[i].profile;
+		g_assert_cmpint(fixture_scene_publish(&s.x), ==, 0);
 		len = recv(s.fd, bytes, sizeof(bytes), 0);
 		g_assert_cmpint(len, >, 0);
 		g_assert_cmpint((unsigned char)bytes[0], ==, 0x80 + cases[i].members);
@@ -159,19 +116,19 @@ static void test_refused(void)
 {
 	struct scene s = { .fd = -1 };
 	char *metadata = g_strdup_printf("{\"k\": \"%070000d\"}", 1);
-	int port;
+	int port = 0;
 
-	s.fd = receiver(AF_INET, &port);
+	s.fd = fixture_socket(AF_INET, SOCK_DGRAM, &port);
 	scene_open(&s, "127.0.0.1", port, "auto");
-	fixture_metadata(&s.f.resource[7], metadata);
-	fixture_metadata(&s.f.resource[9], "{\"a\" 1}");
-	g_assert_cmpint(ops->publish(s.self, &s.f.frame, 1, &s.call, &s.error), ==, 0);
-	g_assert_cmpuint(s.delivery.refused, ==, 2 * METERS);
-	g_assert_cmpuint(s.delivery.confirmed, ==, ALL - 2 * METERS);
-	g_assert_cmpuint(s.delivery.letters, ==, 2 * METERS);
-	for (size_t i = 0; i < s.delivery.letters; i++) {
-		const struct delivery_letter *letter = &s.delivery.letter[i];
-		bool large = s.delivery.row[letter->first_row].first == 7;
+	fixture_metadata(&s.x.f.resource[7], metadata);
+	fixture_metadata(&s.x.f.resource[9], "{\"a\" 1}");
+	g_assert_cmpint(fixture_scene_publish(&s.x), ==, 0);
+	g_assert_cmpuint(s.x.delivery.refused, ==, 2 * METERS);
+	g_assert_cmpuint(s.x.delivery.confirmed, ==, ALL - 2 * METERS);
+	g_assert_cmpuint(s.x.delivery.letters, ==, 2 * METERS);
+	for (size_t i = 0; i < s.x.delivery.letters; i++) {
+		const struct delivery_letter *letter = &s.x.delivery.letter[i];
+		bool large = s.x.delivery.row[letter->first_row].first == 7;
 
 		g_test_message("%s", letter->reason);
 		g_assert_nonnull(strstr(letter->reason, large ? "too large" : "not a JSON object"));
@@ -186,22 +143,20 @@ static void test_refused(void)
 static void test_nobody_there(void)
 {
 	struct scene s = { .fd = -1 };
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	uint64_t before;
-	int port, fd = receiver(AF_INET, &port);
+	int port = 0, fd = fixture_socket(AF_INET, SOCK_DGRAM, &port);
 
 	scene_open(&s, "127.0.0.1", port, "auto");
 	close(fd);
-	g_assert_cmpint(ops->publish(s.self, &s.f.frame, 1, &s.call, &s.error), ==, -ECONNREFUSED);
-	g_assert_nonnull(strstr(s.error.text, "nobody listens"));
-	before = s.delivery.confirmed;
+	g_assert_cmpint(fixture_scene_publish(&s.x), ==, -ECONNREFUSED);
+	g_assert_nonnull(strstr(s.x.error.text, "nobody listens"));
+	before = s.x.delivery.confirmed;
 	g_assert_cmpuint(before, <, ALL);
-	s.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	a.sin_port = htons((uint16_t)port);
-	g_assert_cmpint(bind(s.fd, (void *)&a, sizeof(a)), ==, 0);
-	while (ops->publish(s.self, &s.f.frame, 1, &s.call, &s.error) == -ECONNREFUSED) {
+	s.fd = fixture_socket(AF_INET, SOCK_DGRAM, &port);
+	g_assert_cmpint(s.fd, >=, 0);
+	while (fixture_scene_publish(&s.x) == -ECONNREFUSED) {
 	}
-	g_assert_cmpuint(s.delivery.confirmed, ==, ALL);
+	g_assert_cmpuint(s.x.delivery.confirmed, ==, ALL);
 	g_assert_cmpint(received(&s, 15), ==, (int)(ALL - before));
 	scene_close(&s);
 }
@@ -211,16 +166,14 @@ static void test_unresolvable(void)
 	struct scene s = { .fd = -1 };
 
 	scene_open(&s, "no-such-host.invalid", 4952, "auto");
-	g_assert_cmpint(ops->publish(s.self, &s.f.frame, 1, &s.call, &s.error), ==, -EHOSTUNREACH);
-	g_assert_true(
-		g_str_has_prefix(s.error.text, "udp://no-such-host.invalid:4952: looking up"));
-	g_assert_cmpuint(s.delivery.confirmed + s.delivery.refused, ==, 0);
+	g_assert_cmpint(fixture_scene_publish(&s.x), ==, -EHOSTUNREACH);
+	g_assert_true(g_str_has_prefix(s.x.error.text, "udp://no-such-host.invalid:x: looking up"));
+	g_assert_cmpuint(s.x.delivery.confirmed + s.x.delivery.refused, ==, 0);
 	scene_close(&s);
 }
 
 int main(int argc, char **argv)
 {
-	ops = vmt_plugin_publisher_udp.ops.publisher;
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/publisher/udp/one-each", test_one_each);
 	g_test_add_func("/publisher/udp/strings", test_strings);
