@@ -272,6 +272,7 @@ int link_open(struct link *l, struct vmt_error *error)
 		return 0;
 	}
 	l->error = error;
+	g_snprintf(l->peer, sizeof(l->peer), "broker");
 	for (size_t i = 0; i < hosts && ret < 0 && over(l) == 0; i++) {
 		const struct transport_host *h = &l->s->transport.host[l->host];
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What every publisher has to keep of the contract, whatever it does with samples; and a store with its
- * queries.  Each is opened as the host opens it, by its URL.
+ * queries.  Each is opened as the host opens it, by its URL; those that send have a far side on loopback.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -9,18 +9,23 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "far.h"
+#include "model/delivery.h"
 #include "plugin/object.h"
 #include "publisher/fixture.h"
 
 extern const struct vmt_plugin vmt_plugin_publisher_file, vmt_plugin_publisher_null,
-	vmt_plugin_publisher_sqlite, vmt_plugin_publisher_test;
+	vmt_plugin_publisher_sqlite, vmt_plugin_publisher_test, vmt_plugin_publisher_udp,
+	vmt_plugin_publisher_tcp, vmt_plugin_publisher_rpc, vmt_plugin_publisher_notifier,
+	vmt_plugin_publisher_polling, vmt_plugin; /* http, which is a shared object */
 
 /* A publisher under test. */
 struct subject {
 	const struct vmt_plugin *plugin;
-	const char *url; /* %s: a path in a fresh folder */
-	const char *wrong[5]; /* URLs that it must refuse */
+	const char *url; /* %s: a path in a fresh folder; %d: the far side's port */
+	const char *wrong[6]; /* URLs that it must refuse */
 	bool disk; /* keeps samples in a file */
+	enum far_kind far; /* sends them there */
 };
 
 static const struct subject subjects[] = {
@@ -40,13 +45,47 @@ static const struct subject subjects[] = {
 	{ .plugin = &vmt_plugin_publisher_test,
 	  .url = "test://?keep=100000",
 	  .wrong = { "test://host", "test:///path", "test://?nonsense=1", "test://?keep=-1" } },
+	{ .plugin = &vmt_plugin_publisher_udp,
+	  .url = "udp://127.0.0.1:%d",
+	  .wrong = { "udp://", "udp://h/path", "udp://u:p@h", "udp://h?nonsense=1",
+		     "udp://h?strings=short" },
+	  .far = FAR_UDP },
+	{ .plugin = &vmt_plugin_publisher_tcp,
+	  .url = "tcp://127.0.0.1:%d",
+	  .wrong = { "tcp://", "tcp://h/path", "tcp://u:p@h", "tcp://h?nonsense=1",
+		     "tcp://h:70000" },
+	  .far = FAR_TCP },
+	{ .plugin = &vmt_plugin,
+	  .url = "http://127.0.0.1:%d/samples",
+	  .wrong = { "http://", "http:///path", "http://h?timeout=soon", "http://h?batch=some",
+		     "http://h?verify_ssl=/no/such/file" },
+	  .far = FAR_HTTP },
+	{ .plugin = &vmt_plugin_publisher_rpc,
+	  .url = "rpc://guest:guest@127.0.0.1:%d/",
+	  .wrong = { "rpc://?nonsense=1", "rpc://?amqp_window=0", "rpc://h:port",
+		     "rpc://?rabbit_login_method=GSSAPI",
+		     "rpc://?rabbit_quorum_queue=true&rabbit_ha_queues=true" },
+	  .far = FAR_AMQP },
+	{ .plugin = &vmt_plugin_publisher_notifier,
+	  .url = "notifier://guest:guest@127.0.0.1:%d/",
+	  .wrong = { "notifier://?nonsense=1", "notifier://?driver=kafka", "notifier://h:port",
+		     "notifier://?ssl=maybe", "notifier://?ssl=1&ssl_key_file=/no/such/file" },
+	  .far = FAR_AMQP },
+	{ .plugin = &vmt_plugin_publisher_polling,
+	  .url = "polling://guest:guest@127.0.0.1:%d/",
+	  .wrong = { "polling://?nonsense=1", "polling://?batch_size=-1", "polling://h:port",
+		     "polling://?heartbeat_timeout_threshold=x" },
+	  .far = FAR_AMQP },
 };
 
 struct place {
 	const struct subject *subject;
 	char *folder, *path, *url;
+	int port;
+	struct far *far; /* NULL: not there, or not yet */
 	struct plugin_object *object;
 	const struct vmt_publisher_ops *ops;
+	struct vmt_delivery delivery; /* of those that send */
 	struct vmt_error error;
 	struct fixture f;
 };
@@ -64,7 +103,20 @@ static int place_open(struct place *p, const char *url, bool read_only)
 	return code;
 }
 
-/* The path is `below` the fresh folder. */
+/* With the path or port of the place where its %s or %d is. */
+static char *make_url(const struct place *p)
+{
+	const char *url = p->subject->url, *gap = strchr(url, '%');
+	char *port = g_strdup_printf("%d", p->port), *text;
+
+	text = gap ? g_strdup_printf("%.*s%s%s", (int)(gap - url), url,
+				     gap[1] == 's' ? p->path : port, gap + 2)
+		   : g_strdup(url);
+	g_free(port);
+	return text;
+}
+
+/* Where what is sent goes is `below` the fresh folder; the far side is there unless that is a folder more. */
 static void place_init(struct place *p, const struct subject *subject, const char *below)
 {
 	memset(p, 0, sizeof *p);
@@ -72,11 +124,12 @@ static void place_init(struct place *p, const struct subject *subject, const cha
 	p->ops = subject->plugin->ops.publisher;
 	p->folder = fixture_folder();
 	p->path = g_build_filename(p->folder, below, NULL);
-	p->url = strstr(subject->url, "%s")
-			 ? g_strdup_printf("%.*s%s%s",
-					   (int)(strchr(subject->url, '%') - subject->url),
-					   subject->url, p->path, strchr(subject->url, '%') + 2)
-			 : g_strdup(subject->url);
+	if (subject->far) {
+		p->port = far_port(subject->far);
+		p->far = strchr(below, '/') ? NULL : far_new(subject->far, p->port);
+	}
+	p->url = make_url(p);
+	delivery_init(&p->delivery);
 	fixture_init(&p->f, 20, 6);
 	fixture_cycle(&p->f, 0, FIXTURE_TIME);
 }
@@ -86,18 +139,33 @@ static void place_fini(struct place *p)
 	if (p->object) {
 		plugin_object_close(p->object);
 	}
+	far_free(p->far);
+	delivery_fini(&p->delivery);
 	fixture_fini(&p->f);
 	fixture_remove(p->folder);
 	g_free(p->path);
 	g_free(p->url);
 }
 
+static int publish_call(struct place *p, struct vmt_call *call)
+{
+	p->error.text[0] = '\0';
+	delivery_begin(&p->delivery, &p->f.frame, 1);
+	call->delivery = &p->delivery;
+	return p->ops->publish(p->object->self, &p->f.frame, 1, call, &p->error);
+}
+
 static int publish(struct place *p, int64_t seconds)
 {
 	struct vmt_call call = fixture_call(seconds);
 
-	p->error.text[0] = '\0';
-	return p->ops->publish(p->object->self, &p->f.frame, 1, &call, &p->error);
+	return publish_call(p, &call);
+}
+
+/* Whether it can be looked at what became of samples, and so nothing is taken before its time. */
+static bool is_kept(const struct place *p)
+{
+	return p->subject->disk || p->subject->far;
 }
 
 /* A reason for a person: one line that begins with the URL. */
@@ -130,14 +198,17 @@ static int count_row(void *context, const struct vmt_store_row *row)
 	return 0;
 }
 
-/* Samples kept: records of the file, rows of the store; 0 for those that cannot be looked at. */
+/* Samples kept: records of the file, rows of the store, samples on the far side; 0 for those that cannot be
+ * looked at. */
 static unsigned kept(struct place *p)
 {
 	const struct vmt_query all = { 0 };
 	unsigned count = 0;
 	char *text = NULL;
 
-	if (p->ops->store) {
+	if (p->subject->far) {
+		count = p->far ? far_samples(p->far) : 0;
+	} else if (p->ops->store) {
 		g_assert_cmpint(p->ops->store->samples(p->object->self, &all, count_row, &count,
 						       &p->error),
 				==, 0);
@@ -214,10 +285,10 @@ static void test_publish(gconstpointer data)
 	g_assert_cmpint(place_open(&p, p.url, false), ==, 0);
 	g_assert_cmpint(publish(&p, 30), ==, 0);
 	rows = kept(&p);
-	g_assert_cmpuint(rows, ==, p.subject->disk ? 100 : 0);
+	g_assert_cmpuint(rows, ==, is_kept(&p) ? 100 : 0);
 	/* A retry: a confirmation may have been lost. */
 	g_assert_cmpint(publish(&p, 30), ==, 0);
-	if (p.ops->store) {
+	if (p.ops->store || p.subject->far) {
 		g_assert_cmpuint(kept(&p), ==, rows);
 	}
 	/* Nothing for this publisher. */
@@ -231,7 +302,8 @@ static void test_publish(gconstpointer data)
 	place_fini(&p);
 }
 
-/* No time left, or cancelled: soon back, nothing half done; the next try does it. */
+/* No time left, or cancelled: soon back with the reason; what is not settled then comes with the next try.
+ * Datagrams need no time. */
 static void test_call(gconstpointer data)
 {
 	static const atomic_bool cancelled = true;
@@ -243,46 +315,68 @@ static void test_call(gconstpointer data)
 	place_init(&p, data, "samples");
 	g_assert_cmpint(place_open(&p, p.url, false), ==, 0);
 	code = publish(&p, -1);
-	if (p.subject->disk) {
+	if (is_kept(&p) && p.subject->far != FAR_UDP) {
 		g_assert_cmpint(code, ==, -ETIMEDOUT);
 		assert_reason(&p, p.subject->plugin->name);
+		g_assert_null(strstr(p.error.text, ": :"));
 		call.cancel = &cancelled;
-		g_assert_cmpint(p.ops->publish(p.object->self, &p.f.frame, 1, &call, &p.error), ==,
-				-ECANCELED);
-		g_assert_cmpuint(kept(&p), ==, 0);
+		g_assert_cmpint(publish_call(&p, &call), ==, -ECANCELED);
+		g_assert_cmpuint(kept(&p), ==, p.delivery.confirmed);
 	}
 	g_assert_cmpint(clock_monotonic() - start, <, 5 * NS_PER_S);
 	g_assert_cmpint(publish(&p, 30), ==, 0);
-	g_assert_cmpuint(kept(&p), ==, p.subject->disk ? 120 : 0);
+	g_assert_cmpuint(kept(&p), ==, is_kept(&p) ? 120 : 0);
 	place_fini(&p);
 }
 
-/* A far side that is not there is a matter of trying again, by the same object. */
+/* What was missing is there from now on. */
+static void come(struct place *p)
+{
+	char *folder = g_path_get_dirname(p->path);
+
+	g_assert_cmpuint(entries(p->folder), ==, 0);
+	if (p->subject->far) {
+		p->far = far_new(p->subject->far, p->port);
+	} else {
+		g_assert_cmpint(g_mkdir(folder, 0700), ==, 0);
+	}
+	g_free(folder);
+}
+
+/* A far side that is not there is a matter of trying again, by the same object.  Of datagrams the kernel takes
+ * some before it knows. */
 static void test_comes_later(gconstpointer data)
 {
 	struct place p;
-	char *folder;
+	uint64_t lost;
+	int tries;
 
 	place_init(&p, data, "later/samples");
-	if (!p.subject->disk) {
+	tries = p.subject->far == FAR_UDP ? 1 : 3;
+	if (!is_kept(&p)) {
 		place_fini(&p);
 		return;
 	}
 	g_assert_cmpint(place_open(&p, p.url, false), ==, 0);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < tries; i++) {
 		int code = publish(&p, 30);
 
 		g_assert_cmpint(code, <, 0);
 		g_assert_cmpint(code, !=, -EBADMSG);
 		assert_reason(&p, p.subject->plugin->name);
-		g_assert_nonnull(strstr(p.error.text, "later"));
+		if (p.subject->disk) {
+			g_assert_nonnull(strstr(p.error.text, "later"));
+		}
 	}
-	g_assert_cmpuint(entries(p.folder), ==, 0);
-	folder = g_path_get_dirname(p.path);
-	g_assert_cmpint(g_mkdir(folder, 0700), ==, 0);
-	g_assert_cmpint(publish(&p, 30), ==, 0);
-	g_assert_cmpuint(kept(&p), ==, 120);
-	g_free(folder);
+	lost = p.delivery.confirmed;
+	g_assert_cmpuint(lost, <, p.subject->far == FAR_UDP ? 120 : 1);
+	come(&p);
+	while (publish(&p, 30) == -ECONNREFUSED) { /* the last one's word of its absence */
+		g_assert_cmpint(p.subject->far, ==, FAR_UDP);
+		lost = p.delivery.confirmed;
+	}
+	g_assert_cmpstr(p.error.text, ==, "");
+	g_assert_cmpuint(kept(&p), ==, 120 - lost);
 	place_fini(&p);
 }
 

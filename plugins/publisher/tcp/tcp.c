@@ -339,6 +339,7 @@ static int tcp_publish(void *self, const struct vmt_frame *frame, uint64_t bit,
 	struct message_feed feed;
 	int ret = set_up_encoder(p, frame->profile, error);
 
+	ret = ret == 0 ? over(p, call, "no time is left", error) : ret;
 	if (ret == 0) {
 		ret = get_connected(p, call, error);
 	}
