@@ -50,7 +50,8 @@ const char *option_type_name(const struct vmt_option *option);
 const char *option_group(const struct vmt_option *option);
 
 /* Looks at every value of *ini (the environment's excepted) that none of `tables` (NULL-terminated) has:
- * a Ceilometer option without effect here is a note, the rest a warning with the nearest known name. */
+ * a Ceilometer option without effect here is a note, the rest a warning with the nearest known name.  An
+ * option of one value that stands twice in a file is a warning, too. */
 void options_check_unknown(const struct ini *ini, const struct vmt_option *const *tables,
 			   struct problems *problems);
 

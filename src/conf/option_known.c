@@ -11,11 +11,143 @@
 
 enum { SUGGESTED_MAX = 100 }; /* unknown keys that are told one by one */
 
+/* What keystoneauth registers in a section: sessions, adapters, and its own plugins' options. */
+static const char *const keystoneauth[] = { "auth_section",
+					    "auth_type",
+					    "auth_plugin",
+					    "cafile",
+					    "certfile",
+					    "collect_timing",
+					    "insecure",
+					    "keyfile",
+					    "split_loggers",
+					    "timeout",
+					    "connect_retries",
+					    "connect_retry_delay",
+					    "endpoint_override",
+					    "interface",
+					    "max_version",
+					    "min_version",
+					    "region_name",
+					    "retriable_status_codes",
+					    "service_name",
+					    "service_type",
+					    "status_code_retries",
+					    "status_code_retry_delay",
+					    "valid_interfaces",
+					    "version",
+					    "access_key",
+					    "access_secret",
+					    "access_token",
+					    "access_token_endpoint",
+					    "access_token_type",
+					    "application_credential_id",
+					    "application_credential_name",
+					    "application_credential_secret",
+					    "auth_methods",
+					    "auth_url",
+					    "authorization_code",
+					    "client_id",
+					    "client_secret",
+					    "code",
+					    "consumer_key",
+					    "consumer_secret",
+					    "default_domain_id",
+					    "default_domain_name",
+					    "discovery_endpoint",
+					    "domain_id",
+					    "domain_name",
+					    "endpoint",
+					    "gnocchi_endpoint",
+					    "identity_provider",
+					    "identity_provider_url",
+					    "mutual_auth",
+					    "oauth2_client_id",
+					    "oauth2_client_secret",
+					    "oauth2_endpoint",
+					    "passcode",
+					    "password",
+					    "project_domain_id",
+					    "project_domain_name",
+					    "project_id",
+					    "project_name",
+					    "protocol",
+					    "redirect_uri",
+					    "roles",
+					    "scope",
+					    "service_provider_endpoint",
+					    "service_provider_entity_id",
+					    "system_scope",
+					    "tenant_id",
+					    "tenant_name",
+					    "token",
+					    "trust_id",
+					    "url",
+					    "user",
+					    "user_domain_id",
+					    "user_domain_name",
+					    "user_id",
+					    "user_name",
+					    "username",
+					    NULL };
+
+/* What was there before keystoneauth. */
+static const char *const credentials[] = { "os_username",    "os_password",      "os_tenant_id",
+					   "os_tenant_name", "os_cacert",        "os_auth_url",
+					   "os_region_name", "os_endpoint_type", NULL };
+
+/* Of keystonemiddleware, for Ceilometer's API. */
+static const char *const authtoken[] = { "www_authenticate_uri",
+					 "auth_uri",
+					 "auth_version",
+					 "delay_auth_decision",
+					 "http_connect_timeout",
+					 "http_request_max_retries",
+					 "cache",
+					 "signing_dir",
+					 "memcached_servers",
+					 "token_cache_time",
+					 "revocation_cache_time",
+					 "memcache_security_strategy",
+					 "memcache_secret_key",
+					 "memcache_pool_dead_retry",
+					 "memcache_pool_maxsize",
+					 "memcache_pool_socket_timeout",
+					 "memcache_pool_unused_timeout",
+					 "memcache_pool_conn_get_timeout",
+					 "memcache_use_advanced_pool",
+					 "memcache_tls_enabled",
+					 "memcache_tls_cafile",
+					 "memcache_tls_certfile",
+					 "memcache_tls_keyfile",
+					 "memcache_tls_allowed_ciphers",
+					 "memcache_sasl_enabled",
+					 "memcache_username",
+					 "memcache_password",
+					 "include_service_catalog",
+					 "enforce_token_bind",
+					 "check_revocations_for_cached",
+					 "hash_algorithms",
+					 "service_token_roles",
+					 "service_token_roles_required",
+					 "auth_admin_prefix",
+					 "auth_host",
+					 "auth_port",
+					 "auth_protocol",
+					 "identity_uri",
+					 "admin_token",
+					 "admin_user",
+					 "admin_password",
+					 "admin_tenant_name",
+					 NULL };
+
 /* Options of Ceilometer, Juno to today, and of oslo.log, oslo.messaging and cotyledon under it.  `names`
- * NULL: all of the section.  An option that a table has takes precedence over its row here. */
+ * NULL: all of the section.  `open`: there may be others, of keystoneauth's plugins from elsewhere; what looks like
+ * one of these is a typo.  An option that a table has takes precedence over its row here. */
 static const struct {
 	const char *group;
 	const char *const *names;
+	bool open;
 } without_effect[] = {
 	{ "DEFAULT",
 	  (const char *const[]){
@@ -80,7 +212,8 @@ static const struct {
 						 "retry_backoff", "max_retry_interval", NULL } },
 	{ "notification", NULL },
 	{ "service_types", NULL },
-	{ "service_credentials", NULL },
+	{ "service_credentials", keystoneauth, true },
+	{ "service_credentials", credentials, true },
 	{ "collector", NULL },
 	{ "dispatcher_file", NULL },
 	{ "dispatcher_gnocchi", NULL },
@@ -97,14 +230,16 @@ static const struct {
 	{ "magnetodb", NULL },
 	{ "vmware", NULL },
 	{ "xenapi", NULL },
-	{ "gnocchi", NULL },
-	{ "zaqar", NULL },
+	{ "gnocchi", keystoneauth, true },
+	{ "gnocchi", (const char *const[]){ "request_timeout", NULL }, true },
+	{ "zaqar", keystoneauth, true },
 	{ "monasca", NULL },
 	{ "cache", NULL },
 	{ "central", NULL },
 	{ "rgw_admin_credentials", NULL },
 	{ "rgw_client", NULL },
-	{ "keystone_authtoken", NULL },
+	{ "keystone_authtoken", keystoneauth, true },
+	{ "keystone_authtoken", authtoken, true },
 	{ "keystoneauth", NULL },
 	{ "matchmaker_redis", NULL },
 	{ "matchmaker_ring", NULL },
@@ -129,16 +264,6 @@ static bool in_list(const char *const *list, const char *name)
 	for (; *list; list++) {
 		if (strcmp(*list, name) == 0) {
 			return true;
-		}
-	}
-	return false;
-}
-
-static bool has_no_effect(const char *group, const char *name)
-{
-	for (size_t i = 0; i < G_N_ELEMENTS(without_effect); i++) {
-		if (strcmp(without_effect[i].group, group) == 0) {
-			return !without_effect[i].names || in_list(without_effect[i].names, name);
 		}
 	}
 	return false;
@@ -185,6 +310,29 @@ static GPtrArray *candidates(const struct vmt_option *const *tables, const char 
 	}
 	g_ptr_array_add(names, NULL);
 	return names;
+}
+
+static bool has_no_effect(const struct vmt_option *const *tables, const char *group,
+			  const char *name)
+{
+	bool open = false, near = false;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(without_effect); i++) {
+		if (strcmp(without_effect[i].group, group) != 0) {
+			continue;
+		}
+		if (!without_effect[i].names || in_list(without_effect[i].names, name)) {
+			return true;
+		}
+		open |= without_effect[i].open;
+	}
+	if (open) {
+		GPtrArray *names = candidates(tables, group, false);
+
+		near = conf_nearest(name, (const char *const *)names->pdata);
+		g_ptr_array_unref(names);
+	}
+	return open && !near;
 }
 
 static const struct vmt_option *elsewhere(const struct vmt_option *const *tables, const char *name)
@@ -242,6 +390,47 @@ static bool in_tables(const struct vmt_option *const *tables, const struct ini_v
 	return false;
 }
 
+/* ---- keys that stand twice */
+
+static void tell_twice(const GPtrArray *values, unsigned *told, struct problems *problems)
+{
+	for (guint i = 1; values && i < values->len && *told < SUGGESTED_MAX; i++) {
+		const struct ini_value *before = g_ptr_array_index(values, i - 1),
+				       *v = g_ptr_array_index(values, i);
+
+		if (v->source == before->source && v->at.line > 0) {
+			problems_add(
+				problems, PROBLEM_WARNING, &v->at,
+				"[%s] %s: stands in line %u, too; this one counts, leave one out",
+				v->group, v->name, before->at.line);
+			++*told;
+		}
+	}
+}
+
+static void check_twice(const struct ini *ini, const struct vmt_option *const *tables,
+			struct problems *problems)
+{
+	GHashTable *seen = g_hash_table_new(NULL, NULL); /* two plugins may have one option */
+	unsigned told = 0;
+
+	for (; *tables; tables++) {
+		for (const struct vmt_option *o = *tables; o->name; o++) {
+			const char *group[] = { o->group, NULL };
+			size_t groups = o->group && strcmp(o->group, "virtmeter") == 0 ? 2 : 1;
+
+			for (size_t i = 0; i < groups && !(o->flags & VMT_OPT_MULTI); i++) {
+				const GPtrArray *values = ini_values(ini, group[i], o->name);
+
+				if (values && g_hash_table_add(seen, (void *)(uintptr_t)values)) {
+					tell_twice(values, &told, problems);
+				}
+			}
+		}
+	}
+	g_hash_table_unref(seen);
+}
+
 void options_check_unknown(const struct ini *ini, const struct vmt_option *const *tables,
 			   struct problems *problems)
 {
@@ -253,12 +442,13 @@ void options_check_unknown(const struct ini *ini, const struct vmt_option *const
 		if (v->at.line == 0 || in_tables(tables, v)) {
 			continue; /* the environment has keys of others */
 		}
-		if (has_no_effect(v->group, v->name)) {
+		if (has_no_effect(tables, v->group, v->name)) {
 			problems_add_ignored(problems, &v->at, v->group, v->name);
 		} else if (unknown++ < SUGGESTED_MAX) {
 			tell_unknown(v, tables, problems);
 		}
 	}
+	check_twice(ini, tables, problems);
 	if (unknown > SUGGESTED_MAX) {
 		problems_add(problems, PROBLEM_WARNING, NULL,
 			     "%zu more unknown options; are these the right files?",

@@ -395,6 +395,23 @@ static void test_unknown(void)
 		  "t.conf:2:1: [DEFAULT] rabbit_host: an option of Ceilometer's, without effect here" },
 		{ "[Collector]\nanything=h\n", PROBLEM_NOTE,
 		  "t.conf:2:1: [collector] anything: an option of Ceilometer's, without effect here" },
+		{ "[service_credentials]\nusernam=u\n", PROBLEM_WARNING,
+		  "t.conf:2:1: [service_credentials] usernam: no such option, ignored; did you mean username?" },
+		{ "[service_credentials]\nos-auth-ulr=u\n", PROBLEM_WARNING,
+		  "t.conf:2:1: [service_credentials] os_auth_ulr: no such option, ignored; did you mean os_auth_url?" },
+		{ "[keystone_authtoken]\nmemcache_server=u\n", PROBLEM_WARNING,
+		  "t.conf:2:1: [keystone_authtoken] memcache_server: no such option, ignored; did you mean memcached_servers?" },
+		{ "[service_credentials]\nauth_type=password\n", PROBLEM_NOTE,
+		  "t.conf:2:1: [service_credentials] auth_type: an option of Ceilometer's, without effect here" },
+		{ "[keystone_authtoken]\nuser_domain_name=u\n", PROBLEM_NOTE,
+		  "t.conf:2:1: [keystone_authtoken] user_domain_name: an option of Ceilometer's, without effect here" },
+		{ "[gnocchi]\nof_some_plugin=u\n", PROBLEM_NOTE,
+		  "t.conf:2:1: [gnocchi] of_some_plugin: an option of Ceilometer's, without effect here" },
+		{ "[DEFAULT]\nnumber=1\n[g]\nratio=1\n[DEFAULT]\nnumber=2\n", PROBLEM_WARNING,
+		  "t.conf:6:1: [DEFAULT] number: stands in line 2, too; this one counts, leave one out" },
+		{ "[DEFAULT]\nown=1\nown=1\n", PROBLEM_WARNING,
+		  "t.conf:3:1: [DEFAULT] own: stands in line 2, too; this one counts, leave one out" },
+		{ "[DEFAULT]\nmulti=1\nmulti=2\n", 0, NULL },
 		{ "[coordination]\nhartbeat=h\n", PROBLEM_WARNING,
 		  "t.conf:2:1: [coordination] hartbeat: no such option, ignored; did you mean heartbeat?" },
 	};
@@ -414,6 +431,21 @@ static void test_unknown(void)
 		problems_free(problems);
 		ini_free(ini);
 	}
+}
+
+/* A later file that says it anew is what several files are for. */
+static void test_again_elsewhere(void)
+{
+	struct ini *ini = ini_new();
+	struct problems *problems = problems_new();
+
+	ini_read_text(ini, "a.conf", "[DEFAULT]\nnumber=1\n", 19, problems);
+	ini_read_text(ini, "b.conf", "[DEFAULT]\nnumber=2\n", 19, problems);
+	ini_read_environment(ini, (const char *const[]){ "OS_DEFAULT__NUMBER=3", NULL });
+	options_check_unknown(ini, tables, problems);
+	g_assert_cmpuint(problems_count(problems), ==, 0);
+	problems_free(problems);
+	ini_free(ini);
 }
 
 static void test_problems(void)
@@ -445,6 +477,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/conf/option/url", test_url);
 	g_test_add_func("/conf/option/print", test_print);
 	g_test_add_func("/conf/option/unknown", test_unknown);
+	g_test_add_func("/conf/option/again-elsewhere", test_again_elsewhere);
 	g_test_add_func("/conf/option/problems", test_problems);
 	return g_test_run();
 }
