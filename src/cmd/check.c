@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <glib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "builtin.h"
+#include "cmd/answer.h"
 #include "cmd/cmd.h"
 #include "cmd/dry.h"
 #include "cmd/explain.h"
@@ -28,6 +30,8 @@
 struct check {
 	char **config_files, **config_dirs;
 	gboolean explain;
+	char *format_name;
+	enum table_format format;
 	char **tests;
 	struct ini *ini;
 	struct settings settings;
@@ -193,23 +197,29 @@ static void check_transformers(struct check *c, const struct pipeline_sink *conf
 }
 
 /* Runs the dry tests of all files named. */
-static int run_tests(struct check *c)
+static int run_tests(struct check *c, const struct answer *answer)
 {
 	const struct dry dry = { .registry = c->registry,
 				 .settings = &c->settings,
 				 .pipeline = c->pipeline };
+	size_t before = problems_count(c->problems), size;
 	int status = CMD_OK;
+	char *text;
+	FILE *out = open_memstream(&text, &size);
 
-	for (char **t = c->tests; t && *t; t++) {
-		size_t before = problems_count(c->problems);
-
-		if (dry_run(&dry, *t, stdout, c->problems) != 0) {
+	for (char **t = c->tests; out && t && *t; t++) {
+		if (dry_run(&dry, *t, out, c->problems) != 0) {
 			status = CMD_FAILED;
 		}
-		for (size_t i = before; i < problems_count(c->problems); i++) {
-			printf("%s\n", problems_at(c->problems, i)->text);
+		for (; before < problems_count(c->problems); before++) {
+			fprintf(out, "%s\n", problems_at(c->problems, before)->text);
 		}
 	}
+	if (!out || fclose(out) != 0) {
+		return CMD_FAILED; /* out of memory */
+	}
+	answer_tests(answer, text);
+	free(text);
 	return status;
 }
 
@@ -234,40 +244,19 @@ static void check_sinks(struct check *c, const struct polling *pipeline)
 
 /* ---- the answer */
 
-/* Prints each finding once; 1 when an agent would not start with all of it in effect. */
-static int tell(const struct check *c)
+static void explain(const struct check *c)
 {
-	GHashTable *seen = g_hash_table_new(g_str_hash, g_str_equal);
-	size_t of[PROBLEM_ERROR + 1] = { 0 };
-	int status = CMD_OK;
+	const struct explain e = { .polling = c->polling,
+				   .ways = { c->pipeline, c->notify },
+				   .registry = c->registry,
+				   .profile = c->settings.meter_profile };
 
-	for (size_t i = 0; i < ini_files(c->ini); i++) {
-		printf("read %s\n", ini_file(c->ini, i));
-	}
-	for (guint i = 0; i < c->yaml->len; i++) {
-		printf("read %s\n", (const char *)g_ptr_array_index(c->yaml, i));
-	}
-	for (size_t i = 0; i < problems_count(c->problems); i++) {
-		const struct problem *p = problems_at(c->problems, i);
-
-		if (!g_hash_table_add(seen, (void *)p->text)) {
-			continue; /* two plugins with one option */
-		}
-		printf("%s\n", p->text);
-		of[p->level]++;
-		status = p->failed ? CMD_FAILED : status;
-	}
-	if (status == CMD_OK) {
-		printf("ok\n");
-	} else {
-		printf("errors: %zu, warnings: %zu\n", of[PROBLEM_ERROR], of[PROBLEM_WARNING]);
-	}
-	g_hash_table_unref(seen);
-	return status;
+	explain_print(stdout, c->format, &e);
 }
 
 static int run(struct check *c, char **files)
 {
+	struct answer answer = { .out = stdout, .format = c->format, .yaml = c->yaml };
 	int status;
 
 	read_files(c, files);
@@ -277,13 +266,14 @@ static int run(struct check *c, char **files)
 	if (c->polling) {
 		explain_patterns(c->polling, c->registry, c->problems);
 	}
-	status = tell(c);
-	if (run_tests(c) != CMD_OK) {
+	answer.ini = c->ini;
+	answer.problems = c->problems;
+	status = answer_tell(&answer);
+	if (run_tests(c, &answer) != CMD_OK) {
 		status = CMD_FAILED;
 	}
 	if (c->explain && c->polling && c->pipeline) {
-		explain_print(stdout, c->polling, c->pipeline, c->registry,
-			      c->settings.meter_profile);
+		explain(c);
 	}
 	if (fflush(stdout) != 0) {
 		fprintf(stderr, "virtmeter check: standard output: %s\n", g_strerror(errno));
@@ -304,6 +294,8 @@ int cmd_check(int argc, char **argv)
 		  "Print which meters flow from which source to which publisher", NULL },
 		{ "test", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &c.tests,
 		  "Run the dry tests of this file through the pipeline; may be repeated", "FILE" },
+		{ "format", 0, 0, G_OPTION_ARG_STRING, &c.format_name,
+		  "table (default) or json, an object a line", "FORMAT" },
 		{ NULL },
 	};
 	int status = cmd_parse(
@@ -315,6 +307,9 @@ int cmd_check(int argc, char **argv)
 		status = cmd_usage(
 			"check",
 			"files beside --config-file or --config-dir; give one or the other");
+	}
+	if (status < 0 && cmd_format(c.format_name, &c.format) < 0) {
+		status = CMD_USAGE;
 	}
 	if (status < 0) {
 		c.ini = ini_new();
@@ -334,6 +329,7 @@ int cmd_check(int argc, char **argv)
 		g_ptr_array_unref(c.yaml);
 		arena_free(c.arena);
 	}
+	g_free(c.format_name);
 	g_strfreev(c.config_files);
 	g_strfreev(c.config_dirs);
 	g_strfreev(c.tests);

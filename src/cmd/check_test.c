@@ -244,6 +244,64 @@ static void test_faults(void)
 	       "");
 }
 
+/* The way to a notification agent beside the sinks. */
+static void test_both_ways(void)
+{
+	struct said said;
+
+	write_good();
+	put("v.conf", "[DEFAULT]\npipeline_cfg_file=./pipeline.yaml\nplugin_dir=\n[polling]\n"
+		      "cfg_file=./polling.yaml\n[virtmeter]\ndeliver=both\n");
+	put("pipeline.yaml",
+	    "sources:\n  - name: all\n    meters: [memory]\n    sinks: [out]\nsinks:\n  - name: out\n"
+	    "    publishers: [\"file:///x\"]\n");
+	run(cmd_check, "check --config-file v.conf --explain", &said);
+	g_assert_nonnull(strstr(said.out, "METER    EVERY  SOURCE  PIPELINE         PUBLISHERS\n"
+					  "cpu         10  some    notifications    polling://\n"
+					  "vm.test     10  some    (none takes it)"));
+	g_free(said.out);
+	g_free(said.err);
+}
+
+/* The same for scripts: an object a line. */
+static void test_json(void)
+{
+	write_good();
+	put("v.conf",
+	    "[DEFAULT]\npipeline_cfg_file=./pipeline.yaml\nplugin_dir=\nlog_fiel=x\n[polling]\n"
+	    "cfg_file=./polling.yaml\n[virtmeter]\ndeliver=both\n");
+	put("pipeline.yaml",
+	    "sources:\n  - name: all\n    meters: [cpu]\n    sinks: [out]\nsinks:\n  - name: out\n"
+	    "    transformers:\n      - {name: delta, parameters: {}}\n"
+	    "    publishers: [\"file:///x\", \"file://me:pw@h/y\"]\n");
+	expect(cmd_check, "check --config-file v.conf --explain --format json", 1,
+	       "{\"read\":\"v.conf\"}\n{\"read\":\"./pipeline.yaml\"}\n{\"read\":\"./polling.yaml\"}\n"
+	       "{\"level\":\"warning\",\"file\":\"v.conf\",\"line\":4,\"column\":1,\"failed\":false,\"text\":"
+	       "\"v.conf:4:1: [DEFAULT] log_fiel: no such option, ignored; did you mean log_file?\"}\n"
+	       "{\"level\":\"error\",\"file\":\"./pipeline.yaml\",\"line\":8,\"column\":9,\"failed\":true,\"text\":"
+	       "\"./pipeline.yaml:8:9: No transformer named delta loaded\"}\n"
+	       "{\"level\":\"warning\",\"file\":\"deliver\",\"line\":4,\"column\":40,\"failed\":true,\"text\":"
+	       "\"deliver:4:40: polling://: no publisher of that scheme in this virtmeter; its sink goes on "
+	       "without\"}\n"
+	       "{\"level\":\"error\",\"file\":\"deliver\",\"line\":4,\"column\":5,\"failed\":true,\"text\":"
+	       "\"deliver:4:5: sink notifications is left with no publisher\"}\n"
+	       "{\"ok\":false,\"errors\":2,\"warnings\":2}\n"
+	       "{\"meter\":\"cpu\",\"every_s\":10,\"source\":\"some\",\"pipeline\":\"all:out\",\"transformers\":"
+	       "[\"delta\"],\"publishers\":[\"file:///x\",\"file://me:****@h/y\"]}\n"
+	       "{\"meter\":\"cpu\",\"every_s\":10,\"source\":\"some\",\"pipeline\":\"notifications\",\"transformers\":"
+	       "[],\"publishers\":[\"polling://\"]}\n"
+	       "{\"meter\":\"vm.test\",\"every_s\":10,\"source\":\"some\",\"pipeline\":null,\"transformers\":[],"
+	       "\"publishers\":[]}\n",
+	       "");
+	put("tests.yaml", "tests: []\n");
+	put("pipeline.yaml", PIPELINE("\"file:///x\""));
+	expect(cmd_check, "check pipeline.yaml --test tests.yaml --format json", 1,
+	       "{\"read\":\"pipeline.yaml\"}\n{\"ok\":true,\"errors\":0,\"warnings\":0}\n"
+	       "{\"test\":\"tests.yaml:1:1: tests: there are none\"}\n",
+	       "");
+	expect(cmd_check, "check --format xml", 2, "", NULL);
+}
+
 /* What only warns of a thing that is not there: exit 1 all the same. */
 static void test_failed(void)
 {
@@ -407,6 +465,8 @@ int main(int argc, char **argv)
 	folder = g_dir_make_tmp("check-test-XXXXXX", NULL);
 	g_test_add_func("/cmd/check/good", test_good);
 	g_test_add_func("/cmd/check/faults", test_faults);
+	g_test_add_func("/cmd/check/both-ways", test_both_ways);
+	g_test_add_func("/cmd/check/json", test_json);
 	g_test_add_func("/cmd/check/failed", test_failed);
 	g_test_add_func("/cmd/check/warned", test_warned);
 	g_test_add_func("/cmd/check/named-files", test_named_files);

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "cmd/table.h"
 #include "conf/nearest.h"
 #include "conf/url.h"
+#include "model/json_text.h"
 #include "model/meter.h"
 
 /* A meter under the name that is polled and the one that its samples have. */
@@ -104,32 +104,57 @@ static const struct table_column columns[] = {
 	{ .key = "every_s", .title = "EVERY", .right = true },
 	{ .key = "source" },
 	{ .key = "pipeline", .wide = true },
+	{ .key = "transformers", .json_only = true },
 	{ .key = "publishers", .wide = true },
 };
 
-static void add_publishers(const struct pipeline_sink *sink, struct buf *out)
+static void add_transformers(const struct pipeline_sink *sink, struct buf *json, struct buf *shown)
 {
+	buf_putc(json, '[');
 	for (size_t i = 0; i < sink->transformer_count; i++) {
-		buf_printf(out, "%s > ", sink->transformers[i].name);
+		buf_printf(shown, "%s > ", sink->transformers[i].name);
+		buf_puts(json, i ? "," : "");
+		json_add(json, sink->transformers[i].name);
 	}
+	buf_putc(json, ']');
+}
+
+static void add_publishers(const struct pipeline_sink *sink, struct buf *json, struct buf *shown)
+{
+	buf_putc(json, '[');
 	for (size_t i = 0; i < sink->publishers.count; i++) {
 		struct vmt_error error;
 		struct url *url = NULL;
+		const char *text = "(not a URL)";
 
-		buf_puts(out, i ? ", " : "");
 		if (url_parse(sink->publishers.item[i].text, &url, &error) == 0) {
-			buf_puts(out, url_get(url)->text);
-		} else {
-			buf_puts(out, "(not a URL)");
+			text = url_get(url)->text; /* without secrets */
 		}
+		buf_puts(shown, i ? ", " : "");
+		buf_puts(shown, text);
+		buf_puts(json, i ? "," : "");
+		json_add(json, text);
 		url_free(url);
 	}
+	buf_putc(json, ']');
+}
+
+static void add_sink(struct table *table, const struct pipeline_sink *sink)
+{
+	struct buf shown = BUF_INIT, transformers = BUF_INIT, publishers = BUF_INIT;
+
+	add_transformers(sink, &transformers, &shown);
+	add_publishers(sink, &publishers, &shown);
+	table_raw(table, transformers.data, NULL);
+	table_raw(table, publishers.data, shown.data);
+	buf_fini(&shown);
+	buf_fini(&transformers);
+	buf_fini(&publishers);
 }
 
 static void add_row(struct table *table, const char *meter, const struct polling_source *source,
 		    const struct pipeline_pair *pair)
 {
-	struct buf text = BUF_INIT;
 	char number[G_ASCII_DTOSTR_BUF_SIZE];
 
 	table_text(table, meter);
@@ -139,52 +164,64 @@ static void add_row(struct table *table, const char *meter, const struct polling
 		  NULL);
 	table_text(table, source->name);
 	if (pair) {
-		add_publishers(pair->sink, &text);
 		table_text(table, pair->name);
-		table_text(table, text.data);
+		add_sink(table, pair->sink);
 	} else {
-		table_text(table, "(none takes it)");
-		table_text(table, NULL);
+		table_raw(table, "null", "(none takes it)");
+		table_raw(table, "[]", "");
+		table_raw(table, "[]", "");
 	}
 	table_row(table);
-	buf_fini(&text);
 }
 
-static void explain_meter(struct table *table, const struct named *meter,
-			  const struct polling_source *source, const struct polling *pipeline,
-			  bool juno)
+/* The rows of one meter of one source; how many. */
+static unsigned explain_way(struct table *table, const struct named *meter,
+			    const struct polling_source *source, const struct polling *way,
+			    bool juno)
 {
-	bool taken = false;
+	unsigned rows = 0;
 
-	for (size_t i = 0; i < pipeline->pair_count; i++) {
-		const struct pipeline_pair *pair = &pipeline->pairs[i];
+	for (size_t i = 0; i < way->pair_count; i++) {
+		const struct pipeline_pair *pair = &way->pairs[i];
 
 		if (juno && pair->source->interval_ns != source->interval_ns) {
 			continue; /* samples of one interval stay together */
 		}
 		if (pattern_match(pair->source->match, meter->published)) {
 			add_row(table, meter->polled, source, pair);
-			taken = true;
+			rows++;
 		}
 	}
-	if (!taken) {
+	return rows;
+}
+
+static void explain_meter(struct table *table, const struct named *meter,
+			  const struct polling_source *source, const struct explain *e)
+{
+	unsigned rows = 0;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(e->ways); i++) {
+		if (e->ways[i]) {
+			rows += explain_way(table, meter, source, e->ways[i],
+					    e->ways[i] == e->polling);
+		}
+	}
+	if (rows == 0) {
 		add_row(table, meter->polled, source, NULL);
 	}
 }
 
-int explain_print(FILE *out, const struct polling *polling, const struct polling *pipeline,
-		  const struct registry *registry, enum vmt_profile profile)
+int explain_print(FILE *out, enum table_format format, const struct explain *e)
 {
-	struct table *table = table_new(out, TABLE_TEXT, columns, G_N_ELEMENTS(columns), 0);
-	GArray *meters = all_meters(registry, profile);
+	struct table *table = table_new(out, format, columns, G_N_ELEMENTS(columns), 0);
+	GArray *meters = all_meters(e->registry, e->profile);
 
 	for (guint m = 0; m < meters->len; m++) {
 		const struct named *meter = &g_array_index(meters, struct named, m);
 
-		for (size_t i = 0; i < polling->source_count; i++) {
-			if (pattern_match(polling->sources[i].match, meter->polled)) {
-				explain_meter(table, meter, &polling->sources[i], pipeline,
-					      polling == pipeline);
+		for (size_t i = 0; i < e->polling->source_count; i++) {
+			if (pattern_match(e->polling->sources[i].match, meter->polled)) {
+				explain_meter(table, meter, &e->polling->sources[i], e);
 			}
 		}
 	}

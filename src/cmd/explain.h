@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "cmd/table.h"
 #include "conf/polling.h"
 #include "plugin/registry.h"
 
@@ -12,9 +13,17 @@
 void explain_patterns(const struct polling *polling, const struct registry *registry,
 		      struct problems *problems);
 
+struct explain {
+	const struct polling *polling;
+	/* sinks of this process (the same as `polling` in Juno's shapes), and the way to a notification agent beside
+	 * them; NULL for none */
+	const struct polling *ways[2];
+	const struct registry *registry;
+	enum vmt_profile profile;
+};
+
 /* A table: which meter is polled how often by which source, and goes through which pipeline to which
- * publishers.  `pipeline` is the same as `polling` in Juno's shapes.  0, or -errno of the stream. */
-int explain_print(FILE *out, const struct polling *polling, const struct polling *pipeline,
-		  const struct registry *registry, enum vmt_profile profile);
+ * publishers.  0, or -errno of the stream. */
+int explain_print(FILE *out, enum table_format format, const struct explain *explain);
 
 #endif

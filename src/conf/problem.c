@@ -65,6 +65,7 @@ static struct problem *add(struct problems *p, enum problem_level level, const s
 	if (p->list->len >= KEPT_MAX) {
 		return NULL;
 	}
+	problem.at = at ? *at : problem.at;
 	position_print(at, &raw);
 	buf_vprintf(&raw, format, args);
 	utf8_repair(raw.data, raw.len, &text);

@@ -32,6 +32,7 @@ struct problem {
 	/* `check` exits 1 for it although the agent starts: a plugin or publisher that is not there. */
 	bool failed;
 	const char *text; /* "file:line:column: what is wrong; what would be right", one line */
+	struct position at; /* what `text` begins with, as far as known */
 	const char *ignored; /* "[group] name" of an option without effect here, else NULL */
 };
 

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `virtmeter check` answers: files read, findings, the verdict.  Main thread; blocks on the stream only. */
+#ifndef CMD_ANSWER_H
+#define CMD_ANSWER_H
+
+#include <glib.h>
+#include <stdio.h>
+
+#include "cmd/table.h"
+#include "conf/ini.h"
+
+struct answer {
+	FILE *out;
+	enum table_format format;
+	const struct ini *ini; /* files read */
+	const GPtrArray *yaml; /* paths of further ones */
+	const struct problems *problems;
+};
+
+/* Prints each finding once, as lines for people or an object of JSON each:
+ *
+ *	{"read":"FILE"}
+ *	{"level":"error|warning|note","file":…,"line":…,"column":…,"failed":false,"text":"FILE:LINE:COLUMN: …"}
+ *	{"ok":true,"errors":0,"warnings":0}
+ *
+ * with null for a place that is not known.  CMD_OK, or CMD_FAILED when an agent would not start with all of it in
+ * effect. */
+int answer_tell(const struct answer *answer);
+
+/* The lines of `text`, which dry tests printed: as they are, or as {"test":"LINE"} each. */
+void answer_tests(const struct answer *answer, const char *text);
+
+#endif
