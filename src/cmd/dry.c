@@ -425,20 +425,13 @@ static void run_all(struct run *r)
 	}
 }
 
-int dry_run(const struct dry *dry, const char *path, FILE *out, struct problems *problems)
+int dry_run_text(const struct dry *dry, const char *name, const char *text, size_t size, FILE *out,
+		 struct problems *problems)
 {
-	struct run r = { .dry = dry, .path = path, .out = out, .problems = problems };
-	struct buf text = BUF_INIT;
+	struct run r = { .dry = dry, .path = name, .out = out, .problems = problems };
 	struct yaml *yaml = NULL;
-	int ret = conf_read(path, POLLING_FILE_MAX, &text);
+	int ret = yaml_tree_parse(intern(name), text, size, &yaml, problems);
 
-	if (ret < 0) {
-		problems_add(problems, PROBLEM_ERROR, &(struct position){ .file = intern(path) },
-			     "%s", conf_read_error(ret));
-		return ret;
-	}
-	ret = yaml_tree_parse(intern(path), text.data, text.len, &yaml, problems);
-	buf_fini(&text);
 	if (ret < 0) {
 		return ret;
 	}
@@ -452,4 +445,19 @@ int dry_run(const struct dry *dry, const char *path, FILE *out, struct problems 
 	polling_free(r.own);
 	yaml_tree_free(yaml);
 	return r.failed ? -EINVAL : r.bad > 0;
+}
+
+int dry_run(const struct dry *dry, const char *path, FILE *out, struct problems *problems)
+{
+	struct buf text = BUF_INIT;
+	int ret = conf_read(path, POLLING_FILE_MAX, &text);
+
+	if (ret < 0) {
+		problems_add(problems, PROBLEM_ERROR, &(struct position){ .file = intern(path) },
+			     "%s", conf_read_error(ret));
+	} else {
+		ret = dry_run_text(dry, path, text.data, text.len, out, problems);
+	}
+	buf_fini(&text);
+	return ret;
 }

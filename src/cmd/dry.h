@@ -23,5 +23,8 @@ struct dry {
  * numbers at last.  0: all passed; 1: some did not; -errno: the file cannot be used, the reasons are in
  * `problems`. */
 int dry_run(const struct dry *dry, const char *path, FILE *out, struct problems *problems);
+/* The same for a text, for which `name` stands in messages; paths in it are relative to its folder. */
+int dry_run_text(const struct dry *dry, const char *name, const char *text, size_t size, FILE *out,
+		 struct problems *problems);
 
 #endif
