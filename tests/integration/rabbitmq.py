@@ -5,6 +5,7 @@ Ceilometer 19.0.0 sent (golden19/amqp), oslo.messaging's RPC server and Ceilomet
 and Ceilometer's own code accepts every signature."""
 import json
 import os
+import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
@@ -261,6 +262,71 @@ def tls(t, mq):
     all_there(t, "Juno's own options: rabbit_use_ssl, AMQPLAIN", samples, mq.take("else"))
 
 
+def external(t, mq):
+    """Login by the client's certificate, whose name is the user's; the URL's user and password do not count."""
+    who = {name: mq.ca.leaf(f"as-{name}", name, "clientAuth") for name in (rabbit.USER, "nobody")}
+    url = f"?ssl=1&ssl_ca_file={mq.ca.cert}&rabbit_login_method=EXTERNAL"
+    rows = (("a user's certificate", rabbit.USER, None), ("nobody's certificate", "nobody", "by certificate.*ACCESS_REFUSED"),
+            ("no certificate", None, "by certificate.*ACCESS_REFUSED|login.*refused"))
+    for name, user, complaint in rows:
+        files = f"&ssl_cert_file={who[user][0]}&ssl_key_file={who[user][1]}" if user else ""
+        trouble(t, f"EXTERNAL, {name}", mq.url("polling", url + files, port=mq.tls_port, user="other", password="wrong"),
+                complaint)
+        t.ok(bool(mq.take("notifications.sample")) == (complaint is None), f"EXTERNAL, {name}: messages arrive only for a user")
+
+
+def peer(mq):
+    """Common names of the client's certificate and of its issuer, of the only connection."""
+    there = [c for c in mq.listed_all("list_connections", "peer_cert_subject", "peer_cert_issuer")
+             if c["peer_cert_subject"]]
+    return (there[0]["peer_cert_subject"], there[0]["peer_cert_issuer"]) if len(there) == 1 else (there, None)
+
+
+def certificates(t, mq):
+    """An expired certificate is told by its date; other certificates count from a reload on, whether the files were
+    overwritten or others were named, and no sample is lost on the way."""
+    old, new = mq.ca, tlsca.Authority(f"{mq.dir}/new", "next")
+    files = f"{mq.dir}/client.pem", f"{mq.dir}/client.key", f"{mq.dir}/trusted.pem"
+    mq.certify(days=-1)
+    trouble(t, "expired certificate", mq.url("polling", f"?ssl=1&ssl_ca_file={old.cert}", port=mq.tls_port),
+            "certificate of localhost.*expired.*2020-01-02|expired.*2020-01-02")
+    kept = tlsca.Authority.__new__(tlsca.Authority)     # the broker's file of it is overwritten below
+    kept.dir, kept.key, kept.cert = old.dir, old.key, f"{mq.dir}/old.pem"
+    shutil.copyfile(old.cert, kept.cert)
+    mq.certify(kept)
+
+    def client(ca, name):
+        for to, of in zip(files, (*ca.leaf(name, name, "clientAuth"), ca.cert)):
+            shutil.copyfile(of, f"{to}.next")
+            os.replace(f"{to}.next", to)
+
+    client(kept, "first")
+    tls_options = {"ssl": "true", "ssl_ca_file": files[2], "ssl_cert_file": files[0], "ssl_key_file": files[1]}
+    with agent.Agent("", 1, meters=["cpu"], publishers=["polling://", "file://{dir}/samples.json?json"], args=["--demo"],
+                     options={"DEFAULT": {"transport_url": mq.url("rabbit", port=mq.tls_port)},
+                              "oslo_messaging_rabbit": tls_options}) as a:
+        a.wait(lambda: peer(mq) == ("CN=first", "CN=test ca"), 60, "the first certificate")
+        client(kept, "second")
+        t.same(a.reload().returncode, 0, "files overwritten: the reload is taken")
+        a.wait(lambda: peer(mq) == ("CN=second", "CN=test ca"), 60, "the second certificate")
+        t.ok("certificates were replaced" in a.log(), "files overwritten: told", a.log())
+        mq.certify(new)
+        client(new, "third")
+        t.same(a.reload().returncode, 0, "another authority on both sides: the reload is taken")
+        a.wait(lambda: peer(mq) == ("CN=third", "CN=test next"), 60, "the third certificate")
+        fourth = new.leaf("fourth", "fourth", "clientAuth")
+        a.conf["oslo_messaging_rabbit"].update(ssl_ca_file=new.cert, ssl_cert_file=fourth[0], ssl_key_file=fourth[1])
+        a.write()
+        t.same(a.reload().returncode, 0, "other files named: the reload is taken")
+        a.wait(lambda: peer(mq) == ("CN=fourth", "CN=test next"), 60, "the fourth certificate")
+        a.stop()
+        with open(a.file, encoding="utf-8") as f:
+            made = {json.loads(line)["id"] for line in f}
+        got = {s["message_id"] for m in mq.take("notifications.sample") for s in m.samples}
+        t.ok(got == made, "four certificates: every sample has arrived", f"{len(got)} of {len(made)}; {a.log()[-1500:]}")
+    mq.certify(kept)
+
+
 def trouble(t, name, url, complaint, options=None, deadline=4):
     """With a complaint: it is told in one line while the rest goes on.  Without: all is well."""
     import re
@@ -304,8 +370,9 @@ def main():
         if not os.path.exists("/usr/bin/ceilometer-agent-notification"):
             raise private.Missing("ceilometer-agent-notification is missing (Debian package of that name)")
         with rabbit.Rabbit(tls=True) as mq:
-            for part in (wire, notifier, queues, rpc, tls, bad_input, ceilometer):
-                part(t, mq)
+            for part in (wire, notifier, queues, rpc, tls, external, certificates, bad_input, ceilometer):
+                if part.__name__ in (sys.argv[1:] or part.__name__):
+                    part(t, mq)
 
 
 main()

@@ -25,6 +25,7 @@ import tlsca
 
 BIN = "/usr/lib/rabbitmq/bin"
 USER, PASSWORD, VHOST = "openstack", "labpass", "ceilo"
+LOCAL = "DNS:localhost,IP:127.0.0.1,IP:::1"
 NEEDED = ((f"{BIN}/rabbitmq-server", "rabbitmq-server"), ("openssl", "openssl"))
 
 
@@ -101,16 +102,17 @@ class Rabbit:
                  f"load_definitions = {self.dir}/definitions.json", "vm_memory_high_watermark.absolute = 512MB",
                  "disk_free_limit.absolute = 10MB", "log.file.level = info", conf]
         if tls:
-            self.ca.leaf("server", "localhost", "serverAuth", "DNS:localhost,IP:127.0.0.1,IP:::1")
+            self.ca.leaf("server", "localhost", "serverAuth", LOCAL)
             lines += [f"listeners.ssl.1 = 127.0.0.1:{self.tls_port}",
                       f"listeners.ssl.2 = 127.0.0.2:{self.tls_port}", "ssl_options.verify = verify_peer",
                       f"ssl_options.cacertfile = {self.ca.cert}", f"ssl_options.certfile = {self.dir}/tls/server.pem",
                       f"ssl_options.keyfile = {self.dir}/tls/server.key",
-                      "ssl_options.fail_if_no_peer_cert = false"]
+                      "ssl_options.fail_if_no_peer_cert = false", "ssl_cert_login_from = common_name",
+                      "auth_mechanisms.1 = PLAIN", "auth_mechanisms.2 = AMQPLAIN", "auth_mechanisms.3 = EXTERNAL"]
         with open(f"{self.dir}/rabbitmq.conf", "w") as f:
             f.write("\n".join(lines) + "\n")
         with open(f"{self.dir}/enabled_plugins", "w") as f:
-            f.write("[].\n")
+            f.write("[rabbitmq_auth_mechanism_ssl].\n" if tls else "[].\n")
         self.env = dict(os.environ, HOME=self.dir, RABBITMQ_NODENAME="vmtest@localhost", LC_ALL="C.UTF-8",
                         RABBITMQ_MNESIA_BASE=f"{self.dir}/mnesia", RABBITMQ_LOG_BASE=f"{self.dir}/log",
                         RABBITMQ_CONFIG_FILE=f"{self.dir}/rabbitmq.conf",
@@ -185,6 +187,20 @@ class Rabbit:
     def listed(self, what, *columns):
         """[{column: value}] of `rabbitmqctl list_…`."""
         return json.loads(self.ctl(what, "-p", VHOST, "--formatter", "json", *columns))
+
+    def listed_all(self, what, *columns):
+        """The same of what belongs to no virtual host."""
+        return json.loads(self.ctl(what, "--formatter", "json", *columns))
+
+    def certify(self, ca=None, days=3650):
+        """Another certificate for new connections: of another authority, which is then the one that clients'
+        have to be of, or one that has expired.  Files are overwritten, as a renewal does."""
+        ca = ca or self.ca
+        for to, of in zip((f"{self.dir}/tls/server.pem", f"{self.dir}/tls/server.key", f"{self.dir}/tls/ca.pem"),
+                          (*ca.leaf("server-next", "localhost", "serverAuth", LOCAL, days), ca.cert)):
+            if to != of:
+                shutil.copyfile(of, to)
+        self.ctl("eval", "ssl:clear_pem_cache().")
 
     def url(self, scheme, rest="", port=None, host="127.0.0.1", user=USER, password=PASSWORD, vhost=VHOST):
         return f"{scheme}://{user}:{password}@{host}:{port or self.port}/{vhost}{rest}"
