@@ -18,6 +18,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 import agent
+import netns
 import private
 import tap
 
@@ -36,10 +37,12 @@ def need_ceilometer():
 
 
 class Folder:
-    """A configuration with demo instances and the publishers given."""
+    """A configuration with demo instances and the publishers given, below the suite's folder."""
+
+    above = None
 
     def __init__(self, *publishers, options=None):
-        self.dir = tempfile.mkdtemp(prefix="vm-net-")
+        self.dir = tempfile.mkdtemp(dir=self.above)
         conf = {"DEFAULT": {"host": "compute-0", "pipeline_cfg_file": f"{self.dir}/pipeline.yaml",
                             "control_socket": f"{self.dir}/sock"},
                 "polling": {"cfg_file": f"{self.dir}/polling.yaml"},
@@ -97,14 +100,15 @@ class Udp:
         return self.got
 
 
-class Tcp(Udp):
-    """The frames of one connection."""
+class Tcp:
+    """The frames of so many connections, each read by a thread of its own."""
 
-    def __init__(self):
+    def __init__(self, connections=1):
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port, self.got = self.socket.getsockname()[1], []
-        self.thread = threading.Thread(target=self.read, daemon=True)
-        self.thread.start()
+        self.threads = [threading.Thread(target=self.read, daemon=True) for _ in range(connections)]
+        for thread in self.threads:
+            thread.start()
 
     def read(self):
         with self.socket.accept()[0] as c, c.makefile("rb") as f:
@@ -158,10 +162,48 @@ def stream(t, msgpack, utils):
     peer = Tcp()
     f = Folder(f"tcp://127.0.0.1:{peer.port}")
     done = f.run()
-    peer.thread.join(10)
+    peer.threads[0].join(10)
     t.same(done.returncode, 0, "tcp: the agent ends well")
     check_messages(t, "tcp", peer.got, f, utils, lambda d: msgpack.loads(d, raw=False), 16)
     t.same({msgpack.loads(d)["publisher_id"] for d in peer.got}, {"compute-0"}, "tcp: publisher_id is the host")
+
+
+def half_open():
+    """In a network namespace of its own: the far side is gone without a word.  That is noticed by the deadline,
+    polling goes on, and what was not acknowledged comes over a new connection.  Prints what happened, as JSON."""
+    import msgpack
+    netns.up()
+    peer = Tcp(connections=20)
+    with agent.Agent("", 1, meters=["cpu", "memory.usage"], args=["--demo"],
+                     publishers=[f"tcp://127.0.0.1:{peer.port}?policy=queue", "file://{dir}/samples.json?json"],
+                     options={"virtmeter": {"publish_timeout": 3}}) as a:
+        a.wait(lambda: len(peer.got) > 10, 60, "samples arrive")
+        netns.drop(True, peer.port)
+        dropped, before = time.monotonic(), a.cycles()
+        a.wait(lambda: "does not acknowledge" in a.log(), 60, "told")
+        noticed = time.monotonic() - dropped
+        a.wait(lambda: a.cycles() >= before + 5, 60, "polling goes on")
+        netns.drop(False, peer.port)
+        publisher = lambda: next(p for p in a.status()["publishers"] if p["url"].startswith("tcp"))     # noqa: E731
+        a.wait(lambda: publisher()["state"] == "ok" and publisher()["queued"] == 0, 60, "nothing waits any more")
+        overruns = sum(task["overruns"] for task in a.status()["tasks"])
+        a.stop()
+        with open(a.file, encoding="utf-8") as f:
+            made = {json.loads(line)["id"] for line in f}
+        time.sleep(0.5)
+        got = {msgpack.loads(d)["message_id"] for d in list(peer.got)}
+        print(json.dumps({"noticed": noticed, "made": len(made), "missing": len(made - got), "strange": len(got - made),
+                          "overruns": overruns}))
+
+
+def half_open_stream(t):
+    netns.check()
+    done = subprocess.run([*netns.words(), sys.executable, os.path.abspath(__file__), "half-open"], env=netns.environment(),
+                          capture_output=True, text=True, timeout=300)
+    said = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {}
+    t.ok(said and said["noticed"] < 6, "tcp, half-open: noticed by the deadline of 3 s", f"{said}\n{done.stdout}{done.stderr}")
+    t.ok(said and said["made"] > 40 and not said["missing"] and not said["strange"] and not said["overruns"],
+         "tcp, half-open: every sample arrives in the end, polling is not held up", said)
 
 
 # ---------------------------------------------------------------- TLS
@@ -383,10 +425,11 @@ def secrets(t, msgpack, utils):
 
 
 def main():
-    with tap.Suite("network") as t:
+    with tap.Suite("network") as t, tempfile.TemporaryDirectory(prefix="vm-net-") as Folder.above:
         msgpack, utils = need_ceilometer()
         datagrams(t, msgpack, utils)
         stream(t, msgpack, utils)
+        half_open_stream(t)
         trouble(t)
         later(t)
         secrets(t, msgpack, utils)
@@ -396,4 +439,7 @@ def main():
             reload(t, folder)
 
 
-main()
+if sys.argv[1:] == ["half-open"]:
+    half_open()
+else:
+    main()

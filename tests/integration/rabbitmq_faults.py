@@ -6,17 +6,15 @@ and the reason was told."""
 import json
 import os
 import re
-import shutil
 import socket
-import subprocess
 import sys
 import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 import agent
+import netns
 import peers
-import private
 import rabbit
 import tap
 
@@ -93,14 +91,6 @@ def trouble(t, mq, name, harm, mend, complaint, **more):
 
 def nothing(_):
     pass
-
-
-def drop(yes, port):
-    """A connection whose other end is gone without a word: no packet passes."""
-    for chain in ("INPUT", "OUTPUT"):
-        for side in ("--sport", "--dport"):
-            subprocess.run(["iptables", "-A" if yes else "-D", chain, "-p", "tcp", side, str(port), "-j", "DROP"], check=True,
-                           capture_output=True)
 
 
 def delete_queue(s):
@@ -204,9 +194,7 @@ def oversized(t):
 
 def main():
     with tap.Suite("rabbitmq_faults") as t:
-        if not shutil.which("iptables"):
-            raise private.Missing("iptables is missing (Debian package iptables)")
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        netns.up()
         with rabbit.Rabbit() as mq:
             def cut(s):
                 s.relay.cut()
@@ -231,7 +219,7 @@ def main():
             trouble(t, mq, "a peer that stops reading", stall, flow, "in time", topic="stall", rest="&topic=stall")
             trouble(t, mq, "broker stopped by a signal", lambda s: mq.pause(), lambda s: mq.resume(), "in time|heartbeat",
                     topic="stop", rest="&topic=stop")
-            trouble(t, mq, "half-open connection", lambda s: drop(True, s.relay.port), lambda s: drop(False, s.relay.port),
+            trouble(t, mq, "half-open connection", lambda s: netns.drop(True, s.relay.port), lambda s: netns.drop(False, s.relay.port),
                     "in time|timed out", topic="half", rest="&topic=half")
             trouble(t, mq, "broker restarted", lambda s: mq.stop(), lambda s: mq.start(), "refused|closed|socket|CONNECTION_FORCED",
                     topic="restart", rest="&topic=restart")
@@ -241,7 +229,6 @@ def main():
         hostile(t)
 
 
-if os.environ.get("VIRTMETER_OWN_NET") != "1":
-    private_net = ["unshare", "--net"] + ([] if os.geteuid() == 0 else ["--user", "--map-root-user"])
-    os.execvpe(private_net[0], [*private_net, sys.executable, *sys.argv], dict(os.environ, VIRTMETER_OWN_NET="1"))
+if not netns.inside():
+    os.execvpe("unshare", [*netns.words(), sys.executable, *sys.argv], netns.environment())
 main()
