@@ -17,11 +17,6 @@
 #define NS_PER_S INT64_C(1000000000)
 #define INTERVAL_MAX_S INT64_C(1000000000)
 
-/* Transformers of Ceilometer, Havana to Rocky. */
-static const char *const transformers[] = { "accumulator", "aggregator",     "arithmetic",
-					    "delta",       "rate_of_change", "unit_conversion",
-					    NULL };
-
 struct reading {
 	struct polling public; /* first */
 	struct arena *arena;
@@ -241,14 +236,13 @@ static void read_transformers(struct reading *r, const struct yaml_node *n,
 
 		if (!name || name->kind != YAML_SCALAR) {
 			fail(r, item, "Required field name not specified");
-		} else if (!g_strv_contains(transformers, name->text)) {
-			fail(r, name, "No transformer named %s loaded", name->text);
 		} else if (!yaml_get(item, "parameters")) {
 			fail(r, item, "Required field parameters not specified");
 		} else {
 			items[sink->transformer_count++] = (struct pipeline_transformer){
 				.name = name->text,
 				.at = item->at,
+				.name_at = name->at,
 				.parameters = yaml_get(item, "parameters")
 			};
 		}

@@ -44,8 +44,8 @@ struct polling_source {
 };
 
 struct pipeline_transformer {
-	const char *name;
-	struct position at;
+	const char *name; /* of a plugin, which whoever opens the sink looks for */
+	struct position at, name_at;
 	const struct yaml_node *parameters; /* conf/yaml_tree.h; NULL: none */
 };
 

@@ -162,9 +162,6 @@ static const struct {
 	{ "sources:\n- name: a\n  meters: ['*']\n  sinks: [s, s]\n" SINK, PIPELINE_FILE,
 	  "f.yaml:4:14: Duplicate pipeline name: a:s" },
 	{ JSRC SINK, PIPELINE_FILE, "f.yaml:7:3: Required field transformers not specified" },
-	{ JSRC
-	  "sinks:\n- name: s\n  transformers:\n    - name: magic\n      parameters:\n  publishers: [x]\n",
-	  PIPELINE_FILE, "f.yaml:9:13: No transformer named magic loaded" },
 	{ JSRC "sinks:\n- name: s\n  transformers:\n    - name: delta\n  publishers: [x]\n",
 	  PIPELINE_FILE, "f.yaml:9:7: Required field parameters not specified" },
 	{ "sources:\n- {name: a, interval: 1, meters: [], sinks: [s]}\nsinks:\n- {name: s, transformers: , publishers: "
@@ -239,6 +236,7 @@ static void test_transformers(void)
 				       "  - name: delta\n    parameters: {growth_only: true}\n"
 				       "  - name: unit_conversion\n    parameters:\n"
 				       "      target: {scale: 0.5}\n"
+				       "  - name: of_a_plugin\n    parameters:\n"
 				       "  publishers: [rpc]\n",
 				   PIPELINE_FILE);
 	const struct pipeline_transformer *t = p->pairs[0].sink->transformers;
@@ -246,7 +244,10 @@ static void test_transformers(void)
 	double number = 0;
 
 	g_assert_cmpint(p->shape, ==, PIPELINE_TODAY);
-	g_assert_cmpuint(p->pairs[0].sink->transformer_count, ==, 2);
+	g_assert_cmpuint(p->pairs[0].sink->transformer_count, ==, 3);
+	g_assert_cmpstr(t[2].name, ==, "of_a_plugin");
+	g_assert_cmpuint(t[2].name_at.line, ==, 13);
+	g_assert_cmpuint(t[2].name_at.column, ==, 11);
 	g_assert_cmpstr(t[0].name, ==, "delta");
 	g_assert_cmpstr(t[1].name, ==, "unit_conversion");
 	g_assert_cmpuint(t[1].at.line, ==, 10);

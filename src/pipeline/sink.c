@@ -13,6 +13,7 @@
 #define LOG_NAME "pipeline"
 #include "base/arena.h"
 #include "base/log.h"
+#include "conf/nearest.h"
 #include "conf/option_tree.h"
 #include "transform/out.h"
 
@@ -94,6 +95,18 @@ static const struct position *place(const struct vmt_plugin *plugin,
 	return &conf->at;
 }
 
+static void tell_unknown(const struct registry *registry, const struct pipeline_transformer *conf,
+			 struct problems *problems)
+{
+	const char **names = registry_names(registry, VMT_TRANSFORMER);
+	const char *near = conf_nearest(conf->name, names);
+
+	problems_add(problems, PROBLEM_ERROR, &conf->name_at,
+		     "No transformer named %s loaded%s%s%s", conf->name,
+		     near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+	g_free(names);
+}
+
 static int open_stage(struct registry *registry, struct sink *sink, struct stage *stage,
 		      const struct pipeline_transformer *conf, struct problems *problems)
 {
@@ -103,8 +116,7 @@ static int open_stage(struct registry *registry, struct sink *sink, struct stage
 	int ret;
 
 	if (!p) {
-		problems_add(problems, PROBLEM_ERROR, &conf->at, "No transformer named %s loaded",
-			     conf->name);
+		tell_unknown(registry, conf, problems);
 		return -EINVAL;
 	}
 	stage->conf = arena_alloc0(sink->arena, p->conf_size ? p->conf_size : 1);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs into an empty folder, builds examples/plugin against what is there and nothing else, and runs the
-# installed agent with it: a publisher and a pollster with meters of its own work, a plugin of another ABI
+# installed agent with it: a publisher, a transformer and a pollster with meters of its own work, a plugin of another ABI
 # number and a file that is no plugin are refused by name while the agent goes on.  TAP.
 # Usage: out-of-tree.sh SOURCE_ROOT BUILD_ROOT
 set -u
@@ -75,7 +75,15 @@ sources:
   - name: all
     meters: ["*", "vm.example.*"]
     sinks: [lines]
+  - name: cpu
+    meters: [cpu]
+    sinks: [clamped]
 sinks:
+  - name: clamped
+    transformers:
+      - name: clamp
+        parameters: {max: 12.5, target: {name: cpu.clamped}}
+    publishers: ["lines://$tmp/clamped.txt?separator=|"]
   - name: lines
     publishers: ["lines://$tmp/out.txt?separator=|"]
 END
@@ -89,6 +97,8 @@ has '^[0-9]+\|vm\.example\.disks\|[0-9a-f-]{36}\|[1-9][0-9]*\|disk$' "$tmp/out.t
 row $? "the pollster's meter per instance is there" "$tmp/out.txt"
 [ "$(grep -c '|vm.example.disks|' "$tmp/out.txt")" = "$((2 * $(grep '|vm.example.disks|' "$tmp/out.txt" | cut -d'|' -f3 | sort -u | wc -l)))" ]
 row $? "once per instance and cycle" "$tmp/out.txt"
+[ -s "$tmp/clamped.txt" ] && ! grep -vqE '^[0-9]+\|cpu\.clamped\|[0-9a-f-]{36}\|12\.5\|ns$' "$tmp/clamped.txt"
+row $? "the transformer is found by its name in pipeline.yaml, and has its parameters" "$tmp/clamped.txt"
 has 'abi99\.so.*99' "$tmp/agent.log"
 row $? "a plugin of ABI 99 is refused by name" "$tmp/agent.log"
 has 'broken\.so' "$tmp/agent.log"
@@ -103,6 +113,15 @@ row $? "the program's own shared objects are found where it was installed to" "$
 [ $? = 1 ] && has 'abi99\.so' "$tmp/check.log"
 row $? "check exits 1 and names the refused plugin" "$tmp/check.log"
 rm "$plugins/abi99.so" "$plugins/broken.so"
+sed -e 's/name: clamp$/name: clmp/' -e 's/max: 12.5/max: -1/' "$tmp/pipeline.yaml" >"$tmp/typo.yaml"
+sed "s,pipeline.yaml,typo.yaml," "$tmp/virtmeter.conf" >"$tmp/typo.conf"
+"$program" check --config-file "$tmp/typo.conf" >"$tmp/check.log" 2>&1 </dev/null
+[ $? = 1 ] && has 'typo.yaml:11:15: No transformer named clmp loaded; did you mean clamp\?' "$tmp/check.log"
+row $? "a transformer's name that is not there is told with the nearest" "$tmp/check.log"
+sed -i 's/name: clmp$/name: clamp/' "$tmp/typo.yaml"
+"$program" check --config-file "$tmp/typo.conf" >"$tmp/check.log" 2>&1 </dev/null
+[ $? = 1 ] && has 'typo.yaml:12:27: max: is less than min' "$tmp/check.log"
+row $? "what it says of a parameter is told with that one's place" "$tmp/check.log"
 "$program" check --config-file "$tmp/virtmeter.conf" >"$tmp/check.log" 2>&1 </dev/null
 row $? "check is content without it" "$tmp/check.log"
 echo "1..$n"
