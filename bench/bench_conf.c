@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Loading and compiling a pipeline.yaml of 1000 sources and sinks with transformers, beside libyaml's bare
- * parse of the same text into events.  Usage: conf-bench [ROUNDS]
+ * Loading and compiling a pipeline.yaml of 1000 sources and sinks, patterns, transformers and their expressions,
+ * beside libyaml's bare parse of the same text into events.  Usage: conf-bench [ROUNDS]
  */
 #include <glib.h>
 #include <stdio.h>
@@ -10,6 +10,11 @@
 
 #include "base/clock.h"
 #include "conf/polling.h"
+#include "pipeline/sink.h"
+
+extern const struct vmt_plugin vmt_plugin_transformer_rate_of_change;
+static const struct vmt_plugin *const plugins[] = { &vmt_plugin_transformer_rate_of_change, NULL };
+static struct registry *registry;
 
 enum { SOURCES = 1000, LIMIT_MS = 100 };
 
@@ -60,11 +65,21 @@ static void parse_bare(const GString *text)
 
 static void load(const GString *text)
 {
+	const struct sink_settings settings = { .profile = VMT_PROFILE_26, .source = "openstack" };
+	struct sink *sinks[SOURCES];
 	struct polling *p = NULL;
 
 	if (polling_read_text("bench", text->str, text->len, PIPELINE_FILE, &p, NULL) < 0 ||
 	    p->pair_count != SOURCES) {
 		abort();
+	}
+	for (int i = 0; i < SOURCES; i++) {
+		if (sink_open(registry, &p->sinks[i], &settings, NULL, &sinks[i]) < 0) {
+			abort();
+		}
+	}
+	for (int i = 0; i < SOURCES; i++) {
+		sink_unref(sinks[i]);
 	}
 	polling_free(p);
 }
@@ -87,12 +102,15 @@ int main(int argc, char **argv)
 {
 	int rounds = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 20;
 	GString *text = make_text();
-	double bare = best(parse_bare, text, rounds), ours = best(load, text, rounds);
+	double bare = best(parse_bare, text, rounds), ours;
 
+	registry = registry_new(plugins);
+	ours = best(load, text, rounds);
 	printf("configuration   %d sources, %d sinks, %zu KiB: %.2f ms to load and compile, "
-	       "bare libyaml %.2f ms, ratio %.2f; target %d ms%s\n",
+	       "bare libyaml %.2f ms, ratio %.2f  <= %d ms  %s\n",
 	       SOURCES, SOURCES, text->len / 1024, ours, bare, ours / bare, LIMIT_MS,
-	       ours > LIMIT_MS ? "  MISSED" : "");
+	       ours > LIMIT_MS ? "MISSED" : "met");
+	registry_free(registry);
 	g_string_free(text, TRUE);
 	return ours > LIMIT_MS;
 }
