@@ -77,23 +77,8 @@ static struct agent_outlet *find_outlet(const struct agent *agent, const char *u
 static int open_object(struct outlet_stage *st, const struct polling_text *text,
 		       struct plugin_object **ret_object, struct vmt_error *error)
 {
-	const struct vmt_plugin *plugin;
-	struct vmt_error why;
-	struct url *url;
-	int ret = url_parse(text->text, &url, error);
-
-	if (ret < 0) {
-		return ret;
-	}
-	plugin = registry_find(st->agent->registry, VMT_PUBLISHER, url_get(url)->scheme, &why);
-	if (!plugin) {
-		vmt_error_set(error, -ENOENT, "%s: %s", url_get(url)->text, why.text);
-		url_free(url);
-		return -ENOENT;
-	}
-	url_free(url);
-	return plugin_object_open(plugin, st->plan->ini, text->text, &text->at, false, ret_object,
-				  st->problems, error);
+	return plugin_object_open_url(st->agent->registry, st->plan->ini, text->text, &text->at,
+				      ret_object, st->problems, error);
 }
 
 static struct outlet_parts parts_of(const struct outlet_stage *st, struct plugin_object *object,
@@ -113,16 +98,10 @@ static uint64_t fingerprint_of(const struct outlet_stage *st, const char *text)
 {
 	int64_t timeout_ns = st->plan->settings.publish_timeout_ns;
 	double rate = st->plan->settings.queue_rate;
-	const struct vmt_plugin *plugin = NULL;
+	const struct vmt_plugin *plugin =
+		registry_find_url(st->agent->registry, VMT_PUBLISHER, text, NULL);
 	uint64_t fingerprint = 0;
-	struct vmt_error ignored;
-	struct url *url;
 
-	if (url_parse(text, &url, &ignored) == 0) {
-		plugin = registry_find(st->agent->registry, VMT_PUBLISHER, url_get(url)->scheme,
-				       NULL);
-		url_free(url);
-	}
 	if (!plugin || plugin_object_fingerprint(plugin, st->plan->ini, text, &fingerprint) < 0) {
 		return 0;
 	}

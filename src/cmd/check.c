@@ -165,21 +165,14 @@ static void check_plugins(struct check *c)
 /* Whether the publisher is one that the sink can use. */
 static bool check_publisher(struct check *c, const struct polling_text *text)
 {
-	const struct vmt_plugin *plugin;
 	struct vmt_error error;
-	struct url *url;
+	const struct vmt_plugin *plugin =
+		registry_find_url(c->registry, VMT_PUBLISHER, text->text, &error);
 
-	if (url_parse(text->text, &url, &error) < 0) {
+	if (!plugin) {
 		problems_add_failed(c->problems, &text->at, "%s; its sink goes on without",
 				    error.text);
-		return false;
 	}
-	plugin = registry_find(c->registry, VMT_PUBLISHER, url_get(url)->scheme, &error);
-	if (!plugin) {
-		problems_add_failed(c->problems, &text->at, "%s: %s; its sink goes on without",
-				    url_get(url)->text, error.text);
-	}
-	url_free(url);
 	return plugin &&
 	       plugin_object_check(plugin, c->ini, text->text, &text->at, c->problems) == 0;
 }

@@ -161,6 +161,18 @@ int plugin_object_open(const struct vmt_plugin *plugin, const struct ini *ini, c
 	return 0;
 }
 
+int plugin_object_open_url(struct registry *registry, const struct ini *ini, const char *url_text,
+			   const struct position *url_at, struct plugin_object **ret_object,
+			   struct problems *problems, struct vmt_error *error)
+{
+	const struct vmt_plugin *plugin =
+		registry_find_url(registry, VMT_PUBLISHER, url_text, error);
+
+	return plugin ? plugin_object_open(plugin, ini, url_text, url_at, false, ret_object,
+					   problems, error)
+		      : -ENOENT;
+}
+
 void plugin_object_close(struct plugin_object *o)
 {
 	const char *logger;

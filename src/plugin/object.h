@@ -10,6 +10,7 @@
 
 #include "conf/ini.h"
 #include "plugin/policy.h"
+#include "plugin/registry.h"
 
 struct plugin_object {
 	const struct vmt_plugin *plugin;
@@ -29,6 +30,10 @@ int plugin_object_open(const struct vmt_plugin *plugin, const struct ini *ini, c
 		       const struct position *url_at, bool read_only,
 		       struct plugin_object **ret_object, struct problems *problems,
 		       struct vmt_error *error);
+/* The publisher of a URL, looked up by its scheme; -ENOENT also when there is none. */
+int plugin_object_open_url(struct registry *registry, const struct ini *ini, const char *url_text,
+			   const struct position *url_at, struct plugin_object **ret_object,
+			   struct problems *problems, struct vmt_error *error);
 /* Calls `close`, frees the configuration. */
 void plugin_object_close(struct plugin_object *object);
 

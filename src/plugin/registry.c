@@ -12,6 +12,7 @@
 
 #include "base/intern.h"
 #include "conf/settings.h"
+#include "conf/url.h"
 #include "plugin/registry_private.h"
 
 struct entry {
@@ -447,6 +448,24 @@ const struct vmt_plugin *registry_find(struct registry *r, enum vmt_namespace ns
 			      ns == VMT_PUBLISHER || ns == VMT_RECEIVER ? "scheme" : "name");
 	}
 	return NULL;
+}
+
+const struct vmt_plugin *registry_find_url(struct registry *r, enum vmt_namespace ns,
+					   const char *text, struct vmt_error *error)
+{
+	const struct vmt_plugin *plugin;
+	struct vmt_error why;
+	struct url *url;
+
+	if (url_parse(text, &url, error) < 0) {
+		return NULL;
+	}
+	plugin = registry_find(r, ns, url_get(url)->scheme, &why);
+	if (!plugin) {
+		vmt_error_set(error, 0, "%s: %s", url_get(url)->text, why.text);
+	}
+	url_free(url);
+	return plugin;
 }
 
 size_t registry_count(const struct registry *r)

@@ -36,6 +36,9 @@ void registry_load_all(struct registry *registry, struct problems *problems);
  * virtmeter", "lib/publisher-rpc.so: cannot open …". */
 const struct vmt_plugin *registry_find(struct registry *registry, enum vmt_namespace ns,
 				       const char *name, struct vmt_error *error);
+/* The one of a URL's scheme, publisher or receiver; the reason begins with the URL, without its secrets. */
+const struct vmt_plugin *registry_find_url(struct registry *registry, enum vmt_namespace ns,
+					   const char *url, struct vmt_error *error);
 
 /* Whether it is a scheme of Ceilometer's publishers that a later version of this program will have; `url`
  * may go on behind the scheme. */
