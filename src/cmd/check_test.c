@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "builtin.h"
-#include "cmd/cmd.h"
+#include "cmd/cmd_fixture.h"
 
 /* ---- plugins */
 
@@ -101,98 +101,6 @@ const struct vmt_plugin *const builtin_plugins[] = { &libvirt, &local, &file, &p
 const char *builtin_plugin_folder(void)
 {
 	return "";
-}
-
-/* ---- running a command */
-
-static char *folder;
-
-struct said {
-	int status;
-	char *out, *err;
-};
-
-static char *path_of(const char *name)
-{
-	return g_build_filename(folder, name, NULL);
-}
-
-static void put(const char *name, const char *text)
-{
-	char *path = path_of(name);
-
-	g_assert_true(g_file_set_contents(path, text, -1, NULL));
-	g_free(path);
-}
-
-static void redirect(int fd, const char *name)
-{
-	char *path = path_of(name);
-	int to = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	g_free(path);
-	g_assert_cmpint(dup2(to, fd), ==, fd);
-	close(to);
-}
-
-static int run_here(int (*command)(int, char **), const char *words)
-{
-	char **argv = g_strsplit(words, " ", -1),
-	     **copy = g_memdup2(argv, sizeof(*argv) * (g_strv_length(argv) + 1));
-	int ret = command((int)g_strv_length(argv), copy);
-
-	g_free(copy);
-	g_strfreev(argv);
-	return ret;
-}
-
-static void run(int (*command)(int, char **), const char *words, struct said *ret)
-{
-	char *path;
-	int status;
-	pid_t pid;
-
-	fflush(stdout);
-	pid = fork();
-	g_assert_cmpint(pid, >=, 0);
-	if (pid == 0) {
-		g_assert_cmpint(chdir(folder), ==, 0);
-		redirect(1, "out");
-		redirect(2, "err");
-		status = run_here(command, words);
-		fflush(stdout);
-		g_free(folder);
-		exit(status);
-	}
-	g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
-	g_assert_true(WIFEXITED(status));
-	ret->status = WEXITSTATUS(status);
-	path = path_of("out");
-	g_assert_true(g_file_get_contents(path, &ret->out, NULL, NULL));
-	g_free(path);
-	path = path_of("err");
-	g_assert_true(g_file_get_contents(path, &ret->err, NULL, NULL));
-	g_free(path);
-}
-
-static void expect(int (*command)(int, char **), const char *words, int status, const char *out,
-		   const char *err)
-{
-	struct said said;
-
-	run(command, words, &said);
-	if (said.status != status) {
-		g_test_message("%s%s", said.out, said.err);
-	}
-	g_assert_cmpint(said.status, ==, status);
-	if (out) {
-		g_assert_cmpstr(said.out, ==, out);
-	}
-	if (err) {
-		g_assert_cmpstr(said.err, ==, err);
-	}
-	g_free(said.out);
-	g_free(said.err);
 }
 
 #define POLLING "sources:\n  - name: some\n    interval: 10\n    meters: [cpu, vm.test]\n"

@@ -10,12 +10,11 @@
 #include "base/clock.h"
 #include "base/intern.h"
 #include "cmd/dry_sample.h"
+#include "cmd/pipes.h"
 #include "conf/pattern.h"
 #include "conf/read.h"
 #include "model/batch.h"
-#include "pipeline/pipeline.h"
 #include "pipeline/route.h"
-#include "pipeline/sink.h"
 
 /* The file, while its tests run. */
 struct run {
@@ -34,8 +33,7 @@ struct run {
 /* One test: a set of pipelines of its own, and what has come out of it. */
 struct trial {
 	struct run *run;
-	struct pipeline_set *set;
-	GPtrArray *urls; /* const char *, by the number of the publisher's bit */
+	struct pipes pipes;
 	GPtrArray *cycle; /* struct dry_sample *, the samples of the cycle in hand */
 	GPtrArray *made; /* struct dry_sample * */
 	struct frame_builder builder;
@@ -54,61 +52,16 @@ static const struct polling *pipeline_of(const struct run *r)
 
 /* ---- pipelines */
 
-static void release_nothing(void *owner)
-{
-}
-
-static uint64_t bits_of(struct trial *t, const struct pipeline_sink *sink)
-{
-	uint64_t bits = 0;
-
-	for (size_t i = 0; i < sink->publishers.count; i++) {
-		const char *url = sink->publishers.item[i].text;
-		guint at;
-
-		if (!g_ptr_array_find_with_equal_func(t->urls, url, g_str_equal, &at)) {
-			at = t->urls->len;
-			g_ptr_array_add(t->urls, (void *)(uintptr_t)url);
-		}
-		bits |= at < 64 ? UINT64_C(1) << at : 0;
-	}
-	return bits;
-}
-
 /* Pipelines with transformers that have seen nothing yet; false: they cannot be opened. */
-static bool open_pipelines(struct trial *t)
+static bool open_pipelines(struct trial *t, const struct sink_settings *settings)
 {
-	struct run *r = t->run;
-	const struct polling *p = pipeline_of(r);
-	const struct sink_settings settings = { .profile = r->profile,
-						.source = r->dry->settings->sample_source };
-	GPtrArray *pipelines = g_ptr_array_new();
-	GHashTable *sinks = g_hash_table_new(NULL, NULL);
+	const struct polling *p = pipeline_of(t->run);
 	bool good = true;
 
+	pipes_init(&t->pipes, t->run->dry->registry, settings);
 	for (size_t i = 0; i < p->pair_count; i++) {
-		const struct pipeline_pair *pair = &p->pairs[i];
-		struct sink *sink = g_hash_table_lookup(sinks, pair->sink);
-		bool known = sink != NULL;
-		struct pipeline *pipeline;
-
-		if (!known &&
-		    sink_open(r->dry->registry, pair->sink, &settings, r->problems, &sink) < 0) {
-			good = false;
-			continue;
-		}
-		pipeline = pipeline_new(pair->name, pair->source->match, bits_of(t, pair->sink),
-					NULL, release_nothing);
-		pipeline_set_sink(pipeline, sink);
-		g_ptr_array_add(pipelines, pipeline);
-		if (sink && !known) {
-			g_hash_table_insert(sinks, (void *)(uintptr_t)pair->sink, sink);
-			sink_unref(sink); /* the pipeline has it */
-		}
+		good = pipes_add(&t->pipes, &p->pairs[i], t->run->problems) == 0 && good;
 	}
-	t->set = pipeline_set_new((struct pipeline *const *)pipelines->pdata, pipelines->len);
-	g_hash_table_destroy(sinks);
-	g_ptr_array_free(pipelines, TRUE);
 	return good;
 }
 
@@ -128,9 +81,11 @@ static void take(struct trial *t, const struct vmt_batch *b)
 		s->time_ns = b->times ? b->times[i] : b->time_ns;
 		s->mono_ns = b->monos ? b->monos[i] : b->mono_ns;
 		s->resource = resource_ref(resource_of(b->resource[i]));
-		for (guint u = 0; u < t->urls->len && u < 64; u++) {
+		for (guint u = 0; u < t->pipes.publishers->len && u < PIPES_PUBLISHERS; u++) {
+			const struct polling_text *url = g_ptr_array_index(t->pipes.publishers, u);
+
 			if (b->publishers >> u & 1) {
-				g_ptr_array_add(urls, g_strdup(g_ptr_array_index(t->urls, u)));
+				g_ptr_array_add(urls, g_strdup(url->text));
 			}
 		}
 		g_ptr_array_add(urls, NULL);
@@ -195,7 +150,8 @@ static void end_cycle(struct trial *t)
 		clock_simulate_step(newest - clock_real());
 		frame = frame_of_cycle(t);
 		if (frame) {
-			struct frame *made = pipeline_route(t->set, frame, &t->builder);
+			struct frame *made =
+				pipeline_route(pipes_set(&t->pipes), frame, &t->builder);
 
 			take_frame(t, frame);
 			take_frame(t, made);
@@ -318,6 +274,8 @@ static const struct yaml_node *list_of(struct run *r, const struct yaml_node *te
 static void run_test(struct run *r, const struct yaml_node *test)
 {
 	struct trial t = { .run = r };
+	const struct sink_settings settings = { .profile = r->profile,
+						.source = r->dry->settings->sample_source };
 	const struct yaml_node *name = yaml_get(test, "name");
 	const struct yaml_node *samples = list_of(r, test, "samples", true);
 	const struct yaml_node *expect = list_of(r, test, "expect", true);
@@ -326,11 +284,10 @@ static void run_test(struct run *r, const struct yaml_node *test)
 	for (size_t i = 0; i < expect->count; i++) {
 		r->failed = !dry_expect_check(expect->value[i], r->problems) || r->failed;
 	}
-	t.urls = g_ptr_array_new();
 	t.cycle = g_ptr_array_new_with_free_func(dry_sample_free);
 	t.made = g_ptr_array_new_with_free_func(dry_sample_free);
 	frame_builder_init(&t.builder, r->pool);
-	r->failed = !open_pipelines(&t) || r->failed;
+	r->failed = !open_pipelines(&t, &settings) || r->failed;
 	if (!r->failed) {
 		run_samples(&t, samples);
 	}
@@ -345,8 +302,7 @@ static void run_test(struct run *r, const struct yaml_node *test)
 		*(differs.len ? &r->bad : &r->good) += 1;
 	}
 	frame_builder_fini(&t.builder);
-	pipeline_set_unref(t.set);
-	g_ptr_array_unref(t.urls);
+	pipes_fini(&t.pipes);
 	g_ptr_array_unref(t.cycle);
 	g_ptr_array_unref(t.made);
 	buf_fini(&differs);

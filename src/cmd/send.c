@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `virtmeter send`: one sample, given on the command line, to the publishers of all pipelines that take its
- * meter: a test of wires and secrets.  Each publisher is opened, tried once and closed; nothing is queued, no
+ * `virtmeter send`: one sample, given on the command line, through the pipelines that take its meter to their
+ * publishers: a test of wires and secrets.  Each publisher is opened, tried once and closed; nothing is queued, no
  * agent needs to run.  Main thread; blocks on the publishers, each up to publish_timeout.
  */
 #include <errno.h>
@@ -16,8 +16,10 @@
 #include "builtin.h"
 #include "cmd/cmd.h"
 #include "cmd/parse.h"
+#include "cmd/pipes.h"
 #include "model/batch.h"
 #include "model/delivery.h"
+#include "pipeline/route.h"
 #include "plugin/object.h"
 #include "plugin/registry.h"
 #include "wire/sample_check.h"
@@ -35,7 +37,6 @@ struct send {
 	/* state */
 	struct plan *plan;
 	struct registry *registry;
-	GHashTable *done; /* URLs tried */
 	unsigned failed;
 };
 
@@ -92,8 +93,7 @@ static int read_sample(struct send *s)
 	int status;
 
 	if (!s->name || !*s->name || !s->resource || !*s->resource) {
-		return cmd_usage(
-			"send", "give --name and --resource; `virtmeter send --help` has the rest");
+		return cmd_usage("send", "give --name and --resource");
 	}
 	s->type = or_default(s->type, "gauge");
 	s->unit = or_default(s->unit, "");
@@ -123,11 +123,9 @@ static struct frame *make_frame(const struct send *s, struct frame_builder *buil
 	struct resource_head *head = resource_head_new(&owner, "{", 1);
 	struct resource *resource =
 		resource_new(head, s->resource, s->metadata + 1, strlen(s->metadata) - 1);
-	struct batch_spec spec = { .name = s->name,
-				   .unit = s->unit,
-				   .type = s->meter_type,
-				   .kind = s->kind,
-				   .publishers = 1 };
+	struct batch_spec spec = {
+		.name = s->name, .unit = s->unit, .type = s->meter_type, .kind = s->kind
+	};
 	int64_t mono_ns = clock_monotonic();
 
 	frame_begin(builder, s->plan->settings.meter_profile, s->time_ns, mono_ns);
@@ -143,7 +141,7 @@ static struct frame *make_frame(const struct send *s, struct frame_builder *buil
 
 /* One attempt.  0, or -errno with the reason. */
 static int publish(const struct send *s, const struct plugin_object *object,
-		   const struct frame *frame, struct vmt_error *error)
+		   const struct frame *frame, uint64_t bit, struct vmt_error *error)
 {
 	struct vmt_delivery delivery;
 	struct vmt_call call = {
@@ -154,8 +152,9 @@ static int publish(const struct send *s, const struct plugin_object *object,
 	int ret;
 
 	delivery_init(&delivery);
-	delivery_begin(&delivery, &frame->public, 1);
-	ret = object->plugin->ops.publisher->publish(object->self, &frame->public, 1, &call, error);
+	delivery_begin(&delivery, &frame->public, bit);
+	ret = object->plugin->ops.publisher->publish(object->self, &frame->public, bit, &call,
+						     error);
 	if (ret >= 0 && delivery.letters > 0) {
 		ret = vmt_error_set(error, -EBADMSG, "%s: %s", plugin_object_url(object),
 				    delivery.letter[0].reason);
@@ -164,40 +163,36 @@ static int publish(const struct send *s, const struct plugin_object *object,
 	return ret;
 }
 
-static int open_publisher(struct send *s, const struct polling_text *text,
-			  struct plugin_object **ret_object, struct vmt_error *error)
+/* The sample as it was given and what transformers made of it, as far as they are for the publisher. */
+static int publish_all(const struct send *s, const struct plugin_object *object,
+		       struct frame *const frames[2], uint64_t bit, struct vmt_error *error)
 {
-	const struct vmt_plugin *plugin;
-	struct vmt_error why;
-	struct url *url;
-	int ret = url_parse(text->text, &url, error);
+	bool any = false;
+	int ret = 0;
 
-	if (ret < 0) {
-		return ret;
+	for (int i = 0; i < 2 && ret >= 0; i++) {
+		if (frames[i] && frame_rows_for(&frames[i]->public, bit) > 0) {
+			ret = publish(s, object, frames[i], bit, error);
+			any = true;
+		}
 	}
-	plugin = registry_find(s->registry, VMT_PUBLISHER, url_get(url)->scheme, &why);
-	if (!plugin) {
-		vmt_error_set(error, -ENOENT, "%s: %s", url_get(url)->text, why.text);
-		url_free(url);
-		return -ENOENT;
-	}
-	url_free(url);
-	return plugin_object_open(plugin, s->plan->ini, text->text, &text->at, false, ret_object,
-				  NULL, error);
+	return any ? ret
+		   : vmt_error_set(error, -ENODATA,
+				   "%s: the transformers of its sink make nothing of this sample "
+				   "alone; --publisher URL sends it as it is",
+				   plugin_object_url(object));
 }
 
-static void send_to(struct send *s, const struct polling_text *text, const struct frame *frame)
+static void send_to(struct send *s, const struct polling_text *text, struct frame *const frames[2],
+		    uint64_t bit)
 {
 	struct plugin_object *object = NULL;
 	struct vmt_error error = { .text = "" };
-	int ret;
+	int ret = plugin_object_open_url(s->registry, s->plan->ini, text->text, &text->at, &object,
+					 NULL, &error);
 
-	if (!g_hash_table_add(s->done, (void *)(uintptr_t)text->text)) {
-		return; /* another sink's, too */
-	}
-	ret = open_publisher(s, text, &object, &error);
 	if (ret == 0) {
-		ret = publish(s, object, frame, &error);
+		ret = publish_all(s, object, frames, bit, &error);
 	}
 	if (ret < 0) {
 		fprintf(stderr, "virtmeter send: %s\n",
@@ -209,39 +204,74 @@ static void send_to(struct send *s, const struct polling_text *text, const struc
 	plugin_object_close(object);
 }
 
+/* All pipelines, and the publishers of those that take the sample. */
+static int open_pipelines(struct send *s, struct pipes *pipes, uint64_t *ret_wanted)
+{
+	struct problems *problems = problems_new();
+	int ret = 0;
+
+	*ret_wanted = 0;
+	for (size_t i = 0; i < plan_pairs(s->plan) && ret == 0; i++) {
+		const struct pipeline_pair *pair = plan_pair(s->plan, i);
+
+		ret = pipes_add(pipes, pair, problems);
+		if (pattern_match(pair->source->match, s->name)) {
+			*ret_wanted |= pipes_bits(pipes, pair->sink);
+		}
+	}
+	if (ret < 0) {
+		fprintf(stderr, "virtmeter send: %s\n", problems_first_error(problems));
+	} else if (!pipeline_set_takes(pipes_set(pipes), s->name)) {
+		ret = -ENOENT;
+		fprintf(stderr,
+			"virtmeter send: %s: no pipeline takes a meter of that name; `virtmeter "
+			"check --explain` shows them\n",
+			s->name);
+	}
+	problems_free(problems);
+	return ret;
+}
+
+/* Through the pipelines, as a cycle of one sample. */
+static void send_through(struct send *s, struct pipes *pipes, uint64_t wanted)
+{
+	struct frame_pool *pool = frame_pool_new(2);
+	struct frame_builder builder[2];
+	struct frame *frames[2];
+
+	for (int i = 0; i < 2; i++) {
+		frame_builder_init(&builder[i], pool);
+	}
+	frames[0] = make_frame(s, &builder[0]);
+	frames[1] = pipeline_route(pipes_set(pipes), frames[0], &builder[1]);
+	for (guint i = 0; i < pipes->publishers->len && i < PIPES_PUBLISHERS; i++) {
+		if (wanted >> i & 1) {
+			send_to(s, g_ptr_array_index(pipes->publishers, i), frames,
+				UINT64_C(1) << i);
+		}
+	}
+	for (int i = 0; i < 2; i++) {
+		frame_unref(frames[i]);
+		frame_builder_fini(&builder[i]);
+	}
+	frame_pool_free(pool);
+}
+
 static int send_all(struct send *s)
 {
-	struct frame_pool *pool = frame_pool_new(1);
-	const struct polling *p = s->plan->pipeline;
-	struct frame_builder builder;
-	struct frame *frame;
+	const struct sink_settings settings = { .profile = s->plan->settings.meter_profile,
+						.source = s->plan->settings.sample_source };
+	struct pipes pipes;
+	uint64_t wanted;
+	int ret;
 
-	frame_builder_init(&builder, pool);
-	frame = make_frame(s, &builder);
-	for (size_t i = 0; i < p->pair_count; i++) {
-		const struct pipeline_sink *sink = p->pairs[i].sink;
-
-		if (!pattern_match(p->pairs[i].source->match, s->name)) {
-			continue;
-		}
-		if (sink->transformer_count > 0) {
-			fprintf(stderr, "virtmeter send: sink %s: its transformers are left out\n",
-				sink->name);
-		}
-		for (size_t k = 0; k < sink->publishers.count; k++) {
-			send_to(s, &sink->publishers.item[k], frame);
-		}
+	pipes_init(&pipes, s->registry, &settings);
+	ret = open_pipelines(s, &pipes, &wanted);
+	if (ret == 0) {
+		send_through(s, &pipes, wanted);
 	}
-	frame_unref(frame);
-	frame_builder_fini(&builder);
-	frame_pool_free(pool);
-	if (g_hash_table_size(s->done) == 0) {
-		fprintf(stderr,
-			"virtmeter send: %s: no pipeline takes a meter of that name; `virtmeter check --explain` shows them\n",
-			s->name);
-		return CMD_FAILED;
-	}
-	return s->failed ? CMD_FAILED : CMD_OK;
+	pipes_fini(&pipes);
+	return ret < 0 || s->failed ? CMD_FAILED : CMD_OK;
 }
 
 /* ------------------------------------------------------------------ the command */
@@ -341,12 +371,11 @@ static void send_fini(struct send *s)
 	g_strfreev(s->publishers);
 	registry_free(s->registry);
 	plan_unref(s->plan);
-	g_hash_table_unref(s->done);
 }
 
 int cmd_send(int argc, char **argv)
 {
-	struct send s = { .done = g_hash_table_new(g_str_hash, g_str_equal) };
+	struct send s = { .failed = 0 };
 	struct log_settings quiet = { .use_stderr = true };
 	int status = parse(argc, argv, &s);
 
