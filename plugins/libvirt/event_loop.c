@@ -332,6 +332,7 @@ int event_loop_register(void)
 	struct epoll_event e = { .events = EPOLLIN, .data.u32 = TIMER_KEY };
 	int set = epoll_create1(EPOLL_CLOEXEC);
 	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	GSource *source;
 
 	if (set < 0 || timer < 0 || epoll_ctl(set, EPOLL_CTL_ADD, timer, &e) < 0) {
 		return -errno; /* the process goes on without; what there is of them ends with it */
@@ -340,7 +341,13 @@ int event_loop_register(void)
 	loop.timer = timer;
 	loop.handles = g_ptr_array_new();
 	loop.timeouts = g_ptr_array_new();
-	g_unix_fd_add(set, G_IO_IN, turn, NULL);
+	source = g_unix_fd_source_new(set, G_IO_IN);
+	g_source_set_callback(source, G_SOURCE_FUNC(turn), NULL, NULL);
+	/* It does not recurse; but GLib takes one that may not out of its set and in again at each turn, and wakes
+	 * itself for it both times. */
+	g_source_set_can_recurse(source, TRUE);
+	g_source_attach(source, NULL);
+	g_source_unref(source);
 	virEventRegisterImpl(add_handle, update_handle, remove_handle, add_timeout, update_timeout,
 			     remove_timeout);
 	return 0;
