@@ -11,7 +11,7 @@
 #include <glib.h>
 #include <string.h>
 
-enum { ARENA_BLOCK = 2048 }; /* most domains fit into one */
+enum { ARENA_BLOCK = 512 }; /* a domain takes two or three: little is left over of the last */
 
 static _Atomic uint64_t versions; /* of descriptions and devices, all of the process */
 

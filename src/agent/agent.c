@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <glib.h>
+#include <malloc.h>
 
 #define LOG_NAME "agent"
 #include "agent/instances.h"
@@ -23,6 +24,27 @@
 #include "spool/spool.h"
 
 #define LEAVE_POLL_NS (NS_PER_S / 20) /* how often leaving looks whether all is flushed */
+#define TRIM_AFTER_NS (NS_PER_S / 2)
+#define TRIM_LEAST ((size_t)1 << 20) /* free bytes that may stay in the heap */
+
+/* After a cycle, when its samples have been published as well. */
+static void trim(void *data)
+{
+	const struct agent *a = data;
+
+	frame_pool_trim(a->pool);
+	malloc_trim(0);
+}
+
+/* Gives back what a cycle took for a moment, where that is worth the page faults of the next one. */
+static void trim_later(struct agent *a, int64_t next_ns)
+{
+	int64_t now_ns = clock_monotonic();
+
+	if (next_ns - now_ns > TASK_PAUSE_NS && mallinfo2().fordblks > TRIM_LEAST) {
+		loop_timer_set(a->trim_timer, now_ns + TRIM_AFTER_NS);
+	}
+}
 
 /* A job of some task came to its end; on the main thread. */
 static void job_ended(void *data)
@@ -33,6 +55,7 @@ static void job_ended(void *data)
 	bool all = a->options.cycles > 0;
 
 	at->under_way--;
+	trim_later(a, at->next_ns);
 	for (guint i = 0; i < a->tasks->len && all; i++) {
 		struct agent_task *other = g_ptr_array_index(a->tasks, i);
 
@@ -59,6 +82,11 @@ static void task_look(void *context, const struct poll_cycle *cycle, const struc
 	if (o->on_cycle) {
 		o->on_cycle(o->context, cycle, frame, result);
 	}
+}
+
+void agent_trim_init(struct agent *a)
+{
+	a->trim_timer = loop_timer_add(a->loop, INT64_MAX, trim, a);
 }
 
 void agent_task_parts(struct agent_task *at, struct task_parts *parts)

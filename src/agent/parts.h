@@ -58,6 +58,7 @@ struct agent {
 	GPtrArray *sinks; /* struct sink *, those with transformers, one reference each */
 	GPtrArray *old_tasks, *old_outlets; /* taken out by a reload, still ending */
 	struct loop_timer *reaper; /* looks after them */
+	struct loop_timer *trim_timer; /* gives memory back */
 	int64_t started_ns;
 	int64_t shuffle_ns; /* by which first cycles are late; 0: not drawn yet, or none */
 	/* leaving */
@@ -72,7 +73,8 @@ int agent_build(struct agent *agent, struct plan *plan, struct problems *problem
 		struct vmt_error *error);
 /* Frees the tasks that a reload took out, as far as they have ended; all of them with `wait`. */
 void agent_reap_tasks(struct agent *agent, bool wait);
-/* agent.c, for build.c */
+/* agent.c, for open.c and build.c */
+void agent_trim_init(struct agent *agent);
 void agent_task_parts(struct agent_task *at, struct task_parts *parts);
 /* Its first run is now; or, with `before`, when that one's next run would have been. */
 void agent_task_start(struct agent_task *at, const struct agent_task *before);

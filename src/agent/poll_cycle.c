@@ -113,6 +113,14 @@ struct poll_cycle *poll_cycle_new(const struct poll_cycle_parts *parts)
 	return c;
 }
 
+void poll_cycle_trim(struct poll_cycle *cycle)
+{
+	inspection_free(cycle->inspection);
+	cycle->inspection = inspection_new();
+	buf_fini(&cycle->state_text);
+	buf_init(&cycle->state_text);
+}
+
 void poll_cycle_free(struct poll_cycle *cycle)
 {
 	if (!cycle) {

@@ -88,6 +88,8 @@ struct poll_cycle;
 
 struct poll_cycle *poll_cycle_new(const struct poll_cycle_parts *parts);
 void poll_cycle_free(struct poll_cycle *cycle);
+/* Frees what only a run needs: its inspection, the text of its counters.  Between runs. */
+void poll_cycle_trim(struct poll_cycle *cycle);
 
 /* Runs it, until call->deadline_ns at the latest.  `work` may be another one in each cycle.  Hands over a frame
  * for each part that has samples.  0, or -errno when there is no list of instances yet.  *ret_result is filled

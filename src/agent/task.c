@@ -180,6 +180,9 @@ static void run_job(struct task *t, bool first)
 	}
 	lost = hand_over(t);
 	forget_gone(t);
+	if (interval > TASK_PAUSE_NS && !clock_is_simulated()) {
+		poll_cycle_trim(t->cycle);
+	}
 	if (result.wall_ns > interval) {
 		log_warn("task %s run outlasted interval by %.2f sec", t->name,
 			 (double)(result.wall_ns - interval) / 1e9);

@@ -57,24 +57,34 @@ static void release(struct frame_pool *p)
 	}
 }
 
+/* Frees the idle ones.  The lock held. */
+static void drop_idle(struct frame_pool *p)
+{
+	while (p->idle) {
+		struct frame *f = p->idle;
+
+		p->idle = f->next;
+		frame_free(f);
+	}
+	p->idle_count = 0;
+}
+
 void frame_pool_free(struct frame_pool *p)
 {
-	struct frame *f;
-
 	if (!p) {
 		return;
 	}
 	pthread_mutex_lock(&p->lock);
-	f = p->idle;
-	p->idle = NULL;
+	drop_idle(p);
 	p->idle_max = 0;
-	while (f) {
-		struct frame *next = f->next;
-
-		frame_free(f);
-		f = next;
-	}
 	release(p);
+}
+
+void frame_pool_trim(struct frame_pool *p)
+{
+	pthread_mutex_lock(&p->lock);
+	drop_idle(p);
+	pthread_mutex_unlock(&p->lock);
 }
 
 struct frame *frame_pool_take(struct frame_pool *p)

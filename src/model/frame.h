@@ -48,6 +48,8 @@ struct frame {
 struct frame_pool *frame_pool_new(unsigned idle);
 /* Frames still out keep what they need and go when they are released. */
 void frame_pool_free(struct frame_pool *p);
+/* Frees the idle ones that it keeps for the next cycle.  Any thread. */
+void frame_pool_trim(struct frame_pool *p);
 
 struct frame *frame_ref(struct frame *f);
 void frame_unref(struct frame *f);

@@ -21,7 +21,8 @@ enum { STAMPS = 128 }; /* at most so many moments of the kernel's readings in a 
 struct hybrid {
 	struct kernel *kernel; /* NULL: the hypervisor is elsewhere */
 	bool replaces; /* in libvirt's place, not only where it has nothing */
-	struct kernel_reading *before; /* per target, of this cycle; groups 0: not read */
+	struct kernel_reading *
+		before; /* per target, of this cycle; groups 0: not read; NULL: nothing is replaced */
 	size_t cap;
 	struct kernel_reading after;
 	/* the stamp in hand */
@@ -69,14 +70,19 @@ void hybrid_before(struct hybrid *h, struct targets *t, const struct vmt_inspect
 {
 	unsigned wanted = request->groups & KERNEL_GROUPS;
 
-	reserve(h, t->count);
 	for (size_t i = 0; i < t->count; i++) {
-		h->before[i].groups = 0;
 		if (t->list[i]) {
 			t->list[i]->kernel = 0;
 		}
 	}
-	if (!h->replaces || !wanted) {
+	if (!h->replaces) {
+		return;
+	}
+	reserve(h, t->count);
+	for (size_t i = 0; i < t->count; i++) {
+		h->before[i].groups = 0;
+	}
+	if (!wanted) {
 		return;
 	}
 	kernel_begin(h->kernel);
@@ -191,7 +197,8 @@ static void complete(struct hybrid *h, struct target *target,
 	size_t i = target->index;
 	const struct domain_desc *desc = target->domain.desc;
 	const struct vmt_reading *r = &out->reading[i];
-	unsigned put_groups = target->kernel | (request->groups & VMT_GROUP_PROCESS);
+	const struct kernel_reading *before;
+	unsigned judged, put_groups = target->kernel | (request->groups & VMT_GROUP_PROCESS);
 
 	switch (r->outcome) {
 	case VMT_OK:
@@ -206,12 +213,14 @@ static void complete(struct hybrid *h, struct target *target,
 	default:
 		return;
 	}
-	if (!(put_groups | h->before[i].groups) ||
-	    !kernel_read(h->kernel, desc, put_groups | h->before[i].groups, &h->after)) {
+	before = h->replaces ? &h->before[i] : NULL;
+	judged = before ? before->groups : 0;
+	if (!(put_groups | judged) ||
+	    !kernel_read(h->kernel, desc, put_groups | judged, &h->after)) {
 		return;
 	}
-	if (h->before[i].groups && (r->outcome == VMT_OK || r->outcome == VMT_PARTIAL)) {
-		kernel_judge(h->kernel, desc, &h->before[i], &h->after, out, i);
+	if (judged && (r->outcome == VMT_OK || r->outcome == VMT_PARTIAL)) {
+		kernel_judge(h->kernel, desc, before, &h->after, out, i);
 	}
 	put_values(out, i, desc, &h->after, put_groups, stamp_of(h, out, &h->after));
 }

@@ -37,6 +37,7 @@ struct kernel {
 	struct bind_place place;
 	bool links_fresh; /* read in this pass */
 	bool scanned; /* likewise */
+	bool waits_fresh; /* likewise */
 	bool missing; /* the last scan did not find everybody */
 	int64_t scan_after_ns, scan_pause_ns;
 	int64_t now_ns; /* of the pass */
@@ -160,6 +161,7 @@ void kernel_unref(struct kernel *k)
 		g_free(k->proc);
 		g_free(k->cgroup_v1);
 		g_free(k->cgroup_v2);
+		g_free(k->place.text);
 		g_free(k);
 	}
 }
@@ -178,7 +180,7 @@ static bool keeps_waits(struct kernel *k)
 	if (fd < 0) {
 		return false;
 	}
-	keeps = bind_text(fd, k->place.text, sizeof(k->place.text)) > 0 && k->place.text[0] == '1';
+	keeps = bind_text(fd, k->place.text, BIND_TEXT) > 0 && k->place.text[0] == '1';
 	close(fd);
 	return keeps;
 }
@@ -188,10 +190,29 @@ static gboolean is_forgotten(gpointer key, gpointer value, gpointer data)
 	return ((struct bind *)value)->used_ns < *(int64_t *)data;
 }
 
+/* Once a pass, before the first descriptor is used or opened in it. */
+static void look_at_waits(struct kernel *k)
+{
+	bool waits;
+
+	if (k->waits_fresh) {
+		return;
+	}
+	k->waits_fresh = true;
+	if (!k->place.text) {
+		k->place.text = g_malloc(BIND_TEXT);
+	}
+	waits = keeps_waits(k);
+	if (waits != k->place.waits) {
+		k->place.waits = waits;
+		g_hash_table_remove_all(
+			k->table); /* their descriptors and proofs are of the other kind */
+	}
+}
+
 void kernel_begin(struct kernel *k)
 {
 	int64_t before;
-	bool waits;
 
 	wait_lock(&k->lock);
 	before = k->now_ns;
@@ -202,13 +223,10 @@ void kernel_begin(struct kernel *k)
 
 		g_hash_table_foreach_remove(k->table, is_forgotten, &limit);
 	}
-	waits = keeps_waits(k);
-	if (waits != k->place.waits) {
-		k->place.waits = waits;
-		g_hash_table_remove_all(
-			k->table); /* their descriptors and proofs are of the other kind */
+	k->links_fresh = k->scanned = k->waits_fresh = false;
+	if (g_hash_table_size(k->table) > 0) {
+		look_at_waits(k);
 	}
-	k->links_fresh = k->scanned = false;
 }
 
 void kernel_end(struct kernel *k)
@@ -231,10 +249,13 @@ static void scan(struct kernel *k, bool fresh)
 /* The domain's tie, with its process open; NULL: there is none that we can see. */
 static struct bind *tie(struct kernel *k, const struct domain_desc *desc)
 {
-	struct bind *b = g_hash_table_lookup(k->table, desc->uuid);
 	struct process process;
-	bool fresh = !b || b->epoch != desc->epoch;
+	struct bind *b;
+	bool fresh;
 
+	look_at_waits(k);
+	b = g_hash_table_lookup(k->table, desc->uuid);
+	fresh = !b || b->epoch != desc->epoch;
 	if (!b) {
 		b = bind_new(desc->uuid);
 		g_hash_table_insert(k->table, b->uuid, b);

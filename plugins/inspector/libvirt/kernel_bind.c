@@ -74,7 +74,7 @@ static int vcpu_of(int tasks, const char *tid, struct bind_place *place)
 	if (fd < 0) {
 		return -1;
 	}
-	n = bind_text(fd, place->text, sizeof(place->text));
+	n = bind_text(fd, place->text, BIND_TEXT);
 	close(fd);
 	return n > 0 && proc_comm_vcpu(place->text, (size_t)n, &number) == 0 ? (int)number : -1;
 }
@@ -143,7 +143,7 @@ static int has_tap(const struct bind *b, struct bind_place *place, const char *n
 	while (!found && (d = readdir(dir))) {
 		int fd = isdigit((unsigned char)d->d_name[0]) ? openat(dirfd(dir), d->d_name, FLAGS)
 							      : -1;
-		ssize_t n = fd < 0 ? -1 : bind_text(fd, place->text, sizeof(place->text));
+		ssize_t n = fd < 0 ? -1 : bind_text(fd, place->text, BIND_TEXT);
 
 		found = n > 0 && proc_fdinfo_tap(place->text, (size_t)n, tap) == 0 &&
 			strcmp(tap, name) == 0;
@@ -211,7 +211,7 @@ static int open_cgroup(const char *mount, const char *path, const char *name)
 static void bind_cgroup(struct bind *b, struct bind_place *place)
 {
 	int fd = openat(b->dir, "cgroup", FLAGS);
-	ssize_t n = fd < 0 ? -1 : bind_text(fd, place->text, sizeof(place->text));
+	ssize_t n = fd < 0 ? -1 : bind_text(fd, place->text, BIND_TEXT);
 	char path[PATH];
 
 	shut(&fd);
@@ -294,7 +294,7 @@ int bind_open(struct bind *b, struct bind_place *place, const struct process *pr
 		return -ESRCH;
 	}
 	b->stat = openat(b->dir, "stat", FLAGS);
-	n = b->stat < 0 ? -1 : bind_text(b->stat, place->text, sizeof(place->text));
+	n = b->stat < 0 ? -1 : bind_text(b->stat, place->text, BIND_TEXT);
 	if (n <= 0 || proc_stat_parse(place->text, (size_t)n, &s) < 0 ||
 	    s.start != process->start) {
 		bind_close(b);
@@ -327,7 +327,7 @@ void bind_update(struct bind *b, struct bind_place *place, const struct domain_d
 
 int bind_read_stat(struct bind *b, struct bind_place *place, struct kernel_reading *ret)
 {
-	ssize_t n = bind_text(b->stat, place->text, sizeof(place->text));
+	ssize_t n = bind_text(b->stat, place->text, BIND_TEXT);
 	uint64_t tick = UINT64_C(1000000000) / place->hz;
 	struct proc_stat s;
 
@@ -358,7 +358,7 @@ void bind_read_cgroup(struct bind *b, struct bind_place *place, struct kernel_re
 	if (b->cpu != BIND_CPU_V1 && b->cpu != BIND_CPU_V2) {
 		return;
 	}
-	n = bind_text(b->usage, place->text, sizeof(place->text));
+	n = bind_text(b->usage, place->text, BIND_TEXT);
 	if (n <= 0) {
 		return;
 	}
@@ -366,7 +366,7 @@ void bind_read_cgroup(struct bind *b, struct bind_place *place, struct kernel_re
 		err = proc_cpu_stat_parse(place->text, (size_t)n, &cpu);
 	} else {
 		err = proc_cpuacct_usage_parse(place->text, (size_t)n, &cpu);
-		n = bind_text(b->usage_stat, place->text, sizeof(place->text));
+		n = bind_text(b->usage_stat, place->text, BIND_TEXT);
 		err = err < 0 || n <= 0
 			      ? -EBADMSG
 			      : proc_cpuacct_stat_parse(place->text, (size_t)n, place->hz, &cpu);
@@ -385,17 +385,17 @@ static bool read_vcpu(const struct bind_vcpu *v, struct bind_place *place, uint6
 	struct proc_schedstat sched;
 	struct proc_stat s;
 	uint64_t wait = 0;
-	ssize_t n = v->stat < 0 ? -1 : bind_text(v->stat, place->text, sizeof(place->text));
+	ssize_t n = v->stat < 0 ? -1 : bind_text(v->stat, place->text, BIND_TEXT);
 
 	if (n <= 0 || proc_stat_parse(place->text, (size_t)n, &s) < 0) {
 		return false;
 	}
-	n = v->schedstat < 0 ? -1 : bind_text(v->schedstat, place->text, sizeof(place->text));
+	n = v->schedstat < 0 ? -1 : bind_text(v->schedstat, place->text, BIND_TEXT);
 	if (n <= 0 || proc_schedstat_parse(place->text, (size_t)n, &sched) < 0) {
 		return false;
 	}
 	if (place->waits) {
-		n = v->sched < 0 ? -1 : bind_text(v->sched, place->text, sizeof(place->text));
+		n = v->sched < 0 ? -1 : bind_text(v->sched, place->text, BIND_TEXT);
 		if (n <= 0 || proc_sched_wait_parse(place->text, (size_t)n, &wait) == -EBADMSG) {
 			return false;
 		}
@@ -428,7 +428,7 @@ void bind_read_vcpus(struct bind *b, struct bind_place *place, struct kernel_rea
 
 void bind_read_io(struct bind *b, struct bind_place *place, struct kernel_reading *ret)
 {
-	ssize_t n = b->io < 0 ? -1 : bind_text(b->io, place->text, sizeof(place->text));
+	ssize_t n = b->io < 0 ? -1 : bind_text(b->io, place->text, BIND_TEXT);
 
 	if (n > 0 && proc_io_parse(place->text, (size_t)n, &ret->io) == 0) {
 		ret->groups |= VMT_GROUP_PROCESS;

@@ -59,7 +59,7 @@ struct bind_place {
 		*cgroup_v2; /* where cpuacct and the unified hierarchy are mounted; NULL: not */
 	bool waits; /* the kernel keeps wait_sum now */
 	uint64_t hz, page_kib;
-	char text[BIND_TEXT];
+	char *text; /* BIND_TEXT bytes, for what is read */
 };
 
 struct bind *bind_new(const uint8_t uuid[16]);

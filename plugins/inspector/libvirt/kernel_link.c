@@ -25,7 +25,7 @@ struct links {
 	uint32_t *
 		slot; /* position in `list` + 1, 0: free; `slots` is a power of two, over twice `cap` */
 	size_t slots;
-	char buffer[DATAGRAM];
+	char *buffer; /* DATAGRAM bytes; NULL: nothing has been read yet */
 };
 
 struct links *links_new(void)
@@ -44,6 +44,7 @@ void links_free(struct links *l)
 		}
 		g_free(l->list);
 		g_free(l->slot);
+		g_free(l->buffer);
 		g_free(l);
 	}
 }
@@ -246,8 +247,11 @@ int links_read(struct links *l)
 	if (err < 0) {
 		return err;
 	}
+	if (!l->buffer) {
+		l->buffer = g_malloc(DATAGRAM);
+	}
 	do {
-		ssize_t n = recv(l->fd, l->buffer, sizeof(l->buffer), 0);
+		ssize_t n = recv(l->fd, l->buffer, DATAGRAM, 0);
 
 		err = n < 0 ? (errno == EINTR ? 1 : -errno) : links_take(l, l->buffer, (size_t)n);
 	} while (err == 1);

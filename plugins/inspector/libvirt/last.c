@@ -8,7 +8,7 @@
 #include <glib.h>
 #include <string.h>
 
-enum { STAMPS = 16 };
+enum { STAMPS = 16, STAMPS_STEP = 4 }; /* a reading has two or three */
 
 struct devices {
 	struct vmt_device_reading *list;
@@ -19,10 +19,10 @@ struct last {
 	struct domain_desc *desc; /* counted: the devices' descriptions are its */
 	struct vmt_reading reading; /* its stamps are positions in `stamp` */
 	struct devices disk, nic;
-	struct vmt_stamp stamp[STAMPS];
-	uint8_t stamps;
+	struct vmt_stamp *stamp;
+	uint8_t stamps, stamps_cap;
 	bool kept; /* there is one, and it has not been given */
-	struct kernel_reading kernel; /* groups 0: none */
+	struct kernel_reading *kernel; /* NULL, or groups 0: none */
 };
 
 void last_free(struct last *l)
@@ -31,7 +31,11 @@ void last_free(struct last *l)
 		domain_desc_unref(l->desc);
 		g_free(l->disk.list);
 		g_free(l->nic.list);
-		kernel_reading_fini(&l->kernel);
+		g_free(l->stamp);
+		if (l->kernel) {
+			kernel_reading_fini(l->kernel);
+			g_free(l->kernel);
+		}
 		g_free(l);
 	}
 }
@@ -49,6 +53,10 @@ static uint8_t keep_stamp(struct last *l, const struct vmt_stamp *stamp)
 		    l->stamp[k].time_ns == stamp->time_ns) {
 			return k;
 		}
+	}
+	if (l->stamps == l->stamps_cap && l->stamps < STAMPS) {
+		l->stamps_cap += STAMPS_STEP;
+		l->stamp = g_renew(struct vmt_stamp, l->stamp, l->stamps_cap);
 	}
 	if (l->stamps < STAMPS) {
 		l->stamp[l->stamps++] = *stamp;
@@ -95,30 +103,36 @@ void last_keep(struct last **at, struct domain_desc *desc, const struct vmt_insp
 	keep_devices(l, &l->disk, in->disk + r->first_disk, r->disks, VMT_DISK_FIELDS, in);
 	keep_devices(l, &l->nic, in->nic + r->first_nic, r->nics, VMT_NIC_FIELDS, in);
 	l->kept = true;
-	l->kernel.groups = 0;
+	if (l->kernel) {
+		l->kernel->groups = 0;
+	}
 }
 
 void last_update(struct last *l, const struct kernel_reading *k)
 {
-	struct kernel_reading mine = l->kernel;
+	struct kernel_reading mine;
 
+	if (!l->kernel) {
+		l->kernel = g_new0(struct kernel_reading, 1);
+	}
+	mine = *l->kernel;
 	if (k->nics > mine.nics_cap) {
 		mine.nics_cap = k->nics;
 		g_free(mine.nic);
 		mine.nic = g_malloc(sizeof(*mine.nic) * mine.nics_cap);
 	}
-	l->kernel = *k;
-	l->kernel.nic = mine.nic;
-	l->kernel.nics_cap = mine.nics_cap;
+	*l->kernel = *k;
+	l->kernel->nic = mine.nic;
+	l->kernel->nics_cap = mine.nics_cap;
 	if (k->nics) {
-		memcpy(l->kernel.nic, k->nic, sizeof(*k->nic) * k->nics);
+		memcpy(l->kernel->nic, k->nic, sizeof(*k->nic) * k->nics);
 	}
 }
 
 /* What the kernel said later, of what was there. */
 static void put_later(const struct last *l, struct vmt_inspection *out, size_t i)
 {
-	const struct kernel_reading *k = &l->kernel;
+	const struct kernel_reading *k = l->kernel;
 	struct vmt_reading *r = &out->reading[i];
 	const struct {
 		unsigned group;
@@ -140,7 +154,7 @@ static void put_later(const struct last *l, struct vmt_inspection *out, size_t i
 	};
 	uint8_t stamp;
 
-	if (!k->groups) {
+	if (!k || !k->groups) {
 		return;
 	}
 	stamp = vmt_inspection_stamp(out, (struct vmt_stamp){ .time_ns = k->time_ns,

@@ -147,7 +147,7 @@ static const char *text_of(const virTypedParameter *p)
 static const struct name *find(const struct name *table, const char *name)
 {
 	for (; table->name; table++) {
-		if (strcmp(table->name, name) == 0) {
+		if (*table->name == *name && strcmp(table->name, name) == 0) {
 			return table;
 		}
 	}
