@@ -327,11 +327,18 @@ static gboolean turn(gint fd, GIOCondition condition, gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
+static int new_timer(void)
+{
+	const int flags = TFD_CLOEXEC | TFD_NONBLOCK;
+
+	return timerfd_create(CLOCK_MONOTONIC, flags); /* system time: of real sockets only */
+}
+
 int event_loop_register(void)
 {
 	struct epoll_event e = { .events = EPOLLIN, .data.u32 = TIMER_KEY };
 	int set = epoll_create1(EPOLL_CLOEXEC);
-	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	int timer = new_timer();
 	GSource *source;
 
 	if (set < 0 || timer < 0 || epoll_ctl(set, EPOLL_CTL_ADD, timer, &e) < 0) {

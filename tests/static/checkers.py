@@ -67,7 +67,7 @@ def sums(result, out):
         json.dump({"name": "t", "stdout": out, "result": result, "returncode": 0}, log)
         log.flush()
         p = subprocess.run([sys.executable, TOP / "scripts/test-sum.py", "meson", log.name], capture_output=True, text=True)
-    return p.stdout.split("\n", 1)[0]
+    return p.stdout.splitlines()
 
 
 def run(script, top):
@@ -76,7 +76,9 @@ def run(script, top):
 
 
 def main():
-    n = 0
+    n = 1
+    got = sums("FAIL", "not ok 1 - a\n# Traceback\n# why\n1..1\n")
+    print(f"{'ok' if got == ['0 1 0', 't: a (Traceback | why)'] else 'not ok'} {n} - test-sum.py: a failure's reason")
     for script in ("check-includes.py", "check-time.py"):
         n += 1
         status, said = run(script, TOP)
@@ -96,7 +98,7 @@ def main():
             print(f"# status {status}: {said!r}")
     for result, out, wanted in SUMS:
         n += 1
-        got = sums(result, out)
+        got = sums(result, out)[0]
         print(f"{'ok' if got == wanted else 'not ok'} {n} - test-sum.py: {result} {out!r}: {wanted}"
               .replace("#", "%"))
         if got != wanted:
