@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <glib.h>
+#include <glib/gstdio.h>
 
 #include "base/clock.h"
 #include "base/wait.h"
@@ -24,6 +25,7 @@ struct far_side {
 	int64_t pause_ns; /* asks for this much when it fails */
 	uint64_t got;
 	int64_t at[100]; /* when it was called */
+	uint64_t sequence[100]; /* of the frame then */
 };
 
 static int far_publish(void *self, const struct vmt_frame *frame, uint64_t bit,
@@ -32,6 +34,7 @@ static int far_publish(void *self, const struct vmt_frame *frame, uint64_t bit,
 	struct far_side *far = self;
 
 	far->at[far->calls % 100] = clock_monotonic();
+	far->sequence[far->calls % 100] = frame->sequence;
 	far->calls++;
 	if (far->hangs) {
 		while (clock_monotonic() < call->deadline_ns && !atomic_load(call->cancel)) {
@@ -81,19 +84,26 @@ static struct frame *make_frame(unsigned rows)
 	return frame;
 }
 
-static struct outlet *open_outlet(struct far_side *far, struct policy policy)
+/* On the log there is. */
+static struct outlet *open_at(struct far_side *far, struct policy policy, double backlog_rate)
 {
 	const struct outlet_parts parts = { .url = "far://",
 					    .name = "sink/far/0",
 					    .ops = &far_ops,
 					    .self = far,
 					    .policy = policy,
-					    .timeout_ns = 30 * NS_PER_S };
+					    .timeout_ns = 30 * NS_PER_S,
+					    .backlog_rate = backlog_rate };
 	struct outlet *o = NULL;
 
-	spool = spool_new_memory(&(struct spool_limits){ .frames = 100, .bytes = 1 << 30 });
 	g_assert_cmpint(outlet_new(spool, &parts, &o), ==, 0);
 	return o;
+}
+
+static struct outlet *open_outlet(struct far_side *far, struct policy policy)
+{
+	spool = spool_new_memory(&(struct spool_limits){ .frames = 100, .bytes = 1 << 30 });
+	return open_at(far, policy, 0);
 }
 
 static struct outlet_status close_outlet(struct outlet *o, int64_t within_ns)
@@ -313,6 +323,74 @@ static void test_pause(void)
 	g_assert_cmpuint(far.got, ==, 3);
 }
 
+static void open_durable(const char *dir)
+{
+	const struct spool_limits limits = { .frames = 100, .bytes = 1 << 30 };
+	struct vmt_error error;
+
+	g_assert_cmpint(spool_open(dir, &limits, pool, &spool, &error), ==, 0);
+}
+
+static void remove_folder(char *dir)
+{
+	const char *const names[] = { "lock", "reserve", "spool.db", "spool.db-journal", "" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+		char *path = g_build_filename(dir, names[i], NULL);
+
+		g_assert_cmpint(g_remove(path), ==, 0);
+		g_free(path);
+	}
+	g_free(dir);
+}
+
+enum { BACKLOG = 50, ROWS = 100 };
+
+/* The outlet that finds what an earlier process left, with `rate`; when it has sent it all, in seconds.  What comes
+ * meanwhile waits behind it. */
+static double send_backlog(double rate)
+{
+	char *dir = g_dir_make_tmp("virtmeter-outlet-XXXXXX", NULL);
+	struct far_side away = { .failing = UINT_MAX }, far = { .failing = 0 };
+	struct outlet *o;
+	int64_t began;
+
+	open_durable(dir);
+	o = open_at(&away, keep, rate);
+	for (unsigned i = 0; i < BACKLOG; i++) {
+		spool_append(spool, make_frame(ROWS));
+	}
+	g_assert_cmpuint(close_outlet(o, 0).ledger.queued, ==, BACKLOG * ROWS);
+
+	open_durable(dir);
+	began = clock_monotonic();
+	o = open_at(&far, keep, rate);
+	spool_append(spool, make_frame(ROWS));
+	wait_sleep(60 * NS_PER_S);
+	g_assert_cmpuint(close_outlet(o, NS_PER_S).ledger.confirmed, ==, (BACKLOG + 1) * ROWS);
+	g_assert_cmpuint(far.got, ==, (BACKLOG + 1) * ROWS);
+	for (unsigned i = 0; i <= BACKLOG; i++) {
+		g_assert_cmpuint(far.sequence[i], ==, i + 1);
+	}
+	for (unsigned i = 1; i < BACKLOG && rate > 0; i++) { /* evenly */
+		g_assert_cmpfloat((double)(far.at[i] - far.at[i - 1]), >=,
+				  0.999 * ROWS / rate * NS_PER_S);
+	}
+	remove_folder(dir);
+	return (double)(far.at[BACKLOG] - began) / NS_PER_S;
+}
+
+/* A far side that has come back gets the oldest first, and no faster than queue_rate. */
+static void test_backlog(void)
+{
+	double slow = send_backlog(500), all = send_backlog(0);
+
+	g_test_message("%.3f s at 500/s, %.3f s without a bound", slow, all);
+	g_assert_cmpfloat(slow, >=, 0.99 * (BACKLOG - 1) * ROWS / 500);
+	g_assert_cmpfloat(slow, <=, 1.01 * (BACKLOG + 1) * ROWS / 500);
+	g_assert_cmpfloat(all, <, 0.1);
+}
+
 static void test_failed(void)
 {
 	struct outlet *o = outlet_new_failed("far://", "far: no such plugin");
@@ -347,6 +425,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/outlet/drop", test_drop);
 	g_test_add_func("/outlet/max-retry", test_max_retry);
 	g_test_add_func("/outlet/pause", test_pause);
+	g_test_add_func("/outlet/backlog", test_backlog);
 	g_test_add_func("/outlet/failed", test_failed);
 	ret = g_test_run();
 	resource_unref(resource);
