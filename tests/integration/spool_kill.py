@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agent killed with SIGKILL at random instants, again and again, with a durable log.
 
-Two publishers, one of which cannot write for a good part of the time; after the last kill the agent runs to its
-end.  Then, for each publisher: produced = received, each sample once + dropped, and nothing waits; the queue
-verifies.  TAP.
+Publishers to files, one of which cannot write for a good part of the time, and to a RabbitMQ of the suite's own
+where there is one; after the last kill the agent runs to its end.  Then, for each publisher: produced = received, each
+sample once + dropped, and nothing waits; the queue verifies.  TAP.
 
 Environment: VIRTMETER (the program), KILLS (20), SEED
 """
@@ -18,6 +18,10 @@ import subprocess
 import sys
 import tempfile
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+import private
+import rabbit
 
 PROGRAM = str(pathlib.Path(os.environ["VIRTMETER"]).resolve())
 KILLS = int(os.environ.get("KILLS", "20"))
@@ -42,7 +46,7 @@ PIPELINE = """sources:
     sinks: [both]
 sinks:
   - name: both
-    publishers: ["file://{0}/steady.json?json", "file://{0}/late/late.json?json"]
+    publishers: ["file://{0}/steady.json?json", "file://{0}/late/late.json?json"{1}]
 """
 
 
@@ -69,11 +73,31 @@ def ledgers(tmp):
     return {row["publisher"]: row for row in map(json.loads, answer.stdout.splitlines())}
 
 
+def broker():
+    """A RabbitMQ, or None and why there is none."""
+    try:
+        return rabbit.Rabbit(), None
+    except private.Missing as missing:
+        if os.environ.get("VIRTMETER_REQUIRE", "") not in ("", "0"):
+            raise
+        return None, str(missing)
+
+
 def main():
+    mq, missing = broker()
+    try:
+        return kills(mq, missing)
+    finally:
+        if mq:
+            mq.close()
+
+
+def kills(mq, missing):
     chance, bad = random.Random(SEED), []
+    bus = ', "' + mq.url("polling", "?amqp_durable_queues=1&policy=queue&topic=kill") + '"' if mq else ""
     tmp = tempfile.mkdtemp(prefix="virtmeter-kill-")
     for name, text in (("v.conf", CONF), ("polling.yaml", POLLING), ("pipeline.yaml", PIPELINE)):
-        pathlib.Path(tmp, name).write_text(text.format(tmp))
+        pathlib.Path(tmp, name).write_text(text.format(tmp, bus))
     command = [PROGRAM, "agent", "--config-file", f"{tmp}/v.conf"]
     late = pathlib.Path(tmp, "late")
     for kill in range(KILLS):
@@ -94,12 +118,15 @@ def main():
     if last.returncode:
         bad.append(f"last run: {last.stderr}")
     rows, repeats = ledgers(tmp), 0
-    for name, files in (("steady.json", [f"{tmp}/steady.json"]),
-                        ("late.json", [str(p) for p in pathlib.Path(tmp).glob("late*/late.json")])):
+    places = {"steady.json": [received(f"{tmp}/steady.json")],
+              "late.json": [received(p) for p in pathlib.Path(tmp).glob("late*/late.json")]}
+    if mq:
+        ids = [s["message_id"] for m in mq.take("kill.sample") for s in m.samples]
+        places["polling://"] = [(set(ids), len(ids) - len(set(ids)))]
+    for name, parts in places.items():
         row = next(r for url, r in rows.items() if name in url)
         ids = set()
-        for path in files:
-            some, again = received(path)
+        for some, again in parts:
             repeats += again + len(ids & some)
             ids |= some
         print(f"# {name}: produced {row['produced']}, received {len(ids)}, dropped {sum(row['dropped'].values())}")
@@ -110,7 +137,8 @@ def main():
     print(f"# {KILLS} kills, seed {SEED}; {repeats} samples came more than once")
     for line in bad:
         print("# " + line.replace("\n", "\n# "))
-    print("1..1\n" + ("not ok" if bad else "ok") + " 1 - nothing is lost, and everything is counted")
+    print("1..2\n" + ("not ok" if bad else "ok") + " 1 - nothing is lost, and everything is counted")
+    print("ok 2 - over AMQP as well" + ("" if mq else f" # SKIP {missing}"))
     if not bad:
         shutil.rmtree(tmp)
     else:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The agent and its durable log under 200 kills: tests/integration/spool_kill.py with KILLS=200.
+"""The agent, its durable log, files and RabbitMQ under 200 kills: tests/integration/spool_kill.py with KILLS=200.
 
 Environment: VIRTMETER (the program)
 """
