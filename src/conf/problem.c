@@ -56,6 +56,11 @@ void problems_free(struct problems *p)
 }
 
 static struct problem *add(struct problems *p, enum problem_level level, const struct position *at,
+			   const char *format, va_list args) __attribute__((format(printf, 4, 0)));
+static struct problem *add_note(struct problems *p, const struct position *at, const char *format,
+				...) __attribute__((format(printf, 3, 4)));
+
+static struct problem *add(struct problems *p, enum problem_level level, const struct position *at,
 			   const char *format, va_list args)
 {
 	struct buf raw = BUF_INIT, text = BUF_INIT;

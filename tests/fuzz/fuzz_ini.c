@@ -11,6 +11,7 @@ struct conf {
 	double ratio;
 	const char *text;
 	const char *const *list, *const *multi;
+	const struct vmt_pair *dict;
 };
 
 #define ROW(name_, type_, member_, ...)                                                            \
@@ -25,6 +26,7 @@ static const struct vmt_option options[] = {
 	ROW("ratio", VMT_OPT_DOUBLE, ratio, .group = "g"),
 	ROW("text", VMT_OPT_STRING, text, .flags = VMT_OPT_SECRET),
 	ROW("list", VMT_OPT_LIST, list, .def = "a"),
+	ROW("dict", VMT_OPT_DICT, dict, .def = "a:$number"),
 	ROW("multi", VMT_OPT_LIST, multi, .flags = VMT_OPT_MULTI),
 	{ .name = NULL },
 };
