@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the table of QEMU processes and one open file for each (/proc/PID/stat, which stays that process's own:
+ * Owns the table of QEMU processes and one open file for each (/proc/PID/task/PID/stat, which stays that process's own:
  * once it has ended, reading fails, whoever has its pid then).  Any thread; blocks on nothing but its lock.
  */
 #include "plugins/libvirt/process.h"
@@ -189,6 +189,17 @@ static void add(struct processes *p, struct entry *e)
 	}
 }
 
+/* Its main thread's line: the state is the same, and the kernel need not add up the other threads' times for it. */
+static int open_stat(const struct processes *p, const char *pid)
+{
+	char name[64];
+	int fd;
+
+	g_snprintf(name, sizeof(name), "task/%s/stat", pid);
+	fd = open_of(p, pid, name);
+	return fd >= 0 ? fd : open_of(p, pid, "stat");
+}
+
 static void scan_one(struct processes *p, const char *pid, char *words)
 {
 	struct entry e = { .fd = -1 };
@@ -204,7 +215,7 @@ static void scan_one(struct processes *p, const char *pid, char *words)
 	if (len <= 0 || !uuid_in(words, (size_t)len, e.uuid)) {
 		return;
 	}
-	e.fd = open_of(p, pid, "stat");
+	e.fd = open_stat(p, pid);
 	if (e.fd < 0) {
 		return;
 	}
