@@ -398,8 +398,8 @@ static void bell_ring(struct bell *b)
 	if (b) {
 		wait_lock(&b->wait);
 		b->rung = true;
-		wait_wake(&b->wait);
 		wait_unlock(&b->wait);
+		wait_wake(&b->wait); /* unlocked: whom it wakes has not to wait again for the lock */
 		bell_unref(b);
 	}
 }
@@ -547,8 +547,8 @@ static void seat_work(struct seat *seat)
 	bell = j->bell;
 	j->bell = NULL;
 	seat->job = NULL;
-	wait_wake(&seat->wait);
 	wait_unlock(&seat->wait);
+	wait_wake(&seat->wait);
 	bell_ring(bell);
 	job_unref(j);
 	wait_lock(&seat->wait);
@@ -747,8 +747,8 @@ int caller_submit(struct caller *c, job_fn fn, void *arg, void (*free_arg)(void 
 		c->last = job_flight(j);
 		c->left_ns = clock_monotonic();
 	}
-	wait_wake(&seat->wait);
 	wait_unlock(&seat->wait);
+	wait_wake(&seat->wait);
 	*ret_job = j;
 	return 0;
 }
