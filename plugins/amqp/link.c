@@ -13,11 +13,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/resolve.h"
 #include "base/uuid.h"
 #include "plugins/amqp/link_private.h"
-#include "plugins/amqp/resolve.h"
 
-enum { FRAME_MAX = 131072, FAREWELL_S = 1 };
+enum { FRAME_MAX = 131072, FAREWELL_S = 1, ADDRESS_TEXT = 64 };
 
 static struct timeval left_of(const struct vmt_call *call)
 {
@@ -219,14 +219,19 @@ static int open_tls(struct link *l, const struct transport_host *h, const char *
 	return 0;
 }
 
-static int try_address(void *arg, const struct addrinfo *address, const char *text)
+static int try_address(struct link *l, const struct addrinfo *address)
 {
-	struct link *l = arg;
 	const struct transport_host *h = &l->s->transport.host[l->host];
-	bool v6 = strchr(text, ':') != NULL;
+	char text[ADDRESS_TEXT];
+	bool v6;
 	int ret;
 
 	link_close(l);
+	if (getnameinfo(address->ai_addr, address->ai_addrlen, text, sizeof(text), NULL, 0,
+			NI_NUMERICHOST) != 0) {
+		return vmt_error_set(l->error, -EHOSTUNREACH, "broker %s: no address", h->host);
+	}
+	v6 = strchr(text, ':') != NULL;
 	g_snprintf(l->peer, sizeof(l->peer), "broker %s%s%s:%d", v6 ? "[" : "", text, v6 ? "]" : "",
 		   h->port);
 	l->c = amqp_new_connection();
@@ -243,6 +248,26 @@ static int try_address(void *arg, const struct addrinfo *address, const char *te
 	}
 	if (ret < 0) {
 		link_close(l);
+	}
+	return ret;
+}
+
+/* The addresses of a host, one after the other; names are looked up anew each time. */
+static int try_host(struct link *l, const struct transport_host *h)
+{
+	const struct addrinfo *list = NULL;
+	char subject[sizeof(l->peer)];
+	int ret;
+
+	g_snprintf(subject, sizeof(subject), "broker %s:%d", h->host, h->port);
+	g_strlcpy(l->peer, subject, sizeof(l->peer));
+	ret = resolver_get(l->resolver[l->host], -1, l->call, subject, &list, l->error);
+	if (ret < 0) {
+		return ret;
+	}
+	ret = -EHOSTUNREACH;
+	for (; list && ret < 0; list = list->ai_next) {
+		ret = try_address(l, list);
 	}
 	return ret;
 }
@@ -274,10 +299,7 @@ int link_open(struct link *l, struct vmt_error *error)
 	l->error = error;
 	g_snprintf(l->peer, sizeof(l->peer), "broker");
 	for (size_t i = 0; i < hosts && ret < 0 && over(l) == 0; i++) {
-		const struct transport_host *h = &l->s->transport.host[l->host];
-
-		g_snprintf(l->peer, sizeof(l->peer), "broker %s:%d", h->host, h->port);
-		ret = resolve_each(h->host, h->port, l->call, try_address, l, error);
+		ret = try_host(l, &l->s->transport.host[l->host]);
 		if (ret < 0) {
 			l->host = (l->host + 1) % hosts;
 		}
@@ -371,6 +393,12 @@ struct link *link_new(const struct amqp_settings *settings, const char *program,
 
 	l->s = settings;
 	l->host = first_host(settings);
+	l->resolver = g_new0(struct resolver *, settings->transport.hosts + 1);
+	for (size_t i = 0; i < settings->transport.hosts; i++) {
+		const struct transport_host *h = &settings->transport.host[i];
+
+		l->resolver[i] = resolver_new(h->host, h->port, SOCK_STREAM);
+	}
 	uuid1_block(1, id);
 	uuid_format(id, uuid);
 	l->name = g_strdup_printf("%s:%d:%s", program, (int)getpid(), uuid);
@@ -414,6 +442,10 @@ void link_free(struct link *l)
 		amqp_connection_close(l->c, AMQP_REPLY_SUCCESS);
 		amqp_destroy_connection(l->c);
 	}
+	for (size_t i = 0; i < l->s->transport.hosts; i++) {
+		resolver_free(l->resolver[i]);
+	}
+	g_free(l->resolver);
 	inflight_fini(&l->inflight);
 	g_free(l->name);
 	g_free(l);

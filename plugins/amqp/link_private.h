@@ -13,6 +13,7 @@ struct link {
 	struct vmt_error *error; /* while it is opened */
 	amqp_connection_state_t c; /* NULL: closed */
 	unsigned host; /* index, in use or to be tried next */
+	struct resolver **resolver; /* one per host */
 	char peer[128]; /* "broker 192.0.2.1:5672" */
 	struct tls_handshake handshake;
 	struct tls_stamp stamp;
