@@ -2,23 +2,10 @@
 /* The publisher rpc://.  Main thread and the publisher's; see sender.c. */
 #include "plugins.h"
 
-#include <errno.h>
-
 static int rpc_open(const void *conf, const struct vmt_url *url, bool read_only, void **ret_self,
 		    struct vmt_error *error)
 {
-	struct sender *s;
-	int ret;
-
-	if (read_only) {
-		return vmt_error_set(error, -ENOTSUP, "%s: keeps nothing that could be read",
-				     url->text);
-	}
-	ret = sender_open(ENVELOPE_CAST, conf, url, &s, error);
-	if (ret == 0) {
-		*ret_self = s;
-	}
-	return ret;
+	return sender_open(ENVELOPE_CAST, conf, url, read_only, ret_self, error);
 }
 
 static const struct vmt_publisher_ops rpc_ops = {

@@ -421,11 +421,16 @@ static int configure(struct sender *s, const struct vmt_url *url, struct vmt_err
 }
 
 int sender_open(enum envelope_kind kind, const struct sender_conf *conf, const struct vmt_url *url,
-		struct sender **ret, struct vmt_error *error)
+		bool read_only, void **ret_self, struct vmt_error *error)
 {
-	struct sender *s = g_new0(struct sender, 1);
+	struct sender *s;
 	int code;
 
+	if (read_only) {
+		return vmt_error_set(error, -ENOTSUP, "%s: keeps nothing that could be read",
+				     url->text);
+	}
+	s = g_new0(struct sender, 1);
 	s->conf = conf;
 	s->url = g_strdup(url->text);
 	envelope_init(&s->envelope);
@@ -444,7 +449,7 @@ int sender_open(enum envelope_kind kind, const struct sender_conf *conf, const s
 		sender_close(s);
 		return code;
 	}
-	*ret = s;
+	*ret_self = s;
 	return 0;
 }
 

@@ -31,11 +31,9 @@ struct sender_conf {
 	int64_t batch_size; /* [polling] */
 };
 
-struct sender;
-
-/* 0 or -EINVAL with the reason.  *conf and *url must outlive the sender. */
+/* As vmt_publisher_ops.open for one kind of messages. */
 int sender_open(enum envelope_kind kind, const struct sender_conf *conf, const struct vmt_url *url,
-		struct sender **ret, struct vmt_error *error);
+		bool read_only, void **ret_self, struct vmt_error *error);
 /* As vmt_publisher_ops.publish, .shape and .close. */
 int sender_publish(void *self, const struct vmt_frame *frame, uint64_t bit,
 		   const struct vmt_call *call, struct vmt_error *error);
