@@ -8,18 +8,15 @@
 #include <errno.h>
 #include <glib.h>
 #include <linux/sockios.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../peer.h"
 #include "base/clock.h"
-#include "base/resolve.h"
 #include "base/thread.h"
-#include "wire/message_conf.h"
-#include "wire/message_feed.h"
 
 enum {
 	CHUNK = 256 << 10, /* bytes encoded before they are sent */
@@ -28,7 +25,6 @@ enum {
 	WAIT_MS = 100, /* for the network, between two looks at the clock */
 	ACK_WAIT_MS = 5, /* for acknowledgements: nothing wakes us up for these */
 };
-#define ADDRESS_AGE_NS (60 * NS_PER_S) /* then the name is looked up again */
 
 struct tcp_conf {
 	struct message_conf message;
@@ -38,12 +34,9 @@ struct tcp_conf {
 
 struct tcp_publisher {
 	struct tcp_conf conf;
-	char *text; /* the URL, for messages */
+	struct peer peer;
 	char *publisher_id;
-	struct resolver *resolver;
 	int fd; /* -1: not connected */
-	struct message_encoder *encoder; /* for `profile`; NULL: none yet */
-	enum vmt_profile profile;
 	struct buf out; /* encoded, its first `sent` bytes in the kernel's hands */
 	size_t sent;
 	/* messages that are not acknowledged yet: a ring */
@@ -60,14 +53,7 @@ static const struct vmt_option options[] = {
 	  .type = VMT_OPT_STRING,
 	  .offset = offsetof(struct tcp_conf, host),
 	  .help = "Name of this host, the publisher_id of its messages; without it the system's." },
-	{ .group = "collector",
-	  .name = "tcp_port",
-	  .type = VMT_OPT_INT,
-	  .offset = offsetof(struct tcp_conf, port),
-	  .def = "4952",
-	  .min = 1,
-	  .max = 65535,
-	  .help = "Port of tcp:// where the URL has none." },
+	PEER_PORT("tcp_port", tcp_conf, "tcp"),
 	{ 0 },
 };
 
@@ -124,18 +110,6 @@ static void disconnect(struct tcp_publisher *p)
 	forget_all(p);
 }
 
-static int over(const struct tcp_publisher *p, const struct vmt_call *call, const char *what,
-		struct vmt_error *error)
-{
-	if (atomic_load(call->cancel)) {
-		return vmt_error_set(error, -ECANCELED, "%s: given up on request", p->text);
-	}
-	if (clock_monotonic() >= call->deadline_ns) {
-		return vmt_error_set(error, -ETIMEDOUT, "%s: %s", p->text, what);
-	}
-	return 0;
-}
-
 /* 1: the socket has one of `events`; 0: not after so long. */
 static int wait_for(int fd, short events, int ms)
 {
@@ -146,42 +120,6 @@ static int wait_for(int fd, short events, int ms)
 	ready = poll(&p, 1, ms);
 	thread_block_end();
 	return ready > 0;
-}
-
-/* Waits until the connection stands.  0, or the errno it failed with. */
-static int await_connection(const struct tcp_publisher *p, int fd, const struct vmt_call *call)
-{
-	int code = 0;
-	socklen_t len = sizeof(code);
-
-	while (!wait_for(fd, POLLOUT, WAIT_MS)) {
-		if (atomic_load(call->cancel)) {
-			return ECANCELED;
-		}
-		if (clock_monotonic() >= call->deadline_ns) {
-			return ETIMEDOUT;
-		}
-	}
-	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &len) < 0 ? errno : code;
-}
-
-static int try_address(struct tcp_publisher *p, const struct addrinfo *a,
-		       const struct vmt_call *call)
-{
-	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), code = 0;
-
-	if (fd < 0) {
-		return errno;
-	}
-	if (connect(fd, a->ai_addr, a->ai_addrlen) < 0) {
-		code = errno == EINPROGRESS ? await_connection(p, fd, call) : errno;
-	}
-	if (code) {
-		close(fd);
-	} else {
-		p->fd = fd;
-	}
-	return code;
 }
 
 /* The far side never answers: what can be read is its end, or noise. */
@@ -200,26 +138,28 @@ static int get_connected(struct tcp_publisher *p, const struct vmt_call *call,
 			 struct vmt_error *error)
 {
 	const struct addrinfo *list;
-	int code = EHOSTUNREACH, on = 1, ret;
+	int ret;
 
 	if (p->fd >= 0 && is_alive(p)) {
 		return 0;
 	}
 	disconnect(p);
-	ret = resolver_get(p->resolver, ADDRESS_AGE_NS, call, p->text, &list, error);
+	ret = peer_addresses(&p->peer, call, &list, error);
 	if (ret < 0) {
 		return ret;
 	}
-	for (const struct addrinfo *a = list; a && p->fd < 0; a = a->ai_next) {
-		code = try_address(p, a, call);
+	ret = -EHOSTUNREACH;
+	for (const struct addrinfo *a = list; a && ret < 0; a = a->ai_next) {
+		ret = resolve_connect(a, 0, call);
 	}
-	if (p->fd < 0) {
-		return vmt_error_set(error, -code, "%s: connect: %s%s", p->text, g_strerror(code),
-				     code == ECONNREFUSED ? "; nobody listens there, start the "
+	if (ret < 0) {
+		return vmt_error_set(error, ret, "%s: connect: %s%s", p->peer.text,
+				     g_strerror(-ret),
+				     ret == -ECONNREFUSED ? "; nobody listens there, start the "
 							    "receiver"
 							  : "");
 	}
-	setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	p->fd = ret;
 	return 0;
 }
 
@@ -239,12 +179,13 @@ static int send_encoded(struct tcp_publisher *p, const struct vmt_call *call,
 			p->taken += (uint64_t)n;
 		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
 			confirm(p, call->delivery);
-			ret = over(p, call, "the far side does not read", error);
+			ret = peer_over(&p->peer, call, "the far side does not read", error);
 			if (ret == 0) {
 				wait_for(p->fd, POLLOUT, WAIT_MS);
 			}
 		} else if (errno != EINTR) {
-			ret = vmt_error_set(error, -errno, "%s: %s", p->text, g_strerror(errno));
+			ret = vmt_error_set(error, -errno, "%s: %s", p->peer.text,
+					    g_strerror(errno));
 		}
 	}
 	if (ret == 0) {
@@ -265,9 +206,10 @@ static int drain(struct tcp_publisher *p, size_t left, const struct vmt_call *ca
 	while (p->count > left && ret == 0) {
 		if (!is_alive(p)) {
 			return vmt_error_set(error, -ECONNRESET,
-					     "%s: the far side closed the connection", p->text);
+					     "%s: the far side closed the connection",
+					     p->peer.text);
 		}
-		ret = over(p, call, "the far side does not acknowledge", error);
+		ret = peer_over(&p->peer, call, "the far side does not acknowledge", error);
 		if (ret == 0) {
 			wait_for(p->fd, POLLRDHUP, ACK_WAIT_MS);
 			confirm(p, call->delivery);
@@ -309,27 +251,7 @@ static int send_all(struct tcp_publisher *p, struct message_feed *feed, const st
 	}
 	ret = ret == 0 ? send_encoded(p, call, error) : ret;
 	ret = ret == 0 ? drain(p, 0, call, error) : ret;
-	if (ret == 0 && more < 0) {
-		ret = vmt_error_set(error, more, "%s: %s", p->text, message_refusal(more));
-	}
-	return ret;
-}
-
-static int set_up_encoder(struct tcp_publisher *p, enum vmt_profile profile,
-			  struct vmt_error *error)
-{
-	if (p->encoder && p->profile == profile) {
-		return 0;
-	}
-	message_encoder_free(p->encoder);
-	p->profile = profile;
-	p->encoder =
-		message_conf_encoder(&p->conf.message, MESSAGE_MSGPACK, profile, p->publisher_id);
-	return p->encoder ? 0
-			  : vmt_error_set(error, -ENOTSUP,
-					  "%s: OpenSSL offers no HMAC-SHA256; look at its "
-					  "configuration",
-					  p->text);
+	return ret == 0 ? peer_end(&p->peer, more, error) : ret;
 }
 
 static int tcp_publish(void *self, const struct vmt_frame *frame, uint64_t bit,
@@ -337,16 +259,17 @@ static int tcp_publish(void *self, const struct vmt_frame *frame, uint64_t bit,
 {
 	struct tcp_publisher *p = self;
 	struct message_feed feed;
-	int ret = set_up_encoder(p, frame->profile, error);
+	int ret = peer_set_up(&p->peer, &p->conf.message, MESSAGE_MSGPACK, frame->profile,
+			      p->publisher_id, error);
 
-	ret = ret == 0 ? over(p, call, "no time is left", error) : ret;
+	ret = ret == 0 ? peer_over(&p->peer, call, "no time is left", error) : ret;
 	if (ret == 0) {
 		ret = get_connected(p, call, error);
 	}
 	if (ret < 0) {
 		return ret;
 	}
-	message_feed_init(&feed, p->encoder, frame, bit, call->delivery);
+	message_feed_init(&feed, p->peer.encoder, frame, bit, call->delivery);
 	ret = send_all(p, &feed, call, error);
 	if (ret < 0) { /* part of a message may have gone: no going on after that */
 		disconnect(p);
@@ -356,54 +279,24 @@ static int tcp_publish(void *self, const struct vmt_frame *frame, uint64_t bit,
 
 /* ------------------------------------------------------------------ life */
 
-static int check_url(const struct vmt_url *url, struct vmt_error *error)
-{
-	if (!url->host || !*url->host) {
-		return vmt_error_set(error, -EINVAL, "%s: names no host; write tcp://HOST:PORT",
-				     url->text);
-	}
-	if (url->path && *url->path && strcmp(url->path, "/") != 0) {
-		return vmt_error_set(error, -EINVAL, "%s: takes no path; write tcp://HOST:PORT",
-				     url->text);
-	}
-	if (url->user) {
-		return vmt_error_set(error, -EINVAL,
-				     "%s: takes no user; samples are signed with [publisher] "
-				     "telemetry_secret",
-				     url->text);
-	}
-	if (url->query && url->query->key) {
-		return vmt_error_set(error, -EINVAL,
-				     "%s: unknown parameter %s; known are signature_dialect, "
-				     "policy, max_queue_length, max_retry",
-				     url->text, url->query->key);
-	}
-	return 0;
-}
-
 static int tcp_open(const void *conf, const struct vmt_url *url, bool read_only, void **ret_self,
 		    struct vmt_error *error)
 {
 	struct tcp_publisher *p;
-	int ret = check_url(url, error);
+	int ret = peer_check(url, read_only,
+			     "signature_dialect, policy, max_queue_length, max_retry", error);
 
 	if (ret < 0) {
 		return ret;
 	}
-	if (read_only) {
-		return vmt_error_set(error, -ENOTSUP, "%s: keeps nothing that could be read",
-				     url->text);
-	}
 	p = g_new0(struct tcp_publisher, 1);
 	p->conf = *(const struct tcp_conf *)conf;
-	p->text = g_strdup(url->text);
 	p->publisher_id = g_strdup(p->conf.host ? p->conf.host : g_get_host_name());
 	p->fd = -1;
 	buf_init(&p->out);
 	p->row = g_new0(struct vmt_rows, FLIGHT);
 	p->end = g_new0(uint64_t, FLIGHT);
-	p->resolver =
-		resolver_new(url->host, url->port ? url->port : (int)p->conf.port, SOCK_STREAM);
+	peer_init(&p->peer, url, p->conf.port, SOCK_STREAM);
 	*ret_self = p;
 	return 0;
 }
@@ -419,13 +312,11 @@ static void tcp_close(void *self)
 
 	if (p) {
 		disconnect(p);
-		resolver_free(p->resolver);
-		message_encoder_free(p->encoder);
+		peer_fini(&p->peer);
 		buf_fini(&p->out);
 		g_free(p->row);
 		g_free(p->end);
 		g_free(p->publisher_id);
-		g_free(p->text);
 		g_free(p);
 	}
 }

@@ -12,17 +12,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../peer.h"
 #include "base/clock.h"
-#include "base/resolve.h"
 #include "base/thread.h"
-#include "wire/message_conf.h"
-#include "wire/message_feed.h"
 
 enum {
 	BURST = 64, /* datagrams handed to the kernel at a time */
 	WAIT_MS = 100, /* for room in the send buffer, between two looks at the clock */
 };
-#define ADDRESS_AGE_NS (60 * NS_PER_S) /* then the name is looked up again */
 
 struct udp_conf {
 	struct message_conf message;
@@ -32,12 +29,9 @@ struct udp_conf {
 
 struct udp_publisher {
 	struct udp_conf conf;
-	char *text; /* the URL, for messages */
-	struct resolver *resolver;
+	struct peer peer;
 	int fd; /* -1: not open */
-	struct sockaddr_storage peer; /* that `fd` is connected to */
-	struct message_encoder *encoder; /* for `profile`; NULL: none yet */
-	enum vmt_profile profile;
+	struct sockaddr_storage address; /* that `fd` is connected to */
 	/* the burst in hand */
 	struct buf out;
 	struct vmt_rows row[BURST];
@@ -49,14 +43,7 @@ static const char *const strings[] = { "auto", "str", "raw", NULL };
 
 static const struct vmt_option options[] = {
 	MESSAGE_OPTIONS(udp_conf),
-	{ .group = "collector",
-	  .name = "udp_port",
-	  .type = VMT_OPT_INT,
-	  .offset = offsetof(struct udp_conf, port),
-	  .def = "4952",
-	  .min = 1,
-	  .max = 65535,
-	  .help = "Port of udp:// where the URL has none." },
+	PEER_PORT("udp_port", udp_conf, "udp"),
 	{ .group = "publisher_udp",
 	  .name = "strings",
 	  .type = VMT_OPT_STRING,
@@ -81,7 +68,7 @@ static void close_socket(struct udp_publisher *p)
 
 static bool same_peer(const struct udp_publisher *p, const struct addrinfo *a)
 {
-	return p->fd >= 0 && memcmp(&p->peer, a->ai_addr, a->ai_addrlen) == 0;
+	return p->fd >= 0 && memcmp(&p->address, a->ai_addr, a->ai_addrlen) == 0;
 }
 
 /* The first address that there is a way to. */
@@ -99,8 +86,8 @@ static int open_socket(struct udp_publisher *p, const struct addrinfo *list,
 
 		if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) == 0) {
 			p->fd = fd;
-			memset(&p->peer, 0, sizeof(p->peer));
-			memcpy(&p->peer, a->ai_addr, a->ai_addrlen);
+			memset(&p->address, 0, sizeof(p->address));
+			memcpy(&p->address, a->ai_addr, a->ai_addrlen);
 		} else {
 			code = errno;
 			if (fd >= 0) {
@@ -108,13 +95,14 @@ static int open_socket(struct udp_publisher *p, const struct addrinfo *list,
 			}
 		}
 	}
-	return p->fd >= 0 ? 0 : vmt_error_set(error, -code, "%s: %s", p->text, g_strerror(code));
+	return p->fd >= 0 ? 0
+			  : vmt_error_set(error, -code, "%s: %s", p->peer.text, g_strerror(code));
 }
 
 static int get_ready(struct udp_publisher *p, const struct vmt_call *call, struct vmt_error *error)
 {
 	const struct addrinfo *list;
-	int ret = resolver_get(p->resolver, ADDRESS_AGE_NS, call, p->text, &list, error);
+	int ret = peer_addresses(&p->peer, call, &list, error);
 
 	return ret < 0 ? ret : open_socket(p, list, error);
 }
@@ -124,16 +112,13 @@ static int wait_for_room(const struct udp_publisher *p, const struct vmt_call *c
 			 struct vmt_error *error)
 {
 	struct pollfd fd = { .fd = p->fd, .events = POLLOUT };
-	int ready;
+	int ready, ret;
 
 	do {
-		if (atomic_load(call->cancel)) {
-			return vmt_error_set(error, -ECANCELED, "%s: given up on request", p->text);
-		}
-		if (clock_monotonic() >= call->deadline_ns) {
-			return vmt_error_set(error, -ETIMEDOUT,
-					     "%s: the send buffer stays full; is the network up?",
-					     p->text);
+		ret = peer_over(&p->peer, call, "the send buffer stays full; is the network up?",
+				error);
+		if (ret < 0) {
+			return ret;
 		}
 		thread_block_begin();
 		ready = poll(&fd, 1, WAIT_MS);
@@ -168,7 +153,7 @@ static void refuse(const struct udp_publisher *p, struct vmt_delivery *delivery,
 
 	g_snprintf(reason, sizeof(reason),
 		   "%.128s: a sample of %" G_GSIZE_FORMAT " bytes is too large for a datagram",
-		   p->text, len);
+		   p->peer.text, len);
 	vmt_log(VMT_LOG_WARNING, "%s; it is dropped", reason);
 	vmt_delivery_refuse(delivery, &p->row[i], 1, reason, p->out.data + begin, len);
 }
@@ -179,7 +164,7 @@ static int send_error(const struct udp_publisher *p, int code, struct vmt_error 
 			      : code == EPERM      ? "; a packet filter forbids it"
 						   : "";
 
-	return vmt_error_set(error, -code, "%s: %s%s", p->text, g_strerror(code), way_out);
+	return vmt_error_set(error, -code, "%s: %s%s", p->peer.text, g_strerror(code), way_out);
 }
 
 static int flush(struct udp_publisher *p, const struct vmt_call *call, struct vmt_error *error)
@@ -228,30 +213,16 @@ static int send_all(struct udp_publisher *p, struct message_feed *feed, const st
 	if (ret == 0) {
 		ret = flush(p, call, error);
 	}
-	if (ret == 0 && more < 0) {
-		ret = vmt_error_set(error, more, "%s: %s", p->text, message_refusal(more));
-	}
-	return ret;
+	return ret == 0 ? peer_end(&p->peer, more, error) : ret;
 }
 
-static int set_up_encoder(struct udp_publisher *p, enum vmt_profile profile,
-			  struct vmt_error *error)
+/* As the profile's release sends strings, or as the URL says. */
+static enum message_form form_of(const struct udp_conf *conf, enum vmt_profile profile)
 {
-	bool raw = strcmp(p->conf.strings, "raw") == 0 ||
-		   (strcmp(p->conf.strings, "auto") == 0 && profile == VMT_PROFILE_JUNO);
+	bool raw = strcmp(conf->strings, "raw") == 0 ||
+		   (strcmp(conf->strings, "auto") == 0 && profile == VMT_PROFILE_JUNO);
 
-	if (p->encoder && p->profile == profile) {
-		return 0;
-	}
-	message_encoder_free(p->encoder);
-	p->profile = profile;
-	p->encoder = message_conf_encoder(
-		&p->conf.message, raw ? MESSAGE_MSGPACK_RAW : MESSAGE_MSGPACK, profile, NULL);
-	return p->encoder ? 0
-			  : vmt_error_set(error, -ENOTSUP,
-					  "%s: OpenSSL offers no HMAC-SHA256; look at its "
-					  "configuration",
-					  p->text);
+	return raw ? MESSAGE_MSGPACK_RAW : MESSAGE_MSGPACK;
 }
 
 static int udp_publish(void *self, const struct vmt_frame *frame, uint64_t bit,
@@ -259,7 +230,8 @@ static int udp_publish(void *self, const struct vmt_frame *frame, uint64_t bit,
 {
 	struct udp_publisher *p = self;
 	struct message_feed feed;
-	int ret = set_up_encoder(p, frame->profile, error);
+	int ret = peer_set_up(&p->peer, &p->conf.message, form_of(&p->conf, frame->profile),
+			      frame->profile, NULL, error);
 
 	if (ret == 0) {
 		ret = get_ready(p, call, error);
@@ -269,58 +241,28 @@ static int udp_publish(void *self, const struct vmt_frame *frame, uint64_t bit,
 	}
 	p->count = 0;
 	buf_reset(&p->out);
-	message_feed_init(&feed, p->encoder, frame, bit, call->delivery);
+	message_feed_init(&feed, p->peer.encoder, frame, bit, call->delivery);
 	return send_all(p, &feed, call, error);
 }
 
 /* ------------------------------------------------------------------ life */
 
-static int check_url(const struct vmt_url *url, struct vmt_error *error)
-{
-	if (!url->host || !*url->host) {
-		return vmt_error_set(error, -EINVAL, "%s: names no host; write udp://HOST:PORT",
-				     url->text);
-	}
-	if (url->path && *url->path && strcmp(url->path, "/") != 0) {
-		return vmt_error_set(error, -EINVAL, "%s: takes no path; write udp://HOST:PORT",
-				     url->text);
-	}
-	if (url->user) {
-		return vmt_error_set(error, -EINVAL,
-				     "%s: takes no user; samples are signed with [publisher] "
-				     "telemetry_secret",
-				     url->text);
-	}
-	if (url->query && url->query->key) {
-		return vmt_error_set(
-			error, -EINVAL,
-			"%s: unknown parameter %s; known are strings, signature_dialect, policy, "
-			"max_queue_length, max_retry",
-			url->text, url->query->key);
-	}
-	return 0;
-}
-
 static int udp_open(const void *conf, const struct vmt_url *url, bool read_only, void **ret_self,
 		    struct vmt_error *error)
 {
 	struct udp_publisher *p;
-	int ret = check_url(url, error);
+	int ret = peer_check(url, read_only,
+			     "strings, signature_dialect, policy, max_queue_length, max_retry",
+			     error);
 
 	if (ret < 0) {
 		return ret;
 	}
-	if (read_only) {
-		return vmt_error_set(error, -ENOTSUP, "%s: keeps nothing that could be read",
-				     url->text);
-	}
 	p = g_new0(struct udp_publisher, 1);
 	p->conf = *(const struct udp_conf *)conf;
-	p->text = g_strdup(url->text);
 	p->fd = -1;
 	buf_init(&p->out);
-	p->resolver =
-		resolver_new(url->host, url->port ? url->port : (int)p->conf.port, SOCK_DGRAM);
+	peer_init(&p->peer, url, p->conf.port, SOCK_DGRAM);
 	*ret_self = p;
 	return 0;
 }
@@ -336,10 +278,8 @@ static void udp_close(void *self)
 
 	if (p) {
 		close_socket(p);
-		resolver_free(p->resolver);
-		message_encoder_free(p->encoder);
+		peer_fini(&p->peer);
 		buf_fini(&p->out);
-		g_free(p->text);
 		g_free(p);
 	}
 }
