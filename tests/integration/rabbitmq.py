@@ -255,6 +255,11 @@ def tls(t, mq):
         trouble(t, name, mq.url("polling", rest, port=port, host=host), complaint)
         if not complaint:
             t.ok(mq.take("notifications.sample"), f"{name}: messages arrive")
+    with mq.connect() as c:
+        channel = c.channel()
+        channel.exchange_declare("ceilometer", "topic", durable=False, auto_delete=False)
+        channel.queue_declare("else", auto_delete=False)
+        channel.queue_bind("else", "ceilometer", "elsewhere")
     samples, code, log = publish("rpc://", options={"DEFAULT": {
         "rabbit_use_ssl": "true", "rabbit_host": "localhost", "rabbit_port": mq.tls_port, "rabbit_userid": rabbit.USER,
         "rabbit_password": rabbit.PASSWORD, "rabbit_virtual_host": rabbit.VHOST, "kombu_ssl_ca_certs": ca.cert,

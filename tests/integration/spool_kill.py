@@ -84,6 +84,7 @@ def broker():
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))     # not without the broker
     mq, missing = broker()
     try:
         return kills(mq, missing)
