@@ -154,9 +154,6 @@ static void put_later(const struct last *l, struct vmt_inspection *out, size_t i
 	};
 	uint8_t stamp;
 
-	if (!k || !k->groups) {
-		return;
-	}
 	stamp = vmt_inspection_stamp(out, (struct vmt_stamp){ .time_ns = k->time_ns,
 							      .mono_ns = k->mono_ns,
 							      .source = "kernel" });
@@ -209,7 +206,9 @@ bool last_give(struct last *l, struct vmt_inspection *out, size_t i)
 		give_device(vmt_inspection_nic(out, i, l->nic.list[k].device), &l->nic.list[k],
 			    stamp, VMT_NIC_FIELDS);
 	}
-	put_later(l, out, i);
+	if (l->kernel && l->kernel->groups) {
+		put_later(l, out, i);
+	}
 	l->kept = false;
 	return true;
 }
