@@ -2,7 +2,7 @@
 /*
  * polling:// beside a bare librabbitmq loop that sends the same bytes with the same window to the same queue,
  * by turns; the best of each.  Encoding and signing are in ours, not in the loop's.
- * Usage: bench_amqp HOST PORT USER PASSWORD VHOST    (bench/amqp.py starts the broker)
+ * Usage: bench_amqp HOST PORT USER PASSWORD VHOST    (bench/broker.py starts the broker)
  */
 #include <amqp.h>
 #include <amqp_tcp_socket.h>

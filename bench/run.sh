@@ -13,7 +13,7 @@ for program in "$build"/bench/*-bench; do
 	[ -x "$program" ] || continue
 	"$program" || status=1
 done
-BUILD=$build /usr/bin/python3 bench/amqp.py || status=1
+BUILD=$build /usr/bin/python3 bench/broker.py || status=1
 BUILD=$build /usr/bin/python3 bench/real.py "$@" || status=1
 BUILD=$build /usr/bin/python3 bench/hybrid.py || status=1
 [ "${BENCH_STRICT:-0}" = 0 ] || exit $status
