@@ -399,7 +399,8 @@ static void bell_ring(struct bell *b)
 		wait_lock(&b->wait);
 		b->rung = true;
 		wait_unlock(&b->wait);
-		wait_wake(&b->wait); /* unlocked: whom it wakes has not to wait again for the lock */
+		wait_wake(
+			&b->wait); /* unlocked: whom it wakes has not to wait again for the lock */
 		bell_unref(b);
 	}
 }
