@@ -144,21 +144,19 @@ void events_close(virConnectPtr conn, struct events *e)
 /* ------------------------------------------------------------------ does the loop turn? */
 
 #define PATIENCE_NS (1 * NS_PER_S)
-#define PAUSE_NS (10 * NS_PER_S) /* between two questions: each wakes the main thread */
 
 static struct {
 	pthread_mutex_t lock;
 	GSource *source;
-	int64_t asked_ns; /* when the last question was put */
-	bool answered; /* it has been */
+	int64_t asked_ns; /* 0: the last question has been answered */
 	bool alive;
-} loop = { .lock = PTHREAD_MUTEX_INITIALIZER, .answered = true, .alive = true };
+} loop = { .lock = PTHREAD_MUTEX_INITIALIZER, .alive = true };
 
 static gboolean answer(GSource *source, GSourceFunc fn, gpointer data)
 {
 	g_source_set_ready_time(source, -1);
 	pthread_mutex_lock(&loop.lock);
-	loop.answered = true;
+	loop.asked_ns = 0;
 	loop.alive = true;
 	pthread_mutex_unlock(&loop.lock);
 	return G_SOURCE_CONTINUE;
@@ -173,15 +171,13 @@ bool events_loop_turns(void)
 
 	pthread_mutex_lock(&loop.lock);
 	if (!loop.source) {
-		loop.asked_ns = now - PAUSE_NS;
 		loop.source = g_source_new(&answer_funcs, sizeof(GSource));
 		g_source_attach(loop.source, NULL);
 	}
-	if (loop.answered && now - loop.asked_ns >= PAUSE_NS) {
+	if (!loop.asked_ns) {
 		loop.asked_ns = now;
-		loop.answered = false;
 		g_source_set_ready_time(loop.source, 0);
-	} else if (!loop.answered && now - loop.asked_ns > PATIENCE_NS) {
+	} else if (now - loop.asked_ns > PATIENCE_NS) {
 		loop.alive = false;
 	}
 	alive = loop.alive;
