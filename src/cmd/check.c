@@ -77,8 +77,10 @@ static enum polling_role role_of(const char *path)
 	struct buf text = BUF_INIT;
 	enum polling_role role = POLLING_FILE;
 
+	/* a key of that name, at a line's beginning or within braces: not a word in a comment */
 	if (conf_read(path, POLLING_FILE_MAX, &text) == 0 &&
-	    (strstr(text.data, "sinks") || strstr(text.data, "publishers"))) {
+	    g_regex_match_simple("(^|[{,])[ \\t-]*['\"]?(sinks|publishers)['\"]?[ \\t]*:",
+				 text.data, G_REGEX_MULTILINE | G_REGEX_RAW, 0)) {
 		role = PIPELINE_FILE;
 	}
 	buf_fini(&text);

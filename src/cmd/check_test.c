@@ -243,6 +243,8 @@ static void test_named_files(void)
 	write_good();
 	expect(cmd_check, "check polling.yaml", 0, "read polling.yaml\nok\n", "");
 	expect(cmd_check, "check pipeline.yaml", 0, "read pipeline.yaml\nok\n", "");
+	put("commented.yaml", "# what the sinks: of pipeline.yaml get\n" POLLING);
+	expect(cmd_check, "check commented.yaml", 0, "read commented.yaml\nok\n", "");
 	put("x.conf", "[DEFAULT\n");
 	expect(cmd_check, "check x.conf", 1,
 	       "read x.conf\nx.conf:1:1: section without ']' at the end of its line; write [name]\n"

@@ -153,6 +153,34 @@ struct series_group *convert_group(struct convert *c, const struct vmt_batch *in
 	return g;
 }
 
+bool convert_place(struct series_group *g, const struct vmt_batch *in)
+{
+	for (uint32_t i = 0; i < in->count; i++) {
+		series_slot(g, i, in->resource[i]); /* new ones may move the records */
+	}
+	for (uint32_t i = 0; i < in->count; i++) {
+		if (g->resource[g->hint[i]] != in->resource[i]) {
+			return false;
+		}
+	}
+	return true;
+}
+
+int convert_each(int (*handle)(void *self, const struct vmt_batch *in, struct vmt_transform *out,
+			       struct vmt_error *error),
+		 void *self, const struct vmt_batch *in, struct vmt_transform *out,
+		 struct vmt_error *error)
+{
+	int ret = 0;
+
+	for (uint32_t i = 0; i < in->count && ret >= 0; i++) {
+		struct vmt_batch row = rows_select(out, in, &i, 1);
+
+		ret = handle(self, &row, out, error);
+	}
+	return ret;
+}
+
 enum vmt_meter_type convert_type(const struct convert *c, const struct vmt_batch *in)
 {
 	for (unsigned i = 0; c->conf.type && convert_types[i]; i++) {

@@ -81,6 +81,15 @@ void convert_fini(struct convert *c);
 struct series_group *convert_group(struct convert *c, const struct vmt_batch *in);
 enum vmt_meter_type convert_type(const struct convert *c, const struct vmt_batch *in);
 
+/* Finds the records of all rows, in g->hint.  False: a series is there with two versions of its resource, of which a
+ * record knows only one; then the rows are to be handled one by one. */
+bool convert_place(struct series_group *g, const struct vmt_batch *in);
+/* Handles each row of the batch as a batch of its own. */
+int convert_each(int (*handle)(void *self, const struct vmt_batch *in, struct vmt_transform *out,
+			       struct vmt_error *error),
+		 void *self, const struct vmt_batch *in, struct vmt_transform *out,
+		 struct vmt_error *error);
+
 /* The scaled values of all rows, whose terms are given; the answer is how many failed, which is logged. */
 uint32_t convert_scale(struct convert *c, const struct vmt_batch *in,
 		       const struct expr_term *const *term, union vmt_num *value, uint8_t *kind);

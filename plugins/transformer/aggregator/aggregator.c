@@ -233,8 +233,8 @@ static int aggregator_handle(void *self, const struct vmt_batch *in, struct vmt_
 		tidy(a);
 	}
 	g = convert_group(&a->convert, in);
-	for (uint32_t i = 0; i < in->count; i++) {
-		series_slot(g, i, in->resource[i]); /* new ones may move the records */
+	if (!convert_place(g, in)) {
+		return convert_each(aggregator_handle, self, in, out, error);
 	}
 	for (uint32_t i = 0; i < in->count; i++) {
 		struct convert_record *rec = series_at(g, g->hint[i]);

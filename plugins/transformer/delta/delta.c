@@ -126,8 +126,8 @@ static int delta_handle(void *self, const struct vmt_batch *in, struct vmt_trans
 	uint8_t *kind = ROWS_NEW(out, uint8_t, in->count);
 	struct vmt_batch rows;
 
-	for (uint32_t i = 0; i < in->count; i++) {
-		series_slot(g, i, in->resource[i]); /* new ones may move the records */
+	if (!convert_place(g, in)) {
+		return convert_each(delta_handle, self, in, out, error);
 	}
 	for (uint32_t i = 0; i < in->count; i++) {
 		struct convert_record *rec = series_at(g, g->hint[i]);

@@ -161,9 +161,6 @@ static void step(struct step *s)
 	size_t size = s->g->record_size;
 
 	for (uint32_t i = 0; i < in->count; i++) {
-		series_slot(s->g, i, in->resource[i]); /* new ones may move the records */
-	}
-	for (uint32_t i = 0; i < in->count; i++) {
 		struct convert_record *rec =
 			(struct convert_record *)(s->g->record + s->g->hint[i] * size);
 
@@ -184,6 +181,9 @@ static int rate_handle(void *self, const struct vmt_batch *in, struct vmt_transf
 	union vmt_num *value;
 	uint8_t *kind;
 
+	if (!convert_place(s.g, in)) {
+		return convert_each(rate_handle, self, in, out, error);
+	}
 	s.kept = ROWS_NEW(out, uint32_t, in->count);
 	s.rate = ROWS_NEW(out, double, in->count);
 	s.as = ROWS_NEW(out, const struct vmt_resource *, in->count);

@@ -50,8 +50,8 @@ static int unit_handle(void *self, const struct vmt_batch *in, struct vmt_transf
 	term = ROWS_NEW(out, const struct expr_term *, in->count);
 	value = ROWS_NEW(out, union vmt_num, in->count);
 	kind = ROWS_NEW(out, uint8_t, in->count);
-	for (uint32_t i = 0; i < in->count; i++) {
-		series_slot(g, i, in->resource[i]); /* new ones may move the records */
+	if (!convert_place(g, in)) {
+		return convert_each(unit_handle, self, in, out, error);
 	}
 	for (uint32_t i = 0; i < in->count; i++) {
 		struct convert_record *r = series_at(g, g->hint[i]);
