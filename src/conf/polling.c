@@ -4,6 +4,7 @@
  * search for; the place stands before them, a way out behind.  Blocks on reading the file.
  */
 #include "conf/polling.h"
+#include "conf/nearest.h"
 
 #include <errno.h>
 #include <glib.h>
@@ -11,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/intern.h"
+#include "conf/nearest.h"
 #include "conf/read.h"
 #include "conf/yaml_tree.h"
 
@@ -55,6 +57,37 @@ static bool has(const struct yaml_node *map, const char *key)
 	const struct yaml_node *n = yaml_get(map, key);
 
 	return n && n->kind != YAML_NULL;
+}
+
+static const char *const source_keys[] = { "name",
+					   "interval",
+					   "meters",
+					   "counters",
+					   "resources",
+					   "discovery",
+					   "sinks",
+					   "rules",
+					   "transformers",
+					   "publishers",
+					   "group_id_coordination_expression",
+					   NULL };
+static const char *const sink_keys[] = { "name", "transformers", "publishers", "rules", NULL };
+
+/* As in Ceilometer an unknown key has no effect; but who misspells `resources` should know that all are polled. */
+static void warn_unknown(struct reading *r, const struct yaml_node *map, const char *const *known)
+{
+	for (size_t i = 0; i < map->count; i++) {
+		const struct yaml_node *key = map->key[i];
+		const char *near;
+
+		if (key->kind != YAML_SCALAR || g_strv_contains(known, key->text)) {
+			continue;
+		}
+		near = conf_nearest(key->text, known);
+		problems_add(r->problems, PROBLEM_WARNING, &key->at,
+			     "%s: no such key here%s%s%s; it has no effect", key->text,
+			     near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+	}
 }
 
 /* A list of texts; what else stands there is an error.  NULL is an empty list. */
@@ -183,6 +216,7 @@ static void read_source(struct reading *r, const struct yaml_node *n, struct pol
 		source->name = "";
 		return;
 	}
+	warn_unknown(r, n, source_keys);
 	source->name = read_name(r, n);
 	if (r->public.shape != PIPELINE_TODAY) {
 		source->interval_ns = read_interval(r, n);
@@ -264,6 +298,7 @@ static void read_sink(struct reading *r, const struct yaml_node *n, struct pipel
 		sink->name = name && name->kind == YAML_SCALAR ? name->text : "";
 	} else {
 		sink->name = read_name(r, n);
+		warn_unknown(r, n, sink_keys);
 	}
 	read_transformers(r, n, sink);
 	sink->publishers = read_list(r, yaml_get(n, "publishers"), "Publishers should be a list");

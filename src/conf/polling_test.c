@@ -203,6 +203,11 @@ static void test_odd(void)
 		{ JSRC "sinks:\n- {name: s, transformers: , publishers: [a]}\n"
 		       "- {name: s, transformers: , publishers: [b]}\n",
 		  "f.yaml:8:3: sink s is there twice: sources mean the last one", PIPELINE_FILE },
+		{ "sources:\n- {name: a, interval: 1, meters: [cpu], resource: [x]}\n",
+		  "f.yaml:2:41: resource: no such key here (did you mean resources?); it has no effect",
+		  POLLING_FILE },
+		{ JSRC "sinks:\n- {name: s, transformers: , publishers: [a], zzz: 1}\n",
+		  "f.yaml:7:46: zzz: no such key here; it has no effect", PIPELINE_FILE },
 		{ "- {name: f, interval: 1, meters: [cpu], transformers: , publishers: [x]}\n",
 		  "f.yaml:1:1: a list of pipelines is the form that Juno deprecated",
 		  PIPELINE_FILE },
