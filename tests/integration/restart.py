@@ -92,18 +92,28 @@ def few():
 
 # ---------------------------------------------------------------- calls
 
+def undisturbed(lv, run):
+    """(calls, what run() gave) of a run in which no call was late: on a busy machine one may be, and then the agent asks
+    libvirt who holds it up (control info), which is not what is counted here."""
+    for _ in range(6):
+        counter = rpc.Counter(lv)
+        result = run()
+        calls = dict(counter.take())
+        if "control-info" not in calls:
+            break
+    return calls, result
+
+
 def steady(t, lv):
     """One call per task and cycle, by libvirtd's count."""
     with agent.Agent(lv.uri_ro, INTERVAL) as a:
         a.wait_cycles(3)
-        counter = rpc.Counter(lv)
-        a.wait_cycles(5)
-        t.same(dict(counter.take()), {"bulk-stats": 5}, "steady state: one call a cycle, no XML, nothing else")
+        calls, _ = undisturbed(lv, lambda: a.wait_cycles(5))
+        t.same(calls, {"bulk-stats": 5}, "steady state: one call a cycle, no XML, nothing else")
     with agent.Agent(lv.uri_ro, INTERVAL, meters=["cpu"]) as a:
         a.wait_cycles(3)
-        counter = rpc.Counter(lv)
-        a.wait_cycles(3)
-        t.same(dict(counter.take()), {"bulk-stats": 3}, "the same for a single meter")
+        calls, _ = undisturbed(lv, lambda: a.wait_cycles(3))
+        t.same(calls, {"bulk-stats": 3}, "the same for a single meter")
     with agent.Agent(lv.uri_ro, INTERVAL, start=False) as a:
         a.put("polling.yaml", f"""sources:
   - {{name: fast, interval: {INTERVAL}, meters: [cpu, "network.*"]}}
@@ -111,13 +121,19 @@ def steady(t, lv):
 """)
         a.start()
         a.wait_cycles(4)
-        before = {x["interval_s"]: x["cycles"] for x in a.status()["tasks"]}
-        counter = rpc.Counter(lv)
-        time.sleep(INTERVAL * 6)
-        after, calls = {x["interval_s"]: x["cycles"] for x in a.status()["tasks"]}, counter.take()
+
+        def cycles():
+            return {x["interval_s"]: x["cycles"] for x in a.status()["tasks"]}
+
+        def span():
+            before = cycles()
+            time.sleep(INTERVAL * 6)
+            return before, cycles()
+
+        calls, (before, after) = undisturbed(lv, span)
         ran = sum(after.values()) - sum(before.values())
         t.ok(set(calls) == {"bulk-stats"} and abs(calls["bulk-stats"] - ran) <= 1,
-             "two intervals: one call per task and cycle", f"{dict(calls)} for {ran} cycles {before} to {after}")
+             "two intervals: one call per task and cycle", f"{calls} for {ran} cycles {before} to {after}")
 
 
 # ---------------------------------------------------------------- libvirtd comes and goes

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The agent, its durable log, files and RabbitMQ under 200 kills: tests/integration/spool_kill.py with KILLS=200.
 

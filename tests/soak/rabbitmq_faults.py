@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Brokers that fail in every way: tests/integration/rabbitmq_faults.py, too long for `make test`."""
 import os

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The agent under watch for a long time: memory, files and threads do not grow, the ledger is right at
 every look, no cycle is lost, reloads are taken, the end is clean.

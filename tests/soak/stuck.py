@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Isolation at full size: tests/integration/stuck.py with 50 domains every 5 s, then 200 starts and destroys under
 polling.

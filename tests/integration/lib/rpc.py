@@ -8,7 +8,7 @@ FILTERS = "1:rpc.netserverprogram"
 REMOTE_PROGRAM = 0x20008086
 NAMES = {1: "open", 2: "close", 13: "get-info", 14: "get-xml", 23: "lookup-by-name", 24: "lookup-by-uuid", 60: "features",
          64: "block-stats", 65: "interface-stats", 148: "list", 159: "memory-stats", 194: "block-info", 212: "get-state",
-         253: "get-metadata", 273: "list-all", 344: "bulk-stats", 66: "auth-list", 315: "event-deregister", 316: "event-register"}
+         229: "control-info", 253: "get-metadata", 273: "list-all", 344: "bulk-stats", 66: "auth-list", 315: "event-deregister", 316: "event-register"}
 LINE = re.compile(r"virNetServerProgramDispatch:\d+ : prog=(\d+) ver=\d+ type=0 status=0 serial=\d+ proc=(\d+)")
 
 
