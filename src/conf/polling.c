@@ -12,7 +12,6 @@
 
 #include "base/arena.h"
 #include "base/intern.h"
-#include "conf/nearest.h"
 #include "conf/read.h"
 #include "conf/yaml_tree.h"
 
