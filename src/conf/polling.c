@@ -4,7 +4,6 @@
  * search for; the place stands before them, a way out behind.  Blocks on reading the file.
  */
 #include "conf/polling.h"
-#include "conf/nearest.h"
 
 #include <errno.h>
 #include <glib.h>
@@ -12,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/intern.h"
+#include "conf/nearest.h"
 #include "conf/read.h"
 #include "conf/yaml_tree.h"
 
