@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/uuid.h"
 #include "base/wait.h"
 
 #include <errno.h>
@@ -74,19 +75,6 @@ static struct domains *all;
 static _Atomic uint64_t generations; /* a table made anew never repeats a number */
 
 /* ------------------------------------------------------------------ table */
-
-static guint key_hash(gconstpointer p)
-{
-	guint v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static gboolean key_equal(gconstpointer a, gconstpointer b)
-{
-	return memcmp(a, b, 16) == 0;
-}
 
 static void entry_free(gpointer p)
 {
@@ -161,7 +149,7 @@ struct domains *domains_ref(const char *uri, bool read_write)
 		d->caller = caller_new(d->hub, "libvirt-list", CALLER_LIGHT);
 		wait_init(&d->lock);
 		d->watches = g_array_new(FALSE, FALSE, sizeof(struct watch));
-		d->table = g_hash_table_new_full(key_hash, key_equal, NULL, entry_free);
+		d->table = g_hash_table_new_full(uuid_key_hash, uuid_key_equal, NULL, entry_free);
 		changed(d);
 		d->next = all;
 		all = d;

@@ -47,19 +47,6 @@ const char *process_state_name(enum process_state s)
 	return names[s];
 }
 
-static guint key_hash(gconstpointer p)
-{
-	guint v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static gboolean key_equal(gconstpointer a, gconstpointer b)
-{
-	return memcmp(a, b, 16) == 0;
-}
-
 static void entry_free(gpointer p)
 {
 	struct entry *e = p;
@@ -76,7 +63,7 @@ struct processes *processes_new(const char *proc)
 
 	p->proc = g_strdup(proc ? proc : "/proc");
 	wait_init(&p->lock);
-	p->table = g_hash_table_new_full(key_hash, key_equal, NULL, entry_free);
+	p->table = g_hash_table_new_full(uuid_key_hash, uuid_key_equal, NULL, entry_free);
 	return p;
 }
 

@@ -5,6 +5,7 @@
 #include "plugins/libvirt/suspects.h"
 
 #include "base/clock.h"
+#include "base/uuid.h"
 #include "base/wait.h"
 
 #include <glib.h>
@@ -64,19 +65,6 @@ enum suspect_why suspect_why_of(enum process_state state)
 	}
 }
 
-static guint key_hash(gconstpointer p)
-{
-	guint v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static gboolean key_equal(gconstpointer a, gconstpointer b)
-{
-	return memcmp(a, b, 16) == 0;
-}
-
 static void row_free(gpointer p)
 {
 	struct row *r = p;
@@ -98,7 +86,7 @@ struct suspects *suspects_new(void)
 	struct suspects *s = g_new0(struct suspects, 1);
 
 	wait_init(&s->lock);
-	s->table = g_hash_table_new_full(key_hash, key_equal, NULL, row_free);
+	s->table = g_hash_table_new_full(uuid_key_hash, uuid_key_equal, NULL, row_free);
 	s->left = g_array_new(FALSE, FALSE, sizeof(struct left));
 	g_array_set_clear_func(s->left, left_clear);
 	return s;
@@ -363,7 +351,7 @@ bool suspects_is_pending(struct suspects *s, const uint8_t uuid[16])
 size_t suspects_watched(struct suspects *s, uint8_t (**ret_uuid)[16])
 {
 	GArray *out = g_array_new(FALSE, FALSE, 16);
-	GHashTable *seen = g_hash_table_new(key_hash, key_equal);
+	GHashTable *seen = g_hash_table_new(uuid_key_hash, uuid_key_equal);
 	GHashTableIter it;
 	gpointer p;
 	size_t n;

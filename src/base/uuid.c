@@ -172,3 +172,16 @@ int uuid_parse(const char *text, uint8_t ret_id[16])
 	memcpy(ret_id, id, 16);
 	return 0;
 }
+
+unsigned uuid_key_hash(const void *id)
+{
+	unsigned v;
+
+	memcpy(&v, id, sizeof(v));
+	return v;
+}
+
+int uuid_key_equal(const void *a, const void *b)
+{
+	return memcmp(a, b, 16) == 0;
+}

@@ -40,4 +40,8 @@ void uuid_format(const uint8_t id[16], char ret_text[UUID_TEXT]);
 /* The 36 characters at the front of `text`, either case.  0, -EINVAL. */
 int uuid_parse(const char *text, uint8_t ret_id[16]);
 
+/* For tables whose keys are 16 bytes of a random UUID (GHashFunc, GEqualFunc). */
+unsigned uuid_key_hash(const void *id);
+int uuid_key_equal(const void *a, const void *b);
+
 #endif

@@ -40,19 +40,6 @@ struct cycle {
 	GHashTable *ending; /* of UUIDs: their guests are shut down, but QEMU was not gone yet */
 };
 
-static guint key_hash(gconstpointer p)
-{
-	guint v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static gboolean key_equal(gconstpointer a, gconstpointer b)
-{
-	return memcmp(a, b, 16) == 0;
-}
-
 struct cycle *cycle_new(const char *uri, bool read_write, const struct cycle_conf *conf)
 {
 	struct cycle *c = g_new0(struct cycle, 1);
@@ -66,7 +53,7 @@ struct cycle *cycle_new(const char *uri, bool read_write, const struct cycle_con
 	c->paths = g_array_new(FALSE, FALSE, sizeof(struct usage_path));
 	c->hybrid = hybrid_new(uri, conf->readings);
 	wait_init(&c->lock);
-	c->ending = g_hash_table_new_full(key_hash, key_equal, g_free, NULL);
+	c->ending = g_hash_table_new_full(uuid_key_hash, uuid_key_equal, g_free, NULL);
 	return c;
 }
 

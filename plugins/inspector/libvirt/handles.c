@@ -4,21 +4,10 @@
  */
 #include "plugins/inspector/libvirt/handles.h"
 
+#include "base/uuid.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-static guint key_hash(gconstpointer p)
-{
-	guint v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static gboolean key_equal(gconstpointer a, gconstpointer b)
-{
-	return memcmp(a, b, VIR_UUID_BUFLEN) == 0;
-}
 
 static void handle_free(gpointer dom)
 {
@@ -33,7 +22,7 @@ static void handles_close(struct session *s, void *data)
 GHashTable *handles_of(struct session *s)
 {
 	if (!s->on_close) {
-		s->data = g_hash_table_new_full(key_hash, key_equal, g_free, handle_free);
+		s->data = g_hash_table_new_full(uuid_key_hash, uuid_key_equal, g_free, handle_free);
 		s->on_close = handles_close;
 	}
 	return s->data;

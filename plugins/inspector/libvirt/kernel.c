@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/uuid.h"
 #include "base/wait.h"
 
 #include <errno.h>
@@ -45,19 +46,6 @@ struct kernel {
 
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct kernel *all;
-
-static guint key_hash(gconstpointer p)
-{
-	guint v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static gboolean key_equal(gconstpointer a, gconstpointer b)
-{
-	return memcmp(a, b, 16) == 0;
-}
 
 static void free_bind(gpointer b)
 {
@@ -103,7 +91,7 @@ static struct kernel *kernel_new(const char *uri, const char *proc)
 	k->uri = g_strdup(uri);
 	k->proc = g_strdup(proc);
 	wait_init(&k->lock);
-	k->table = g_hash_table_new_full(key_hash, key_equal, NULL, free_bind);
+	k->table = g_hash_table_new_full(uuid_key_hash, uuid_key_equal, NULL, free_bind);
 	k->processes = processes_new(proc);
 	k->links = links_new();
 	k->cgroup_v1 = find_mount(k, "cpuacct");

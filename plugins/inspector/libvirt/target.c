@@ -8,19 +8,6 @@
 
 #include <string.h>
 
-static guint key_hash(gconstpointer p)
-{
-	guint v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static gboolean key_equal(gconstpointer a, gconstpointer b)
-{
-	return memcmp(a, b, 16) == 0;
-}
-
 static void target_free(gpointer p)
 {
 	struct target *target = p;
@@ -34,7 +21,7 @@ static void target_free(gpointer p)
 
 void targets_init(struct targets *t)
 {
-	*t = (struct targets){ .table = g_hash_table_new_full(key_hash, key_equal, NULL,
+	*t = (struct targets){ .table = g_hash_table_new_full(uuid_key_hash, uuid_key_equal, NULL,
 							      target_free) };
 }
 
