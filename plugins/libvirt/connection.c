@@ -40,13 +40,14 @@ struct hub {
 	struct hub *next;
 	struct suspects *suspects;
 	struct processes *processes; /* NULL: on another host */
-	struct wait lock; /* guards all below; nobody waits on it */
+	struct wait lock; /* guards all below; who waits on it waits for the turn */
 	int64_t retry_ns, backoff_ns; /* when the next attempt to connect may be made; 0: now */
 	uint64_t attempts;
 	int err; /* of the last attempt, with its text */
 	char text[400];
 	unsigned left[CALLER_KINDS];
 	unsigned cap; /* of heavy ones */
+	bool turn; /* somebody has it */
 };
 
 struct bell {
@@ -290,6 +291,27 @@ unsigned hub_cap(struct hub *h)
 	cap = h->cap;
 	wait_unlock(&h->lock);
 	return cap;
+}
+
+bool hub_turn_begin(struct hub *h, int64_t until_ns)
+{
+	bool mine;
+
+	wait_lock(&h->lock);
+	while (h->turn && wait_until(&h->lock, until_ns) == 0) {
+	}
+	mine = !h->turn;
+	h->turn = true;
+	wait_unlock(&h->lock);
+	return mine;
+}
+
+void hub_turn_end(struct hub *h)
+{
+	wait_lock(&h->lock);
+	h->turn = false;
+	wait_unlock(&h->lock);
+	wait_wake(&h->lock);
 }
 
 struct suspects *hub_suspects(struct hub *h)

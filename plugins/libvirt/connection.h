@@ -64,6 +64,11 @@ unsigned hub_left(struct hub *h); /* heavy calls left behind that still hang */
 /* The cap for all users of the hub: the least that was asked for. */
 void hub_set_cap(struct hub *h, unsigned cap);
 unsigned hub_cap(struct hub *h);
+/* Those who ask many monitors at once take turns: where two go through the same domains, libvirt answers the second
+ * without what the first is just asking for.  Waits for the turn until then; false: it is still another's, and nothing
+ * is to be ended.  Any thread. */
+bool hub_turn_begin(struct hub *h, int64_t until_ns);
+void hub_turn_end(struct hub *h);
 /* What is known of instances that do not answer, for all users of the hub; lives as long as it. */
 struct suspects *hub_suspects(struct hub *h);
 /* Processes of this hypervisor's domains; NULL when it is on another host. */

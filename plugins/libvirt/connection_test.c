@@ -6,6 +6,7 @@
 #include "plugins/libvirt/uri.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "base/wait.h"
 
 #include <errno.h>
@@ -416,6 +417,44 @@ static void test_uri(void)
 	g_assert_cmpstr(uri_advice("qemu:///system", "whatever"), ==, "");
 }
 
+struct turns {
+	struct hub *hub;
+	atomic_int waiting, order;
+	int second; /* place of the one that waited; 0: it has not had its turn */
+};
+
+static void *second_turn(void *arg)
+{
+	struct turns *t = arg;
+
+	atomic_store(&t->waiting, 1);
+	if (hub_turn_begin(t->hub, INT64_MAX)) {
+		t->second = atomic_fetch_add(&t->order, 1) + 1;
+		hub_turn_end(t->hub);
+	}
+	return NULL;
+}
+
+static void test_turn(void)
+{
+	struct turns t = { .hub = hub_ref("test:///default?turn", false) };
+	pthread_t thread;
+
+	g_assert_true(hub_turn_begin(t.hub, 0));
+	g_assert_false(hub_turn_begin(t.hub, clock_monotonic() + NS_PER_MS)); /* waits no longer */
+	g_assert_cmpint(thread_start(&thread, "second", second_turn, &t), ==, 0);
+	while (!atomic_load(&t.waiting)) {
+		wait_sleep(NS_PER_MS);
+	}
+	g_assert_cmpint(atomic_fetch_add(&t.order, 1), ==, 0);
+	hub_turn_end(t.hub);
+	thread_join(thread);
+	g_assert_cmpint(t.second, ==, 2);
+	g_assert_true(hub_turn_begin(t.hub, 0)); /* everybody has given it back */
+	hub_turn_end(t.hub);
+	hub_unref(t.hub);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -425,6 +464,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/connection/hang", test_hang);
 	g_test_add_func("/connection/cancel", test_cancel);
 	g_test_add_func("/connection/cap", test_cap);
+	g_test_add_func("/connection/turn", test_turn);
 	g_test_add_func("/connection/light", test_light);
 	g_test_add_func("/connection/bell", test_bell);
 	g_test_add_func("/connection/free_while_hanging", test_free_while_hanging);

@@ -351,6 +351,10 @@ int asker_run(struct asker *k, const struct ask_order *o, struct vmt_error *erro
 
 	g_queue_init(&a.todo);
 	ask_deal(&a);
+	if (a.todo.length) {
+		a.turn = hub_turn_begin(k->hub, now + MIN(plan_patience(&k->durations, false),
+							  o->request->interval_ns / 4));
+	}
 	run(&a);
 	if (!k->each && !a.err && a.asked & ~(unsigned)(VMT_GROUP_STATE | VMT_GROUP_PROCESS) &&
 	    a.answered && a.only_state) {
@@ -361,6 +365,7 @@ int asker_run(struct asker *k, const struct ask_order *o, struct vmt_error *erro
 		ask_deal(&a);
 		run(&a);
 	}
+	ask_end_turn(&a);
 	if (!a.silent && !atomic_load(o->call->cancel)) {
 		run_singly(&a, WAY_LATE);
 		run_singly(&a, WAY_ALONE);

@@ -19,6 +19,14 @@ enum {
 	LATELY = 3, /* intervals */
 };
 
+void ask_end_turn(struct ask *a)
+{
+	if (a->turn) {
+		hub_turn_end(a->k->hub);
+		a->turn = false;
+	}
+}
+
 /* ------------------------------------------------------------------ readings */
 
 /* What was read of it before does not count. */
@@ -372,6 +380,7 @@ void ask_lane_look(struct ask *a, struct lane *lane)
 		lane->look_ns = clock_monotonic() + LOOK_AGAIN_NS;
 		return;
 	}
+	ask_end_turn(a); /* this may take long */
 	suspects_hung(a->k->book, lane->begun_ns);
 	ask_lane_leave(a, lane, 0);
 	a->hung++;

@@ -57,6 +57,7 @@ struct ask {
 	struct lane lane[ASK_LANES];
 	size_t busy;
 	unsigned hung; /* calls found to hang: small lists from the first on */
+	bool turn; /* no other task asks meanwhile */
 	bool silent; /* libvirt does not answer */
 	bool again; /* what was short is asked for once more */
 	unsigned asked; /* groups that somebody was asked for */
@@ -87,6 +88,9 @@ void ask_deal(struct ask *a);
 void ask_deal_small(struct ask *a, const struct list *hung);
 
 /* ------------------------------------------------------------------ ask_lane.c */
+
+/* The next task may ask. */
+void ask_end_turn(struct ask *a);
 
 /* What was read of it before does not count. */
 void ask_forget(struct vmt_reading *r);

@@ -204,7 +204,7 @@ class Tail:
     """Reads a growing file of JSON lines, cycle by cycle.  A cycle is over when the file has grown and then
     rested for a moment: it is written once per cycle."""
 
-    def __init__(self, path, interval, rest=0.25):
+    def __init__(self, path, interval, rest=0.4):
         self.path, self.interval, self.rest, self.offset = path, interval, rest, 0
         self.grown, self.size = 0.0, 0
 
@@ -218,11 +218,11 @@ class Tail:
             return []
         if size == self.offset or time.time() - self.grown < self.rest:
             return []
-        with open(self.path, encoding="utf-8") as f:
+        with open(self.path, "rb") as f:
             f.seek(self.offset)
-            text = f.read(size - self.offset)
+            text = f.read(size - self.offset)  # bytes: as many characters may be more, and of the next cycle
         self.offset = size
-        return self.split([json.loads(line) for line in text.split("\n") if line])
+        return self.split([json.loads(line) for line in text.split(b"\n") if line])
 
     def split(self, samples):
         """Cycles that came while nobody looked: one is over where the time leaps."""
