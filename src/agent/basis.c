@@ -7,7 +7,6 @@
 
 #include "agent/instances.h"
 #include "base/hash.h"
-#include "conf/nearest.h"
 #include "conf/settings.h"
 #include "plugin/object.h"
 #include "plugin/registry.h"
@@ -56,8 +55,7 @@ static bool is_wanted(const struct plan *plan, const char *pollster)
 
 /* ---- discoveries of the sources */
 
-/* "name://param" taken apart; the name is to be freed. */
-static char *split_url(const char *url, const char **ret_param)
+char *basis_split_url(const char *url, const char **ret_param)
 {
 	const char *mark = strstr(url, "://");
 
@@ -66,46 +64,57 @@ static char *split_url(const char *url, const char **ret_param)
 }
 
 /* Ceilometer's name for the instances of this host means the agent's own discovery, whichever it is. */
-static bool is_own(const struct plan *plan, const char *url)
+static bool is_own(const char *discovery, const char *url)
 {
 	const char *param;
-	char *name = split_url(url, &param);
+	char *name = basis_split_url(url, &param);
 	bool own = param[0] == '\0' &&
-		   (strcmp(name, "local_instances") == 0 || strcmp(name, plan->discovery) == 0);
+		   (strcmp(name, "local_instances") == 0 || strcmp(name, discovery) == 0);
 
 	g_free(name);
 	return own;
 }
 
-/* Distinct discoveries of the plan's sources that are not the agent's own; to be freed. */
-static GPtrArray *other_discoveries(const struct plan *plan, const struct polling_text **ret_first)
+static bool has_url(const struct polling_text *const *text, size_t count, const char *url)
 {
-	GPtrArray *urls = g_ptr_array_new();
+	while (count > 0) {
+		if (strcmp(text[--count]->text, url) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
 
-	for (size_t i = 0; i < plan->polling->source_count; i++) {
-		const struct polling_list *list = &plan->polling->sources[i].discovery;
+size_t basis_other_discoveries(const struct polling *polling, const char *discovery,
+			       const struct polling_text *ret_text[BASIS_LISTS])
+{
+	size_t n = 0;
 
-		for (size_t k = 0; k < list->count; k++) {
-			const char *url = list->item[k].text;
+	for (size_t i = 0; i < polling->source_count; i++) {
+		const struct polling_list *list = &polling->sources[i].discovery;
 
-			if (!is_own(plan, url) &&
-			    !g_ptr_array_find_with_equal_func(urls, url, g_str_equal, NULL)) {
-				g_ptr_array_add(urls, (void *)(uintptr_t)url);
-				if (ret_first) {
-					ret_first[urls->len - 1] = &list->item[k];
-				}
-			}
-			if (urls->len == BASIS_LISTS - 1) {
-				return urls;
+		for (size_t k = 0; k < list->count && n < BASIS_LISTS; k++) {
+			const struct polling_text *text = &list->item[k];
+
+			if (!is_own(discovery, text->text) && !has_url(ret_text, n, text->text)) {
+				ret_text[n++] = text;
 			}
 		}
 	}
-	return urls;
+	return n;
+}
+
+/* Those of the plan; at most as many as are taken. */
+static size_t other_discoveries(const struct plan *plan,
+				const struct polling_text *ret_text[BASIS_LISTS])
+{
+	return MIN(basis_other_discoveries(plan->polling, plan->discovery, ret_text),
+		   (size_t)BASIS_LISTS - 1);
 }
 
 int basis_find_list(const struct basis *basis, const char *url)
 {
-	if (is_own(basis->plan, url)) {
+	if (is_own(basis->plan->discovery, url)) {
 		return 0;
 	}
 	for (size_t i = 1; i < basis->lists; i++) {
@@ -160,24 +169,24 @@ int basis_fingerprint(struct registry *registry, const struct plan *plan, uint64
 	const struct vmt_plugin *inspector = discovery ? find_inspector(registry, plan, error)
 						       : NULL;
 	uint64_t h = hash_settings(&plan->settings);
+	const struct polling_text *other[BASIS_LISTS];
 	const char **names;
-	GPtrArray *urls;
+	size_t others;
 
 	if (!inspector) {
 		return -ENOENT;
 	}
 	add_plugin(discovery, plan, &h);
 	add_plugin(inspector, plan, &h);
-	urls = other_discoveries(plan, NULL);
-	for (guint i = 0; i < urls->len; i++) {
+	others = other_discoveries(plan, other);
+	for (size_t i = 0; i < others; i++) {
 		const char *param;
-		char *name = split_url(g_ptr_array_index(urls, i), &param);
+		char *name = basis_split_url(other[i]->text, &param);
 
-		h = hash_text(g_ptr_array_index(urls, i), h);
+		h = hash_text(other[i]->text, h);
 		add_plugin(registry_find(registry, VMT_DISCOVERY, name, NULL), plan, &h);
 		g_free(name);
 	}
-	g_ptr_array_unref(urls);
 	names = registry_names(registry, VMT_POLLSTER);
 	for (size_t i = 0; names[i]; i++) {
 		if (is_wanted(plan, names[i])) {
@@ -232,27 +241,25 @@ static int open_list(struct basis *b, const struct vmt_plugin *plugin, const cha
 	return ret;
 }
 
-/* What sources name beside the agent's own; one that is not there is left out, as in Ceilometer. */
+/* What sources name beside the agent's own; one that is not there is left out, as in Ceilometer (agent/vet.h tells). */
 static void open_others(struct basis *b, struct registry *registry, struct problems *problems)
 {
-	const struct polling_text *at[BASIS_LISTS] = { NULL };
-	GPtrArray *urls = other_discoveries(b->plan, at);
+	const struct polling_text *other[BASIS_LISTS];
+	size_t others = other_discoveries(b->plan, other);
 
-	for (guint i = 0; i < urls->len; i++) {
-		const char *url = g_ptr_array_index(urls, i), *param;
-		char *name = split_url(url, &param);
+	for (size_t i = 0; i < others; i++) {
+		const char *url = other[i]->text, *param;
+		char *name = basis_split_url(url, &param);
 		struct vmt_error error = { .text = "" };
 		const struct vmt_plugin *plugin =
-			registry_find(registry, VMT_DISCOVERY, name, &error);
+			registry_find(registry, VMT_DISCOVERY, name, NULL);
 
-		if (!plugin || open_list(b, plugin, url, param, problems, &error) < 0) {
-			problems_add_failed(problems, &at[i]->at,
-					    "Unknown discovery extension: %s: %s; it is left out",
-					    name, error.text);
+		if (plugin && open_list(b, plugin, url, param, problems, &error) < 0) {
+			problems_add_failed(problems, &other[i]->at,
+					    "discovery %s: %s; it is left out", name, error.text);
 		}
 		g_free(name);
 	}
-	g_ptr_array_unref(urls);
 }
 
 int basis_new(struct registry *registry, struct plan *plan, struct problems *problems,
@@ -286,57 +293,6 @@ int basis_new(struct registry *registry, struct plan *plan, struct problems *pro
 	}
 	*ret_basis = b;
 	return 0;
-}
-
-/* ---- patterns */
-
-/* Words that a pattern may match: the table's and the pollster plugins'. */
-static const char **meter_names(const struct basis *b)
-{
-	GPtrArray *names = g_ptr_array_new();
-
-	for (size_t i = 0; i < meter_count(); i++) {
-		g_ptr_array_add(names, (void *)(uintptr_t)meter_at(i)->name);
-	}
-	for (guint i = 0; i + 1 < b->pollsters->len; i++) {
-		const struct plugin_object *object = g_ptr_array_index(b->pollsters, i);
-		const struct vmt_pollster_ops *ops = object->plugin->ops.pollster;
-
-		for (size_t m = 0; m < ops->count; m++) {
-			g_ptr_array_add(names, (void *)(uintptr_t)ops->meters[m].name);
-		}
-	}
-	g_ptr_array_add(names, NULL);
-	return (const char **)g_ptr_array_free(names, FALSE);
-}
-
-/* A pattern that no meter matches is most likely mistyped. */
-void basis_check_patterns(const struct basis *b, const struct plan *plan, struct problems *problems)
-{
-	const char **names = meter_names(b);
-
-	for (size_t i = 0; i < plan->polling->source_count; i++) {
-		const struct polling_list *meters = &plan->polling->sources[i].meters;
-
-		for (size_t m = 0; m < meters->count; m++) {
-			const char *pattern = meters->item[m].text, *near;
-			bool found = false;
-
-			pattern += pattern[0] == '!';
-			for (size_t n = 0; names[n] && !found; n++) {
-				found = pattern_glob(pattern, names[n]);
-			}
-			if (!found && !strchr(pattern, ':')) {
-				near = conf_nearest(pattern, names);
-				problems_add(
-					problems, PROBLEM_WARNING, &meters->item[m].at,
-					"no meter of this agent matches %s%s%s%s; `virtmeter list meters` has them",
-					pattern, near ? " (did you mean " : "", near ? near : "",
-					near ? "?)" : "");
-			}
-		}
-	}
-	g_free(names);
 }
 
 struct basis *basis_ref(struct basis *basis)

@@ -44,9 +44,12 @@ int basis_new(struct registry *registry, struct plan *plan, struct problems *pro
 	      struct basis **ret_basis, struct vmt_error *error);
 /* The list that a source's discovery means, or -ENOENT: there is no such discovery, it is left out. */
 int basis_find_list(const struct basis *basis, const char *url);
-/* Warns of patterns in the sources of `plan` that no meter matches: most likely mistyped. */
-void basis_check_patterns(const struct basis *basis, const struct plan *plan,
-			  struct problems *problems);
+/* Distinct discoveries of the sources that are not the agent's own, `discovery`: their first places.  How many;
+ * BASIS_LISTS: one more than are taken. */
+size_t basis_other_discoveries(const struct polling *polling, const char *discovery,
+			       const struct polling_text *ret_text[BASIS_LISTS]);
+/* "name://param" taken apart; the name is to be freed. */
+char *basis_split_url(const char *url, const char **ret_param);
 struct basis *basis_ref(struct basis *basis);
 void basis_unref(struct basis *basis); /* NULL is fine */
 

@@ -11,6 +11,7 @@
 #include "agent/instances.h"
 #include "agent/outlets.h"
 #include "agent/parts.h"
+#include "agent/vet.h"
 #include "agent/work.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -426,10 +427,13 @@ int agent_build(struct agent *a, struct plan *plan, struct problems *problems,
 	b.sink_of = g_hash_table_new(NULL, NULL);
 	ret = find_basis(&b, error);
 	if (ret == 0) {
-		basis_check_patterns(b.basis, plan, problems);
-		ret = work_check(plan, problems) < 0
-			      ? vmt_error_set(error, -EINVAL, "%s", problems_first_error(problems))
-			      : 0;
+		ret = vet_sources(a->registry, plan->polling, plan->discovery, problems);
+		if (plan->pipeline != plan->polling) {
+			vet_pipeline(a->registry, plan->pipeline, problems);
+		}
+		if (ret < 0) {
+			vmt_error_set(error, ret, "%s", problems_first_error(problems));
+		}
 	}
 	if (ret == 0) {
 		ret = make_pipelines(&b, error);

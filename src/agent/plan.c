@@ -9,6 +9,8 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/intern.h"
+#include "conf/yaml_tree.h"
 
 #define SIMULATED "simulated"
 #define COMMAND_LINE "command line"
@@ -29,6 +31,7 @@ static void add_list(struct buf *yaml, const char *indent, const char *const *wo
 static int polling_of_options(const struct plan_options *o, struct problems *problems,
 			      struct polling **ret_polling)
 {
+	const struct yaml_origin command_line = { .at.file = intern(COMMAND_LINE), .made = true };
 	static const char *const all[] = { "*", "vm.*", NULL };
 	struct buf yaml = BUF_INIT;
 	int ret;
@@ -38,7 +41,7 @@ static int polling_of_options(const struct plan_options *o, struct problems *pro
 		   "\n    meters:\n",
 		   o->interval_ns / 1000000000);
 	add_list(&yaml, "      ", o->meters ? o->meters : all);
-	ret = polling_read_text(COMMAND_LINE, yaml.data, yaml.len, POLLING_FILE, ret_polling,
+	ret = polling_read_part(&command_line, yaml.data, yaml.len, POLLING_FILE, ret_polling,
 				problems);
 	buf_fini(&yaml);
 	return ret;
@@ -48,6 +51,7 @@ static int polling_of_options(const struct plan_options *o, struct problems *pro
 static int pipeline_of_options(const struct plan_options *o, struct problems *problems,
 			       struct polling **ret_pipeline)
 {
+	const struct yaml_origin command_line = { .at.file = intern(COMMAND_LINE), .made = true };
 	static const char *const all[] = { "*", "vm.*", NULL };
 	struct buf yaml = BUF_INIT;
 	int ret;
@@ -57,7 +61,7 @@ static int pipeline_of_options(const struct plan_options *o, struct problems *pr
 	buf_puts(&yaml,
 		 "    sinks: [command_line]\nsinks:\n  - name: command_line\n    publishers:\n");
 	add_list(&yaml, "      ", o->publishers);
-	ret = polling_read_text(COMMAND_LINE, yaml.data, yaml.len, PIPELINE_FILE, ret_pipeline,
+	ret = polling_read_part(&command_line, yaml.data, yaml.len, PIPELINE_FILE, ret_pipeline,
 				problems);
 	buf_fini(&yaml);
 	return ret;
@@ -82,17 +86,17 @@ static int read_pipelines(struct plan *p, const struct plan_options *o, struct p
 	return ret;
 }
 
+const char *plan_discovery_of(const char *inspector)
+{
+	return strcmp(inspector, SIMULATED) == 0 ? SIMULATED : "local_instances";
+}
+
 static void choose_plugins(struct plan *p, const struct plan_options *o)
 {
 	p->inspector = o->inspector ? o->inspector
 		       : o->demo    ? SIMULATED
 				    : p->settings.hypervisor_inspector;
-	if (o->discovery) {
-		p->discovery = o->discovery;
-	} else {
-		/* an inspector's own instances are found by the discovery of its name */
-		p->discovery = strcmp(p->inspector, SIMULATED) == 0 ? SIMULATED : "local_instances";
-	}
+	p->discovery = o->discovery ? o->discovery : plan_discovery_of(p->inspector);
 	p->inspector = arena_strdup(p->arena, p->inspector);
 	p->discovery = arena_strdup(p->arena, p->discovery);
 }

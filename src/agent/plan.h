@@ -43,6 +43,8 @@ struct plan {
 /* Reads it all.  0, or -errno when it cannot be used; all that was noticed is in `problems`. */
 int plan_load(const struct plan_options *options, struct problems *problems,
 	      struct plan **ret_plan);
+/* The discovery that finds an inspector's own instances, unless another is asked for. */
+const char *plan_discovery_of(const char *inspector);
 struct plan *plan_ref(struct plan *plan);
 void plan_unref(struct plan *plan);
 

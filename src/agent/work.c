@@ -268,13 +268,12 @@ void work_free(struct work *w)
 	g_free(w);
 }
 
-int work_check(const struct plan *plan, struct problems *problems)
+int work_check(const struct polling *p, struct problems *problems)
 {
 	GHashTable *scopes = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, NULL);
-	const struct polling *p = plan->polling;
 	int ret = 0;
 
-	for (size_t i = 0; i < p->source_count && ret == 0; i++) {
+	for (size_t i = 0; i < p->source_count; i++) {
 		const struct polling_source *source = &p->sources[i];
 		gint64 *key = (gint64 *)(uintptr_t)&source->interval_ns;
 		size_t count = GPOINTER_TO_SIZE(g_hash_table_lookup(scopes, key));
@@ -283,7 +282,7 @@ int work_check(const struct plan *plan, struct problems *problems)
 			continue;
 		}
 		g_hash_table_insert(scopes, key, GSIZE_TO_POINTER(count + 1));
-		if (count + 1 > GATHER_SCOPES) {
+		if (count == GATHER_SCOPES) { /* once for each interval */
 			problems_add(
 				problems, PROBLEM_ERROR, &source->at,
 				"source %s: more than %d different pairs of resources and "

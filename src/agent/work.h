@@ -42,6 +42,6 @@ struct work *work_new(struct plan *plan, const struct basis *basis, GPtrArray *p
 void work_free(struct work *work); /* NULL is fine */
 
 /* -EINVAL, added to `problems`, when there are more scopes than GATHER_SCOPES at an interval. */
-int work_check(const struct plan *plan, struct problems *problems);
+int work_check(const struct polling *polling, struct problems *problems);
 
 #endif

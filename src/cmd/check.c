@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `virtmeter check`: reads all configuration, says what is wrong with it and what it means.  Opens no
- * publisher and asks no hypervisor.  Main thread; blocks on reading files and shared objects.
+ * `virtmeter check`: reads all configuration, says what is wrong with it and what it means.  Publishers are opened as
+ * far as they look at their URL; nothing is connected to, and no hypervisor is asked.  Main thread; blocks on reading
+ * files and shared objects.
  */
 #include <errno.h>
 #include <glib.h>
@@ -10,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/plan.h"
+#include "agent/vet.h"
 #include "base/arena.h"
 #include "builtin.h"
 #include "cmd/answer.h"
@@ -26,6 +29,7 @@
 #include "pipeline/sink.h"
 #include "plugin/object.h"
 #include "plugin/registry.h"
+#include "spool/spool.h"
 
 struct check {
 	char **config_files, **config_dirs;
@@ -41,6 +45,7 @@ struct check {
 	struct problems *problems;
 	struct arena *arena;
 	GPtrArray *yaml; /* paths of the YAML files read */
+	GHashTable *publishers; /* URLs that can be used, as text of the pipelines */
 };
 
 /* ---- YAML files */
@@ -51,7 +56,8 @@ static void read_yaml(struct check *c, const char *path, enum polling_role role)
 	struct polling *polling;
 
 	g_ptr_array_add(c->yaml, arena_strdup(c->arena, path));
-	if (polling_read_file(path, role, &polling, c->problems) == 0) {
+	polling_read_file(path, role, &polling, c->problems);
+	if (polling) {
 		polling_free(*to);
 		*to = polling;
 	}
@@ -62,7 +68,10 @@ static void read_searched(struct check *c)
 {
 	struct pipelines p;
 
-	pipelines_read(c->ini, &c->settings, 0, c->arena, c->problems, &p);
+	/* who has dry tests alone need not have a configuration */
+	unsigned without = c->tests && !c->config_files && !c->config_dirs ? PIPELINES_OPTIONAL : 0;
+
+	pipelines_read(c->ini, &c->settings, without, c->arena, c->problems, &p);
 	c->polling = p.polling;
 	c->pipeline = p.pipeline;
 	c->notify = p.notify;
@@ -90,6 +99,23 @@ static enum polling_role role_of(const char *path)
 static bool is_yaml(const char *path)
 {
 	return g_str_has_suffix(path, ".yaml") || g_str_has_suffix(path, ".yml");
+}
+
+/* A pipeline named beside a polling.yaml makes a pair with it. */
+static void read_named_yaml(struct check *c, char **files)
+{
+	bool pair = false;
+
+	for (char **f = files; *f; f++) {
+		pair = pair || (is_yaml(*f) && role_of(*f) == POLLING_FILE);
+	}
+	for (char **f = files; *f; f++) {
+		enum polling_role role = is_yaml(*f) ? role_of(*f) : POLLING_FILE;
+
+		if (is_yaml(*f)) {
+			read_yaml(c, *f, role == PIPELINE_FILE && pair ? PIPELINE_OF_PAIR : role);
+		}
+	}
 }
 
 /* ---- configuration files */
@@ -125,11 +151,7 @@ static void read_files(struct check *c, char **files)
 		read_searched(c);
 		return;
 	}
-	for (char **f = files; *f; f++) {
-		if (is_yaml(*f)) {
-			read_yaml(c, *f, role_of(*f));
-		}
-	}
+	read_named_yaml(c, files);
 	if (c->pipeline && polling_has_intervals(c->pipeline)) {
 		polling_free(c->polling);
 		c->polling = c->pipeline;
@@ -164,19 +186,29 @@ static void check_plugins(struct check *c)
 	}
 }
 
-/* Whether the publisher is one that the sink can use. */
+/* Whether the publisher is one that the sink can use.  Each URL is one publisher, however many sinks name it. */
 static bool check_publisher(struct check *c, const struct polling_text *text)
 {
-	struct vmt_error error;
-	const struct vmt_plugin *plugin =
-		registry_find_url(c->registry, VMT_PUBLISHER, text->text, &error);
+	struct vmt_error error = { .text = "" };
+	struct plugin_object *object;
+	size_t told = problems_of(c->problems, PROBLEM_ERROR);
+	bool good = plugin_object_open_url(c->registry, c->ini, text->text, &text->at, &object,
+					   c->problems, &error) == 0;
 
-	if (!plugin) {
+	if (good) {
+		plugin_object_close(object);
+		g_hash_table_add(c->publishers, (void *)(uintptr_t)text->text);
+	}
+	if (good && g_hash_table_size(c->publishers) > SPOOL_CURSORS) {
+		g_hash_table_remove(c->publishers, text->text);
+		vmt_error_set(&error, -E2BIG, "more publishers than %d", SPOOL_CURSORS);
+		good = false;
+	}
+	if (!good && problems_of(c->problems, PROBLEM_ERROR) == told) {
 		problems_add_failed(c->problems, &text->at, "%s; its sink goes on without",
 				    error.text);
 	}
-	return plugin &&
-	       plugin_object_check(plugin, c->ini, text->text, &text->at, c->problems) == 0;
+	return good;
 }
 
 /* Opens the transformers, which look at no more than their parameters. */
@@ -259,7 +291,11 @@ static int run(struct check *c, char **files)
 	check_sinks(c, c->pipeline);
 	check_sinks(c, c->notify);
 	if (c->polling) {
-		explain_patterns(c->polling, c->registry, c->problems);
+		vet_sources(c->registry, c->polling,
+			    plan_discovery_of(c->settings.hypervisor_inspector), c->problems);
+	}
+	if (c->pipeline && c->pipeline != c->polling) {
+		vet_pipeline(c->registry, c->pipeline, c->problems);
 	}
 	answer.ini = c->ini;
 	answer.problems = c->problems;
@@ -311,6 +347,7 @@ int cmd_check(int argc, char **argv)
 		c.problems = problems_new();
 		c.arena = arena_new(4096);
 		c.yaml = g_ptr_array_new();
+		c.publishers = g_hash_table_new(g_str_hash, g_str_equal);
 		status = run(&c, argv + 1);
 		if (c.polling != c.pipeline) {
 			polling_free(c.polling);
@@ -322,6 +359,7 @@ int cmd_check(int argc, char **argv)
 		ini_free(c.ini);
 		problems_free(c.problems);
 		g_ptr_array_unref(c.yaml);
+		g_hash_table_unref(c.publishers);
 		arena_free(c.arena);
 	}
 	g_free(c.format_name);

@@ -26,7 +26,14 @@ static int open_nothing(const void *conf, void **ret_self, struct vmt_error *err
 static int open_publisher(const void *conf, const struct vmt_url *url, bool read_only,
 			  void **ret_self, struct vmt_error *error)
 {
-	g_assert_not_reached(); /* check opens nothing */
+	*ret_self = NULL;
+	return url->path && url->path[1]
+		       ? 0
+		       : vmt_error_set(error, -EINVAL, "%s: no file named", url->text);
+}
+
+static void close_publisher(void *self)
+{
 }
 
 static int discover(void *self, const char *param, struct vmt_snapshot_builder *builder,
@@ -69,7 +76,8 @@ static const struct vmt_option file_options[] = {
 static const struct vmt_inspector_ops inspector_ops = { .open = open_nothing };
 static const struct vmt_discovery_ops discovery_ops = { .open = open_nothing,
 							.discover = discover };
-static const struct vmt_publisher_ops publisher_ops = { .open = open_publisher };
+static const struct vmt_publisher_ops publisher_ops = { .open = open_publisher,
+							.close = close_publisher };
 static const struct vmt_meter own_meters[] = {
 	{ .name = "vm.test", .unit = "x", .type = VMT_GAUGE, .help = "A test." }
 };
@@ -188,11 +196,11 @@ static void test_json(void)
 	       "\"v.conf:4:1: [DEFAULT] log_fiel: no such option, ignored; did you mean log_file?\"}\n"
 	       "{\"level\":\"error\",\"file\":\"./pipeline.yaml\",\"line\":8,\"column\":16,\"failed\":true,\"text\":"
 	       "\"./pipeline.yaml:8:16: No transformer named delta loaded\"}\n"
-	       "{\"level\":\"warning\",\"file\":\"deliver\",\"line\":4,\"column\":40,\"failed\":true,\"text\":"
-	       "\"deliver:4:40: polling://: no publisher of that scheme in this virtmeter; its sink goes on "
+	       "{\"level\":\"warning\",\"file\":\"v.conf\",\"line\":8,\"column\":9,\"failed\":true,\"text\":"
+	       "\"v.conf:8:9: polling://: no publisher of that scheme in this virtmeter; its sink goes on "
 	       "without\"}\n"
-	       "{\"level\":\"error\",\"file\":\"deliver\",\"line\":4,\"column\":5,\"failed\":true,\"text\":"
-	       "\"deliver:4:5: sink notifications is left with no publisher\"}\n"
+	       "{\"level\":\"error\",\"file\":\"v.conf\",\"line\":8,\"column\":9,\"failed\":true,\"text\":"
+	       "\"v.conf:8:9: sink notifications is left with no publisher\"}\n"
 	       "{\"ok\":false,\"errors\":2,\"warnings\":2}\n"
 	       "{\"meter\":\"cpu\",\"every_s\":10,\"source\":\"some\",\"pipeline\":\"all:out\",\"transformers\":"
 	       "[\"delta\"],\"publishers\":[\"file:///x\",\"file://me:****@h/y\"]}\n"
@@ -224,6 +232,45 @@ static void test_failed(void)
 	expect(cmd_check, "check --config-file v.conf", 1, NULL, "");
 }
 
+/* What the agent would refuse when it opens things. */
+static void test_refused(void)
+{
+	GString *many = g_string_new("sources:\n"), *urls = g_string_new(NULL);
+	struct said said;
+
+	write_good();
+	put("pipeline.yaml", PIPELINE("\"file:///\", \"file:///x\""));
+	expect(cmd_check, "check --config-file v.conf", 1,
+	       READ "./pipeline.yaml:7:18: file:///: no file named; its sink goes on without\n"
+		    "errors: 0, warnings: 1\n",
+	       "");
+	for (int i = 0; i < 66; i++) {
+		g_string_append_printf(urls, "%s'file:///x%d'", i ? ", " : "", i);
+		g_string_append_printf(
+			many, "- {name: s%d, interval: 5, meters: [cpu], resources: ['%d']}\n", i,
+			i);
+	}
+	g_string_append(many,
+			"- {name: d, interval: 6, meters: [cpu], discovery: ['nosuch://x']}\n");
+	put("polling.yaml", many->str);
+	g_string_printf(many, PIPELINE("%s"), urls->str);
+	put("pipeline.yaml", many->str);
+	run(cmd_check, "check --config-file v.conf", &said);
+	g_assert_cmpint(said.status, ==, 1);
+	g_assert_nonnull(strstr(said.out, "more publishers than 64; its sink goes on without\n"));
+	g_assert_nonnull(strstr(
+		said.out,
+		"./polling.yaml:66:3: source s64: more than 64 different pairs of resources and "
+		"discovery at one interval"));
+	g_assert_nonnull(
+		strstr(said.out, "./polling.yaml:68:53: Unknown discovery extension: nosuch: "));
+	g_assert_nonnull(strstr(said.out, "errors: 1, warnings: 3\n"));
+	g_free(said.out);
+	g_free(said.err);
+	g_string_free(many, TRUE);
+	g_string_free(urls, TRUE);
+}
+
 /* Warnings that change nothing: still ok. */
 static void test_warned(void)
 {
@@ -234,6 +281,16 @@ static void test_warned(void)
 	       READ
 	       "./polling.yaml:4:19: no meter matches cpuu (did you mean cpu?); `virtmeter list meters` has them\n"
 	       "./polling.yaml:4:25: hardware.*: a meter of another agent, not polled here\n"
+	       "ok\n",
+	       "");
+	write_good();
+	put("pipeline.yaml",
+	    "sources:\n  - {name: all, meters: [cpu, memori], sinks: [out]}\nsinks:\n"
+	    "  - {name: out, publishers: ['file:///x']}\n  - {name: none, publishers: ['file:///x']}\n");
+	expect(cmd_check, "check --config-file v.conf", 0,
+	       READ
+	       "./pipeline.yaml:5:5: sink none: no source names it, so nothing comes to it\n"
+	       "./pipeline.yaml:2:31: no meter matches memori (did you mean memory?); `virtmeter list meters` has them\n"
 	       "ok\n",
 	       "");
 }
@@ -263,9 +320,9 @@ static void test_missing(void)
 	    "[DEFAULT]\npipeline_cfg_file=/nowhere/p.yaml\nplugin_dir=\n[polling]\ncfg_file=/nowhere/q.yaml\n");
 	expect(cmd_check, "check --config-file v.conf", 1,
 	       "read v.conf\n"
-	       "/nowhere/p.yaml: no such file, neither here nor beside the configuration; write one or set "
-	       "pipeline_cfg_file\n"
-	       "/nowhere/q.yaml: no such file, neither here nor beside the configuration; write one or set cfg_file "
+	       "v.conf:2:19: /nowhere/p.yaml: no such file, neither here nor beside the configuration; write one or "
+	       "set pipeline_cfg_file in [DEFAULT]\n"
+	       "v.conf:5:10: /nowhere/q.yaml: no such file, neither here nor beside the configuration; write one or set cfg_file "
 	       "in [polling]\nerrors: 2, warnings: 0\n",
 	       "");
 }
@@ -378,6 +435,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/cmd/check/both-ways", test_both_ways);
 	g_test_add_func("/cmd/check/json", test_json);
 	g_test_add_func("/cmd/check/failed", test_failed);
+	g_test_add_func("/cmd/check/refused", test_refused);
 	g_test_add_func("/cmd/check/warned", test_warned);
 	g_test_add_func("/cmd/check/named-files", test_named_files);
 	g_test_add_func("/cmd/check/missing", test_missing);

@@ -406,12 +406,9 @@ int dry_run_text(const struct dry *dry, const char *name, const char *text, size
 int dry_run(const struct dry *dry, const char *path, FILE *out, struct problems *problems)
 {
 	struct buf text = BUF_INIT;
-	int ret = conf_read(path, POLLING_FILE_MAX, &text);
+	int ret = conf_read_told(path, POLLING_FILE_MAX, &text, problems);
 
-	if (ret < 0) {
-		problems_add(problems, PROBLEM_ERROR, &(struct position){ .file = intern(path) },
-			     "%s", conf_read_error(ret));
-	} else {
+	if (ret == 0) {
 		ret = dry_run_text(dry, path, text.data, text.len, out, problems);
 	}
 	buf_fini(&text);

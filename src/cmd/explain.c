@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "conf/nearest.h"
 #include "conf/url.h"
 #include "model/json_text.h"
 #include "model/meter.h"
@@ -36,65 +35,6 @@ static GArray *all_meters(const struct registry *registry, enum vmt_profile prof
 		}
 	}
 	return list;
-}
-
-/* ---- patterns without a meter */
-
-/* Beginnings of Ceilometer's meters that other agents poll (central, IPMI), beside those of compute in
- * one file. */
-static const char *const elsewhere[] = { "hardware.",         "volume.",   "image",
-					 "storage.",          "radosgw.",  "ip.",
-					 "network.services.", "switch",    "port",
-					 "floatingip",        "identity.", NULL };
-
-static bool is_elsewhere(const char *glob)
-{
-	for (size_t i = 0; elsewhere[i]; i++) {
-		if (g_str_has_prefix(glob, elsewhere[i])) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static void check_pattern(const struct polling_text *pattern, const GArray *meters,
-			  struct problems *problems)
-{
-	const char *glob = pattern->text + (pattern->text[0] == '!');
-	const char **names = g_new0(const char *, meters->len + 1), *near;
-	bool found = strchr(glob, ':'); /* a flavor's name stands there */
-
-	for (guint i = 0; i < meters->len; i++) {
-		const struct named *n = &g_array_index(meters, struct named, i);
-
-		names[i] = n->polled;
-		found = found || pattern_glob(glob, n->polled) || pattern_glob(glob, n->published);
-	}
-	if (!found && is_elsewhere(glob)) {
-		problems_add(problems, PROBLEM_NOTE, &pattern->at,
-			     "%s: a meter of another agent, not polled here", glob);
-	} else if (!found) {
-		near = conf_nearest(glob, names);
-		problems_add(problems, PROBLEM_WARNING, &pattern->at,
-			     "no meter matches %s%s%s%s; `virtmeter list meters` has them", glob,
-			     near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
-	}
-	g_free(names);
-}
-
-void explain_patterns(const struct polling *polling, const struct registry *registry,
-		      struct problems *problems)
-{
-	GArray *meters = all_meters(registry, VMT_PROFILE_26);
-
-	for (size_t i = 0; i < polling->source_count; i++) {
-		const struct polling_list *list = &polling->sources[i].meters;
-
-		for (size_t k = 0; k < list->count; k++) {
-			check_pattern(&list->item[k], meters, problems);
-		}
-	}
-	g_array_unref(meters);
 }
 
 /* ---- the ways of the meters */
@@ -184,10 +124,10 @@ static unsigned explain_way(struct table *table, const struct named *meter,
 	for (size_t i = 0; i < way->pair_count; i++) {
 		const struct pipeline_pair *pair = &way->pairs[i];
 
-		if (juno && pair->source->interval_ns != source->interval_ns) {
-			continue; /* samples of one interval stay together */
+		if (juno && pair->source != source) {
+			continue; /* a source of its own, with its own sinks */
 		}
-		if (pattern_match(pair->source->match, meter->published)) {
+		if (pair->source->match && pattern_match(pair->source->match, meter->published)) {
 			add_row(table, meter->polled, source, pair);
 			rows++;
 		}
@@ -220,7 +160,9 @@ int explain_print(FILE *out, enum table_format format, const struct explain *e)
 		const struct named *meter = &g_array_index(meters, struct named, m);
 
 		for (size_t i = 0; i < e->polling->source_count; i++) {
-			if (pattern_match(e->polling->sources[i].match, meter->polled)) {
+			const struct pattern *match = e->polling->sources[i].match;
+
+			if (match && pattern_match(match, meter->polled)) {
 				explain_meter(table, meter, &e->polling->sources[i], e);
 			}
 		}

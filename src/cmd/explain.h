@@ -9,10 +9,6 @@
 #include "conf/polling.h"
 #include "plugin/registry.h"
 
-/* A warning for each pattern that no meter of the table or of a pollster plugin matches. */
-void explain_patterns(const struct polling *polling, const struct registry *registry,
-		      struct problems *problems);
-
 struct explain {
 	const struct polling *polling;
 	/* sinks of this process (the same as `polling` in Juno's shapes), and the way to a notification agent beside

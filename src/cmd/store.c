@@ -53,10 +53,10 @@ static int configured(struct registry *registry, const struct ini *ini,
 
 	path = url ? NULL : ini_find_file(ini, settings->pipeline_cfg_file, arena);
 	if (path) {
-		code = polling_read_file(path, PIPELINE_FILE, &pipeline, problems);
-		url = code ? NULL : store_of(registry, pipeline);
+		code = polling_read_file(path, PIPELINE_OF_PAIR, &pipeline, problems);
+		url = pipeline ? store_of(registry, pipeline) : NULL; /* whatever else is wrong */
 	}
-	if (code) {
+	if (code && !url) {
 		vmt_error_set(error, code, "%s", problems_first_error(problems));
 	} else if (!url) {
 		code = vmt_error_set(error, -ENOENT,
@@ -65,6 +65,7 @@ static int configured(struct registry *registry, const struct ini *ini,
 				     path ? " in " : "", path ? path : "");
 	} else {
 		*ret_url = g_strdup(url);
+		code = 0;
 	}
 	polling_free(pipeline);
 	arena_free(arena);

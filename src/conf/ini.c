@@ -165,13 +165,10 @@ int ini_read_text(struct ini *ini, const char *name, const char *text, size_t si
 
 int ini_read_file(struct ini *ini, const char *path, struct problems *problems)
 {
-	struct position at = { .file = intern(path) };
 	struct buf text = BUF_INIT;
-	int ret = conf_read(path, INI_FILE_MAX, &text);
+	int ret = conf_read_told(path, INI_FILE_MAX, &text, problems);
 
-	if (ret < 0) {
-		problems_add(problems, PROBLEM_ERROR, &at, "%s", conf_read_error(ret));
-	} else {
+	if (ret == 0) {
 		ret = ini_read_text(ini, path, text.data, text.len, problems);
 	}
 	buf_fini(&text);

@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "conf/yaml_tree.h"
 
-#define NO_FILE "%s: no such file, neither here nor beside the configuration; write one or set %s"
+#define NO_FILE                                                                                    \
+	"%s: no such file, neither here nor beside the configuration; write one or set %s in [%s]"
 
 /* What every sample takes to a notification agent.  "vm." meters do not: none knows them. */
 static const char to_notifications[] =
@@ -76,10 +78,53 @@ static int read_yaml(const char *path, enum polling_role role, struct arena *are
 	return polling_read_file(path, role, ret_polling, problems);
 }
 
-static int read_notify(struct problems *problems, struct polling **ret_polling)
+/* What is wrong with it has the place of what asks for it: `deliver`, else the bus. */
+static int read_notify(const struct ini *ini, struct problems *problems,
+		       struct polling **ret_polling)
 {
-	return polling_read_text("deliver", to_notifications, strlen(to_notifications),
-				 PIPELINE_FILE, ret_polling, problems);
+	const struct ini_value *asks = ini_find(ini, "virtmeter", "deliver", NULL);
+	struct yaml_origin origin = { .made = true };
+
+	asks = asks ? asks : ini_find(ini, "oslo_messaging_notifications", "transport_url", NULL);
+	asks = asks ? asks : ini_find(ini, NULL, "transport_url", NULL);
+	if (asks) {
+		origin.at = asks->value_at;
+	}
+	return polling_read_part(&origin, to_notifications, strlen(to_notifications), PIPELINE_FILE,
+				 ret_polling, problems);
+}
+
+/* Whether a polling.yaml belongs to the pipeline file: it lies beside it, or is named.  Then the two are a pair as since
+ * Ocata, where intervals left over in the pipeline have no effect. */
+static bool is_pair(const struct ini *ini, const struct settings *s, const char *pipeline,
+		    struct arena *arena)
+{
+	const char *polling = ini_find_file(ini, s->cfg_file, arena);
+	char *a, *b;
+	bool same;
+
+	if (!polling || ini_find(ini, "polling", "cfg_file", NULL)) {
+		return polling != NULL;
+	}
+	a = g_path_get_dirname(pipeline);
+	b = g_path_get_dirname(polling);
+	same = strcmp(a, b) == 0;
+	g_free(a);
+	g_free(b);
+	return same;
+}
+
+/* A file that an option names is nowhere: told where the option stands. */
+static int tell_missing(const struct ini *ini, const char *group, const char *option,
+			const char *name, unsigned without, struct problems *problems)
+{
+	const struct ini_value *v = ini_find(ini, group, option, NULL);
+
+	if (!(without & PIPELINES_OPTIONAL)) {
+		problems_add(problems, PROBLEM_ERROR, v ? &v->value_at : NULL, NO_FILE, name,
+			     option, group ? group : "DEFAULT");
+	}
+	return -ENOENT;
 }
 
 /* deliver = auto, of which the file was read, or is not there (NULL). */
@@ -101,17 +146,24 @@ static enum settings_deliver choose(const struct ini *ini, const struct settings
 }
 
 /* Where samples go: p->pipeline and p->notify. */
-static int read_pipeline(const struct ini *ini, const struct settings *s, struct arena *arena,
-			 struct problems *problems, struct pipelines *p)
+static int read_pipeline(const struct ini *ini, const struct settings *s, unsigned without,
+			 struct arena *arena, struct problems *problems, struct pipelines *p)
 {
 	const char *path = s->deliver == DELIVER_NOTIFICATIONS
 				   ? NULL
 				   : ini_find_file(ini, s->pipeline_cfg_file, arena);
 	enum settings_deliver deliver = s->deliver;
-	int ret = path ? read_yaml(path, PIPELINE_FILE, arena, problems, p, &p->pipeline) : 0;
+	enum polling_role role = path && is_pair(ini, s, path, arena) ? PIPELINE_OF_PAIR
+								      : PIPELINE_FILE;
+	int ret = path ? read_yaml(path, role, arena, problems, p, &p->pipeline) : 0;
 
 	if (ret < 0) {
 		return ret;
+	}
+	if (role == PIPELINE_OF_PAIR && polling_has_intervals(p->pipeline)) {
+		problems_add(problems, PROBLEM_WARNING,
+			     &(struct position){ .file = p->pipeline->file },
+			     "says how often to poll, as Juno's did: %s is not read", s->cfg_file);
 	}
 	if (deliver == DELIVER_AUTO) {
 		deliver = choose(ini, s, p->pipeline, problems);
@@ -119,26 +171,23 @@ static int read_pipeline(const struct ini *ini, const struct settings *s, struct
 	if (deliver == DELIVER_NOTIFICATIONS) {
 		polling_free(p->pipeline);
 		p->pipeline = NULL;
-		return read_notify(problems, &p->pipeline);
+		return read_notify(ini, problems, &p->pipeline);
 	}
 	if (!path) {
-		problems_add(problems, PROBLEM_ERROR, NULL, NO_FILE, s->pipeline_cfg_file,
-			     "pipeline_cfg_file");
-		return -ENOENT;
+		return tell_missing(ini, NULL, "pipeline_cfg_file", s->pipeline_cfg_file, without,
+				    problems);
 	}
-	return deliver == DELIVER_BOTH ? read_notify(problems, &p->notify) : 0;
+	return deliver == DELIVER_BOTH ? read_notify(ini, problems, &p->notify) : 0;
 }
 
 /* What is polled, when the pipelines do not say it. */
-static int read_polling(const struct ini *ini, const struct settings *s, struct arena *arena,
-			struct problems *problems, struct pipelines *p)
+static int read_polling(const struct ini *ini, const struct settings *s, unsigned without,
+			struct arena *arena, struct problems *problems, struct pipelines *p)
 {
 	const char *path = ini_find_file(ini, s->cfg_file, arena);
 
 	if (!path) {
-		problems_add(problems, PROBLEM_ERROR, NULL, NO_FILE, s->cfg_file,
-			     "cfg_file in [polling]");
-		return -ENOENT;
+		return tell_missing(ini, "polling", "cfg_file", s->cfg_file, without, problems);
 	}
 	return read_yaml(path, POLLING_FILE, arena, problems, p, &p->polling);
 }
@@ -150,7 +199,7 @@ int pipelines_read(const struct ini *ini, const struct settings *settings, unsig
 
 	*p = (struct pipelines){ .polling = NULL };
 	if (!(without & PIPELINES_NO_SINKS)) {
-		ret = read_pipeline(ini, settings, arena, problems, p);
+		ret = read_pipeline(ini, settings, without, arena, problems, p);
 	}
 	if (without & PIPELINES_NO_POLLING) {
 		return ret;
@@ -159,7 +208,7 @@ int pipelines_read(const struct ini *ini, const struct settings *settings, unsig
 		p->polling = p->pipeline; /* Juno: one file says it all */
 		return ret;
 	}
-	other = read_polling(ini, settings, arena, problems, p);
+	other = read_polling(ini, settings, without, arena, problems, p);
 	return ret ? ret : other;
 }
 

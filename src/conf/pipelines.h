@@ -3,8 +3,8 @@
  * What is polled and where it goes, from the YAML files that the options name: which of them count, and
  * whether samples go through the sinks of this process, to a notification agent (telemetry.polling), or both.
  *
- *	pipeline.yaml with intervals (Juno)     its sinks; polling.yaml is not looked for
- *	polling.yaml and pipeline.yaml          its sinks
+ *	pipeline.yaml with intervals (Juno)     its sinks; a polling.yaml is not read, which is told
+ *	polling.yaml and pipeline.yaml          its sinks; intervals left over in some sources of it have no effect
  *	polling.yaml, and no pipeline.yaml, or one that has only publishers of the notification agent
  *	(gnocchi://…)                           a notification agent, if a message bus is configured
  *
@@ -27,7 +27,12 @@ struct pipelines {
 };
 
 /* What the command line says instead of files, which are then not looked for. */
-enum pipelines_without { PIPELINES_NO_POLLING = 1, PIPELINES_NO_SINKS = 2 };
+enum pipelines_without {
+	PIPELINES_NO_POLLING = 1,
+	PIPELINES_NO_SINKS = 2,
+	PIPELINES_OPTIONAL =
+		4, /* files that are nowhere are no error, there is just nothing then */
+};
 
 /* `without` are enum pipelines_without.  Fills *ret_pipelines, also when it fails: what could be read is there, for `check`.  0, or -errno with
  * everything that is wrong in `problems`. */

@@ -146,6 +146,7 @@ static int64_t read_interval(struct reading *r, const struct yaml_node *n)
 {
 	const struct yaml_node *interval = yaml_get(n, "interval");
 	int64_t seconds;
+	double exact;
 
 	if (!interval || interval->kind == YAML_NULL) {
 		fail(r, n,
@@ -160,6 +161,11 @@ static int64_t read_interval(struct reading *r, const struct yaml_node *n)
 	if (seconds <= 0) {
 		fail(r, interval, "Interval value should > 0");
 		return 0;
+	}
+	if (!yaml_is_text(interval) && yaml_number(interval, &exact) && exact != (double)seconds) {
+		problems_add(r->problems, PROBLEM_WARNING, &interval->at,
+			     "%s: only whole seconds count: %" G_GINT64_FORMAT, interval->text,
+			     seconds);
 	}
 	return seconds * NS_PER_S;
 }
@@ -219,6 +225,9 @@ static void read_source(struct reading *r, const struct yaml_node *n, struct pol
 	source->name = read_name(r, n);
 	if (r->public.shape != PIPELINE_TODAY) {
 		source->interval_ns = read_interval(r, n);
+	} else if (has(n, "interval")) {
+		problems_add(r->problems, PROBLEM_WARNING, &yaml_get(n, "interval")->at,
+			     "interval: has no effect here; polling.yaml says how often to poll");
 	}
 	read_meters(r, n, source);
 	source->resources = read_list(r, yaml_get(n, "resources"), "Resources should be a list");
@@ -336,6 +345,17 @@ static bool any_interval(const struct yaml_node *sources)
 	return false;
 }
 
+/* Juno's grammar needs the key in each. */
+static bool all_have(const struct yaml_node *list, const char *key)
+{
+	for (size_t i = 0; list && list->kind == YAML_LIST && i < list->count; i++) {
+		if (!yaml_get(list->value[i], key)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 /* Which of the shapes it is; false when it is none. */
 static bool find_shape(struct reading *r, const struct yaml_node *root)
 {
@@ -347,8 +367,13 @@ static bool find_shape(struct reading *r, const struct yaml_node *root)
 			r->problems, PROBLEM_WARNING, &root->at,
 			"a list of pipelines is the form that Juno deprecated; sources and sinks say the same");
 	} else if (has(root, "sources") && has(root, "sinks")) {
-		r->public.shape = any_interval(sources) ? PIPELINE_JUNO : PIPELINE_TODAY;
-	} else if (r->role == PIPELINE_FILE) {
+		bool juno = r->role == PIPELINE_OF_PAIR
+				    ? all_have(sources, "interval") &&
+					      all_have(yaml_get(root, "sinks"), "transformers")
+				    : any_interval(sources);
+
+		r->public.shape = juno ? PIPELINE_JUNO : PIPELINE_TODAY;
+	} else if (r->role != POLLING_FILE) {
 		fail(r, root, "Both sources & sinks are required");
 		return false;
 	} else if (!has(root, "sources")) {
@@ -389,7 +414,8 @@ static GHashTable *check_names(struct reading *r)
 	const struct polling *p = &r->public;
 
 	for (size_t i = 0; i < p->source_count && !is_juno(r); i++) {
-		if (!is_first(sources, p->sources[i].name, &p->sources[i])) {
+		if (p->sources[i].name[0] &&
+		    !is_first(sources, p->sources[i].name, &p->sources[i])) {
 			fail_name(r, &p->sources[i].at, "Duplicated source names",
 				  p->sources[i].name);
 		}
@@ -397,7 +423,7 @@ static GHashTable *check_names(struct reading *r)
 	for (size_t i = 0; i < p->sink_count; i++) {
 		const struct pipeline_sink *sink = &p->sinks[i];
 
-		if (is_first(sinks, sink->name, sink)) {
+		if (!sink->name[0] || is_first(sinks, sink->name, sink)) {
 			continue;
 		}
 		if (!is_juno(r)) {
@@ -421,7 +447,7 @@ static const char *pair_name(struct reading *r, const char *source, const char *
 
 /* Joins one source with its sinks: pipelines, whose names are unique today. */
 static void join_source(struct reading *r, const struct polling_source *source, GHashTable *sinks,
-			GHashTable *names, struct pipeline_pair *pairs)
+			GHashTable *names, struct pipeline_pair *pairs, GHashTable *used)
 {
 	for (size_t k = 0; k < source->sinks.count; k++) {
 		const struct polling_text *name = &source->sinks.item[k];
@@ -437,6 +463,7 @@ static void join_source(struct reading *r, const struct polling_source *source, 
 			r->failed = true;
 			continue;
 		}
+		g_hash_table_add(used, (void *)(uintptr_t)sink);
 		*pair = (struct pipeline_pair){ .name = pair_name(r, source->name, sink->name),
 						.source = source,
 						.sink = sink };
@@ -450,6 +477,7 @@ static void join_source(struct reading *r, const struct polling_source *source, 
 static void join(struct reading *r, GHashTable *sinks)
 {
 	GHashTable *names = g_hash_table_new(g_str_hash, g_str_equal);
+	GHashTable *used = g_hash_table_new(NULL, NULL); /* const struct pipeline_sink * */
 	struct pipeline_pair *pairs;
 	size_t most = 0;
 
@@ -459,8 +487,20 @@ static void join(struct reading *r, GHashTable *sinks)
 	pairs = ARENA_ARRAY(r->arena, struct pipeline_pair, most + 1);
 	r->public.pairs = pairs;
 	for (size_t i = 0; i < r->public.source_count; i++) {
-		join_source(r, &r->public.sources[i], sinks, names, pairs);
+		join_source(r, &r->public.sources[i], sinks, names, pairs, used);
 	}
+	for (size_t i = 0; i < r->public.sink_count && !r->failed; i++) {
+		const struct pipeline_sink *sink = &r->public.sinks[i];
+
+		if (!g_hash_table_contains(used, sink) &&
+		    (r->public.shape == PIPELINE_FLAT ||
+		     g_hash_table_lookup(sinks, sink->name) == sink)) {
+			problems_add(r->problems, PROBLEM_WARNING, &sink->at,
+				     "sink %s: no source names it, so nothing comes to it",
+				     sink->name);
+		}
+	}
+	g_hash_table_unref(used);
 	g_hash_table_unref(names);
 }
 
@@ -505,41 +545,48 @@ static void free_pattern(void *pattern)
 	pattern_free(pattern);
 }
 
-int polling_read_text(const char *name, const char *text, size_t size, enum polling_role role,
-		      struct polling **ret_polling, struct problems *problems)
+int polling_read_part(const struct yaml_origin *origin, const char *text, size_t size,
+		      enum polling_role role, struct polling **ret_polling,
+		      struct problems *problems)
 {
 	struct reading *r = g_new0(struct reading, 1);
 	int ret;
 
+	*ret_polling = NULL;
 	r->problems = problems;
 	r->role = role;
 	r->arena = arena_new(4096);
 	r->patterns = g_ptr_array_new_with_free_func(free_pattern);
-	r->public.file = intern(name);
-	ret = yaml_tree_parse(r->public.file, text, size, &r->yaml, problems);
-	if (ret == 0) {
-		read_document(r, yaml_tree_root(r->yaml));
-		r->problems = NULL; /* the caller's */
-		ret = r->failed ? -EINVAL : 0;
-	}
+	r->public.file = origin->at.file;
+	ret = yaml_tree_parse_at(origin, text, size, &r->yaml, problems);
 	if (ret < 0) {
 		polling_free(&r->public);
 		return ret;
 	}
+	read_document(r, yaml_tree_root(r->yaml));
+	r->problems = NULL; /* the caller's */
 	*ret_polling = &r->public;
-	return 0;
+	return r->failed ? -EINVAL : 0;
+}
+
+int polling_read_text(const char *name, const char *text, size_t size, enum polling_role role,
+		      struct polling **ret_polling, struct problems *problems)
+{
+	const struct yaml_origin origin = {
+		.at = { .file = intern(name), .line = 1, .column = 1 }
+	};
+
+	return polling_read_part(&origin, text, size, role, ret_polling, problems);
 }
 
 int polling_read_file(const char *path, enum polling_role role, struct polling **ret_polling,
 		      struct problems *problems)
 {
 	struct buf text = BUF_INIT;
-	int ret = conf_read(path, POLLING_FILE_MAX, &text);
+	int ret = conf_read_told(path, POLLING_FILE_MAX, &text, problems);
 
-	if (ret < 0) {
-		problems_add(problems, PROBLEM_ERROR, &(struct position){ .file = intern(path) },
-			     "%s", conf_read_error(ret));
-	} else {
+	*ret_polling = NULL;
+	if (ret == 0) {
 		ret = polling_read_text(path, text.data, text.len, role, ret_polling, problems);
 	}
 	buf_fini(&text);

@@ -20,6 +20,7 @@
 #include "conf/problem.h"
 
 struct yaml_node;
+struct yaml_origin;
 
 enum polling_shape { POLLING_TODAY, PIPELINE_TODAY, PIPELINE_JUNO, PIPELINE_FLAT };
 
@@ -78,16 +79,23 @@ struct polling {
 enum polling_role {
 	POLLING_FILE, /* [polling] cfg_file: must have intervals */
 	PIPELINE_FILE, /* pipeline_cfg_file: must have sinks */
+	PIPELINE_OF_PAIR, /* the same beside a polling.yaml: intervals left over in it have no effect, unless it is
+			     Juno's in all its parts */
 };
 
 enum { POLLING_FILE_MAX = 4 << 20 };
 
 /* 0; -EINVAL when the file was read but has errors, else -errno: all of them in `problems`.  Warnings
- * (the deprecated list, keys without effect) too. */
+ * (the deprecated list, keys without effect) too.  *ret_polling is what could be read, the caller's also when this fails:
+ * for who looks for all errors; NULL where nothing could.  In it a source may lack its pattern (`match` NULL). */
 int polling_read_file(const char *path, enum polling_role role, struct polling **ret_polling,
 		      struct problems *problems);
 int polling_read_text(const char *name, const char *text, size_t size, enum polling_role role,
 		      struct polling **ret_polling, struct problems *problems);
+/* Of a text within a file, or that was made (conf/yaml_tree.h). */
+int polling_read_part(const struct yaml_origin *origin, const char *text, size_t size,
+		      enum polling_role role, struct polling **ret_polling,
+		      struct problems *problems);
 void polling_free(struct polling *polling);
 
 /* Whether it says how often to poll: then no other file is needed for that. */

@@ -173,6 +173,58 @@ static const struct {
 	{ "sources: [a]\nsinks: [b]\n", PIPELINE_FILE, "f.yaml:1:11: a source is a mapping" },
 };
 
+/* What is wrong with one part does not hide another. */
+static void test_rest(void)
+{
+	static const char text[] =
+		"sources:\n- {interval: 0, meters: ['']}\n- {interval: 1, meters: x}\n"
+		"sinks:\n- {name: s, transformers: [{name: t, parameters: }], publishers: [u]}\n";
+	struct problems *problems = problems_new();
+	struct polling *p = NULL;
+
+	g_assert_cmpint(polling_read_text("f.yaml", text, strlen(text), PIPELINE_FILE, &p,
+					  problems),
+			==, -EINVAL);
+	g_assert_nonnull(p);
+	g_assert_cmpuint(p->sink_count, ==, 1);
+	g_assert_cmpstr(p->sinks[0].transformers[0].name, ==, "t");
+	g_assert_cmpstr(p->sinks[0].publishers.item[0].text, ==, "u");
+	g_assert_cmpuint(p->source_count, ==, 2);
+	g_assert_null(p->sources[0].match);
+	for (size_t i = 0; i < problems_count(problems); i++) {
+		g_assert_null(strstr(problems_at(problems, i)->text,
+				     "Duplicate")); /* two without names */
+	}
+	polling_free(p);
+	problems_free(problems);
+}
+
+/* A text within a file has the file's places; one that was made has the place of what it was made for. */
+static void test_part(void)
+{
+	static const char text[] = "sources:\n- name: a\n  interval: 0\n  meters: [cpu]\n";
+	static const struct {
+		struct yaml_origin origin;
+		const char *error;
+	} rows[] = {
+		{ { { "g", 10, 5 }, false }, "g:12:17: Interval value should > 0" },
+		{ { { "g", 10, 5 }, true }, "g:10:5: Interval value should > 0" },
+		{ { { NULL, 0, 0 }, true }, "Interval value should > 0" },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+		struct problems *problems = problems_new();
+		struct polling *p;
+
+		g_assert_cmpint(polling_read_part(&rows[i].origin, text, strlen(text), POLLING_FILE,
+						  &p, problems),
+				==, -EINVAL);
+		g_assert_cmpstr(problems_first_error(problems), ==, rows[i].error);
+		polling_free(p);
+		problems_free(problems);
+	}
+}
+
 static void test_errors(void)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
@@ -183,7 +235,7 @@ static void test_errors(void)
 		g_assert_cmpint(polling_read_text("f.yaml", bad[i].text, strlen(bad[i].text),
 						  bad[i].role, &p, problems),
 				==, -EINVAL);
-		g_assert_null(p);
+		polling_free(p); /* what could be read, for who looks for more */
 		if (!g_str_has_prefix(problems_first_error(problems), bad[i].error)) {
 			g_assert_cmpstr(problems_first_error(problems), ==, bad[i].error);
 		}
@@ -211,6 +263,11 @@ static void test_odd(void)
 		{ "- {name: f, interval: 1, meters: [cpu], transformers: , publishers: [x]}\n",
 		  "f.yaml:1:1: a list of pipelines is the form that Juno deprecated",
 		  PIPELINE_FILE },
+		{ "sources:\n- {name: a, interval: 1.9, meters: [cpu]}\n",
+		  "f.yaml:2:23: 1.9: only whole seconds count: 1", POLLING_FILE },
+		{ SRC SINK "- {name: t, publishers: [x]}\n",
+		  "f.yaml:8:3: sink t: no source names it, so nothing comes to it", PIPELINE_FILE },
+		{ JSRC SINK, "f.yaml:3:13: interval: has no effect here", PIPELINE_OF_PAIR },
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -303,6 +360,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/polling/today", test_today);
 	g_test_add_func("/polling/juno", test_juno);
 	g_test_add_func("/polling/errors", test_errors);
+	g_test_add_func("/polling/rest", test_rest);
+	g_test_add_func("/polling/part", test_part);
 	g_test_add_func("/polling/odd", test_odd);
 	g_test_add_func("/polling/transformers", test_transformers);
 	g_test_add_func("/polling/many", test_many);

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/intern.h"
+
 static const struct {
 	int code;
 	const char *text;
@@ -73,5 +75,16 @@ int conf_read(const char *path, size_t max, struct buf *out)
 		ret = read_all(fd, max, out);
 	}
 	close(fd);
+	return ret;
+}
+
+int conf_read_told(const char *path, size_t max, struct buf *out, struct problems *problems)
+{
+	int ret = conf_read(path, max, out);
+
+	if (ret < 0) {
+		problems_add(problems, PROBLEM_ERROR, &(struct position){ .file = intern(path) },
+			     "%s", conf_read_error(ret));
+	}
 	return ret;
 }

@@ -18,7 +18,8 @@ struct reading {
 	yaml_parser_t parser;
 	yaml_event_t event; /* the one in hand */
 	struct arena *arena;
-	const char *file, *text;
+	struct yaml_origin origin;
+	const char *text;
 	size_t size;
 	struct problems *problems;
 	GHashTable *anchors; /* name → const struct yaml_node * */
@@ -26,16 +27,26 @@ struct reading {
 	bool failed;
 };
 
-static struct position position_of(const struct reading *r, yaml_mark_t mark)
+/* Line and column count from 0 here. */
+static struct position position_of(const struct reading *r, size_t line, size_t column)
 {
-	return (struct position){ .file = r->file,
-				  .line = (unsigned)mark.line + 1,
-				  .column = (unsigned)mark.column + 1 };
+	struct position at = r->origin.at;
+
+	if (!r->origin.made) {
+		at.line += (unsigned)line;
+		at.column += (unsigned)column;
+	}
+	return at;
+}
+
+static struct position position_of_mark(const struct reading *r, yaml_mark_t mark)
+{
+	return position_of(r, mark.line, mark.column);
 }
 
 static void fail(struct reading *r, yaml_mark_t mark, const char *reason)
 {
-	struct position at = position_of(r, mark);
+	struct position at = position_of_mark(r, mark);
 
 	if (!r->failed) {
 		problems_add(r->problems, PROBLEM_ERROR, &at, "%s", reason);
@@ -62,13 +73,13 @@ static const struct {
 /* The reader knows the offset of what it cannot read, and no line. */
 static struct position position_at(const struct reading *r, size_t offset)
 {
-	struct position at = { .file = r->file, .line = 1, .column = 1 };
+	size_t line = 0, column = 0;
 
 	for (size_t i = 0; i < offset && i < r->size; i++) {
-		at.column = r->text[i] == '\n' ? 1 : at.column + 1;
-		at.line += r->text[i] == '\n';
+		column = r->text[i] == '\n' ? 0 : column + 1;
+		line += r->text[i] == '\n';
 	}
-	return at;
+	return position_of(r, line, column);
 }
 
 static void fail_parser(struct reading *r)
@@ -76,7 +87,7 @@ static void fail_parser(struct reading *r)
 	const char *reason = r->parser.problem ? r->parser.problem : "not YAML", *hint = "";
 	struct position at = r->parser.error == YAML_READER_ERROR
 				     ? position_at(r, r->parser.problem_offset)
-				     : position_of(r, r->parser.problem_mark);
+				     : position_of_mark(r, r->parser.problem_mark);
 
 	for (size_t i = 0; i < G_N_ELEMENTS(hints); i++) {
 		if (strcmp(reason, hints[i].reason) == 0) {
@@ -154,6 +165,7 @@ static struct yaml_node *scalar(struct reading *r, struct yaml_node *n)
 		return n;
 	}
 	n->kind = YAML_SCALAR;
+	n->literal = e->data.scalar.style == YAML_LITERAL_SCALAR_STYLE;
 	n->text = arena_strdup(r->arena, (const char *)e->data.scalar.value);
 	return n;
 }
@@ -334,11 +346,13 @@ static const struct yaml_node *node(struct reading *r, unsigned depth)
 		return alias(r);
 	}
 	if (!tag_is_known(tag_of(&r->event))) {
-		fail(r, r->event.start_mark, "a tag that is not taken here; leave it out");
+		fail(r, r->event.start_mark,
+		     "a tag that is not taken here; leave it out, quote text that begins with !");
 		return NULL;
 	}
 	n = arena_alloc(r->arena, sizeof(*n));
-	*n = (struct yaml_node){ .kind = YAML_NULL, .at = position_of(r, r->event.start_mark) };
+	*n = (struct yaml_node){ .kind = YAML_NULL,
+				 .at = position_of_mark(r, r->event.start_mark) };
 	if (anchor_of(&r->event)) {
 		anchor = arena_strdup(r->arena, (const char *)anchor_of(&r->event));
 	}
@@ -368,8 +382,7 @@ static const struct yaml_node *document(struct reading *r)
 	}
 	if (r->event.type == YAML_STREAM_END_EVENT) {
 		empty = ARENA_NEW(r->arena, struct yaml_node);
-		*empty = (struct yaml_node){ .kind = YAML_NULL,
-					     .at = { .file = r->file, .line = 1, .column = 1 } };
+		*empty = (struct yaml_node){ .kind = YAML_NULL, .at = r->origin.at };
 		return empty;
 	}
 	if (!advance(r)) { /* the document begins */
@@ -386,16 +399,14 @@ static const struct yaml_node *document(struct reading *r)
 	return root;
 }
 
-int yaml_tree_parse(const char *file, const char *text, size_t size, struct yaml **ret_yaml,
-		    struct problems *problems)
+int yaml_tree_parse_at(const struct yaml_origin *origin, const char *text, size_t size,
+		       struct yaml **ret_yaml, struct problems *problems)
 {
-	struct reading r = {
-		.file = intern(file), .text = text, .size = size, .problems = problems
-	};
+	struct reading r = { .origin = *origin, .text = text, .size = size, .problems = problems };
 	const struct yaml_node *root = NULL;
 
 	if (size > YAML_SIZE_MAX) {
-		problems_add(problems, PROBLEM_ERROR, &(struct position){ .file = r.file },
+		problems_add(problems, PROBLEM_ERROR, &(struct position){ .file = origin->at.file },
 			     "larger than %d bytes", YAML_SIZE_MAX);
 		return -EINVAL;
 	}
@@ -415,6 +426,16 @@ int yaml_tree_parse(const char *file, const char *text, size_t size, struct yaml
 	*ret_yaml = g_new(struct yaml, 1);
 	**ret_yaml = (struct yaml){ .arena = r.arena, .root = root };
 	return 0;
+}
+
+int yaml_tree_parse(const char *file, const char *text, size_t size, struct yaml **ret_yaml,
+		    struct problems *problems)
+{
+	const struct yaml_origin origin = {
+		.at = { .file = intern(file), .line = 1, .column = 1 }
+	};
+
+	return yaml_tree_parse_at(&origin, text, size, ret_yaml, problems);
 }
 
 void yaml_tree_free(struct yaml *yaml)

@@ -23,6 +23,7 @@ struct yaml_node {
 	enum yaml_kind kind;
 	struct position at;
 	const char *text; /* YAML_SCALAR: UTF-8, zero-terminated */
+	bool literal; /* YAML_SCALAR: written as lines behind | */
 	bool quoted; /* YAML_SCALAR: so it is text, whatever it looks like */
 	size_t count; /* YAML_LIST, YAML_MAP: entries */
 	const struct yaml_node *const *value;
@@ -31,10 +32,19 @@ struct yaml_node {
 
 struct yaml;
 
+/* Where a text is from. */
+struct yaml_origin {
+	struct position at; /* of its first byte; every line begins as far to the right */
+	bool made; /* because of what stands there: each of its nodes has this place */
+};
+
 /* `file` stands for the text in messages.  0, or -EINVAL with one problem added.  An empty document is
  * YAML_NULL. */
 int yaml_tree_parse(const char *file, const char *text, size_t size, struct yaml **ret_yaml,
 		    struct problems *problems);
+/* The same for a text that does not begin a file. */
+int yaml_tree_parse_at(const struct yaml_origin *origin, const char *text, size_t size,
+		       struct yaml **ret_yaml, struct problems *problems);
 void yaml_tree_free(struct yaml *yaml);
 const struct yaml_node *yaml_tree_root(const struct yaml *yaml);
 

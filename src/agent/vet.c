@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sources that can be read, and what they may be meant to say.  Main thread; blocks on loading shared objects. */
+#include "agent/vet.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <string.h>
+
+#include "agent/basis.h"
+#include "agent/work.h"
+#include "conf/nearest.h"
+#include "model/meter.h"
+
+/* ---- patterns */
+
+/* Beginnings of Ceilometer's meters that other agents poll (central, IPMI), beside those of compute in
+ * one file. */
+static const char *const elsewhere[] = { "hardware.",         "volume.",   "image",
+					 "storage.",          "radosgw.",  "ip.",
+					 "network.services.", "switch",    "port",
+					 "floatingip",        "identity.", NULL };
+
+static bool is_elsewhere(const char *glob)
+{
+	for (size_t i = 0; elsewhere[i]; i++) {
+		if (g_str_has_prefix(glob, elsewhere[i])) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Names that a pattern may mean: of all meters, in every profile. */
+static GPtrArray *meter_names(const struct registry *registry)
+{
+	GPtrArray *names = g_ptr_array_new();
+
+	for (size_t i = 0; i < meter_count(); i++) {
+		g_ptr_array_add(names, (void *)(uintptr_t)meter_at(i)->name);
+		for (int p = 0; p <= VMT_PROFILE_26; p++) {
+			const char *name = meter_name(meter_at(i), (enum vmt_profile)p);
+
+			if (strcmp(name, meter_at(i)->name) != 0) {
+				g_ptr_array_add(names, (void *)(uintptr_t)name);
+			}
+		}
+	}
+	for (size_t i = 0; i < registry_count(registry); i++) {
+		const struct vmt_plugin *p = registry_at(registry, i);
+
+		for (size_t m = 0; p->ns == VMT_POLLSTER && m < p->ops.pollster->count; m++) {
+			g_ptr_array_add(names, (void *)(uintptr_t)p->ops.pollster->meters[m].name);
+		}
+	}
+	g_ptr_array_add(names, NULL);
+	return names;
+}
+
+/* A pattern that no meter matches is most likely mistyped. */
+static void vet_pattern(const struct polling_text *pattern, const GPtrArray *names,
+			struct problems *problems)
+{
+	const char *glob = pattern->text + (pattern->text[0] == '!'), *near;
+	bool found = strchr(glob, ':'); /* a flavor's name stands there */
+
+	for (guint i = 0; i + 1 < names->len && !found; i++) {
+		found = pattern_glob(glob, g_ptr_array_index(names, i));
+	}
+	if (!found && is_elsewhere(glob)) {
+		problems_add(problems, PROBLEM_NOTE, &pattern->at,
+			     "%s: a meter of another agent, not polled here", glob);
+	} else if (!found) {
+		near = conf_nearest(glob, (const char *const *)names->pdata);
+		problems_add(problems, PROBLEM_WARNING, &pattern->at,
+			     "no meter matches %s%s%s%s; `virtmeter list meters` has them", glob,
+			     near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+	}
+}
+
+static void vet_patterns(const struct registry *registry, const struct polling *polling,
+			 struct problems *problems)
+{
+	GPtrArray *names = meter_names(registry);
+
+	for (size_t i = 0; i < polling->source_count; i++) {
+		const struct polling_list *list = &polling->sources[i].meters;
+
+		for (size_t k = 0; k < list->count; k++) {
+			vet_pattern(&list->item[k], names, problems);
+		}
+	}
+	g_ptr_array_unref(names);
+}
+
+/* ---- discoveries */
+
+static void vet_discovery(struct registry *registry, const struct polling_text *text,
+			  struct problems *problems)
+{
+	struct vmt_error error = { .text = "" };
+	const char *param;
+	char *name = basis_split_url(text->text, &param);
+
+	if (!registry_find(registry, VMT_DISCOVERY, name, &error)) {
+		problems_add_failed(problems, &text->at,
+				    "Unknown discovery extension: %s: %s; it is left out", name,
+				    error.text);
+	}
+	g_free(name);
+}
+
+static void vet_discoveries(struct registry *registry, const struct polling *polling,
+			    const char *discovery, struct problems *problems)
+{
+	const struct polling_text *other[BASIS_LISTS];
+	size_t n = basis_other_discoveries(polling, discovery, other);
+
+	for (size_t i = 0; i < n && i < BASIS_LISTS - 1; i++) {
+		vet_discovery(registry, other[i], problems);
+	}
+	if (n == BASIS_LISTS) {
+		problems_add_failed(problems, &other[n - 1]->at,
+				    "more than %d discoveries; the others are left out",
+				    BASIS_LISTS - 1);
+	}
+}
+
+/* ---- the whole */
+
+int vet_sources(struct registry *registry, const struct polling *polling, const char *discovery,
+		struct problems *problems)
+{
+	vet_discoveries(registry, polling, discovery, problems);
+	vet_patterns(registry, polling, problems);
+	return work_check(polling, problems);
+}
+
+void vet_pipeline(const struct registry *registry, const struct polling *pipeline,
+		  struct problems *problems)
+{
+	vet_patterns(registry, pipeline, problems);
+}

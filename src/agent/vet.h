@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is wrong with sources beyond their grammar: discoveries that are not there, patterns that no meter matches, too
+ * many of something.  The agent looks at each start and reload, `check` at any time.  Opens nothing.  Main thread.
+ */
+#ifndef AGENT_VET_H
+#define AGENT_VET_H
+
+#include "conf/polling.h"
+#include "plugin/registry.h"
+
+/* Sources that are polled; `discovery` is the agent's own.  -EINVAL when the agent could not start so. */
+int vet_sources(struct registry *registry, const struct polling *polling, const char *discovery,
+		struct problems *problems);
+/* Sources that take what was polled. */
+void vet_pipeline(const struct registry *registry, const struct polling *pipeline,
+		  struct problems *problems);
+
+#endif
