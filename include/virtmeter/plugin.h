@@ -623,7 +623,16 @@ struct vmt_stage {
 	const char *name; /* "cpu_sink/1": sink and place, for messages; as long as the object */
 	const char *source; /* that samples it makes are to have; as long as the object */
 	enum vmt_profile profile;
+	const struct vmt_stage_host *host; /* the host's own; NULL where there is none (a test) */
 };
+
+/* While it is opened: a parameter that most likely does not mean what it should; it is opened all the same.  A text that
+ * begins with an option's name and a colon is shown with that option's place. */
+VMT_API void vmt_stage_warn(const struct vmt_stage *stage, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* The same for one that will not do; there may be several.  Answers -EINVAL, as `open` has to in the end. */
+VMT_API int vmt_stage_refuse(const struct vmt_stage *stage, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 struct vmt_transform; /* opaque: where a transformer puts its samples */
 
@@ -641,7 +650,8 @@ VMT_API void vmt_transform_make(struct vmt_transform *out, const struct vmt_batc
 VMT_API void vmt_transform_release(struct vmt_transform *out, const struct vmt_resource *resource);
 
 struct vmt_transformer_ops {
-	/* A reason that begins with an option's name and a colon is shown with that option's place. */
+	/* A reason that begins with an option's name and a colon is shown with that option's place; none is needed
+	 * after vmt_stage_refuse(). */
 	int (*open)(const void *conf, const struct vmt_stage *stage, void **ret_self,
 		    struct vmt_error *error);
 	/* Consumes the batch: what is neither passed nor made from it is gone, or kept.  -errno: the

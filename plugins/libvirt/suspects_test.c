@@ -17,7 +17,7 @@ static const uint8_t one[16] = { 1 }, two[16] = { 2 }, three[16] = { 3 };
 struct gate {
 	atomic_uint refs;
 	struct wait wait;
-	bool open;
+	bool open, entered;
 	int result;
 };
 
@@ -45,6 +45,8 @@ static int hang(struct session *s, void *arg, struct vmt_error *error)
 	struct gate *g = arg;
 
 	wait_lock(&g->wait);
+	g->entered = true;
+	wait_wake(&g->wait);
 	while (!g->open) {
 		wait_until(&g->wait, WAIT_FOREVER);
 	}
@@ -61,7 +63,11 @@ static struct flight *leave(struct caller *c, struct gate *g)
 
 	g_assert_cmpint(caller_submit(c, hang, g, gate_unref, &job, &error), ==, 0);
 	flight = job_flight(job);
-	wait_sleep(20 * NS_PER_MS); /* a job that was not begun comes back by itself */
+	wait_lock(&g->wait); /* a job that was not begun comes back by itself */
+	while (!g->entered) {
+		wait_until(&g->wait, WAIT_FOREVER);
+	}
+	wait_unlock(&g->wait);
 	job_leave(job);
 	job_unref(job);
 	return flight;

@@ -171,6 +171,7 @@ static void run_job(struct task *t, bool first)
 		budget = MAX(budget, t->parts.first_budget_ns);
 	}
 	call = (struct vmt_call){ .deadline_ns = began + budget, .cancel = &t->cancel };
+	work_tell(t->work, false);
 	poll_cycle_run(t->cycle, &t->work->poll, &t->punctuality, &call, keep, t, &result);
 	if (t->parts.look) {
 		t->parts.look(t->parts.context, t->cycle,
@@ -179,6 +180,7 @@ static void run_job(struct task *t, bool first)
 			      &result);
 	}
 	lost = hand_over(t);
+	work_tell(t->work, true);
 	forget_gone(t);
 	if (interval > TASK_PAUSE_NS && !clock_is_simulated()) {
 		poll_cycle_trim(t->cycle);

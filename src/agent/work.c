@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define LOG_NAME "agent"
+#include "base/log.h"
 #include "pipeline/pipeline.h"
 #include "plugin/object.h"
 
@@ -266,6 +268,38 @@ void work_free(struct work *w)
 	g_ptr_array_unref(w->pipelines);
 	plan_unref(w->plan);
 	g_free(w);
+}
+
+static void tell_meter(enum vmt_log_level level, bool finished, const char *meter,
+		       const struct polling_source *source)
+{
+	if (pattern_match(source->match, meter)) {
+		log_write(level, LOG_NAME, "%s pollster %s in the context of %s",
+			  finished ? "Finished polling" : "Polling", meter, source->name);
+	}
+}
+
+void work_tell(const struct work *w, bool finished)
+{
+	const GPtrArray *pollsters = w->basis->pollsters;
+	bool oslo = g_strcmp0(w->plan->settings.log_format, "oslo") == 0;
+	enum vmt_log_level level = oslo ? VMT_LOG_INFO : VMT_LOG_DEBUG;
+
+	for (size_t i = 0; log_enabled(level, LOG_NAME) && i < w->plan->polling->source_count; i++) {
+		const struct polling_source *source = source_at(w, i);
+
+		for (size_t m = 0; is_of(w, source) && m < meter_count(); m++) {
+			tell_meter(level, finished, meter_at(m)->name, source);
+		}
+		for (guint p = 0; is_of(w, source) && p + 1 < pollsters->len; p++) {
+			const struct plugin_object *object = g_ptr_array_index(pollsters, p);
+
+			for (size_t m = 0; m < object->plugin->ops.pollster->count; m++) {
+				tell_meter(level, finished,
+					   object->plugin->ops.pollster->meters[m].name, source);
+			}
+		}
+	}
 }
 
 int work_check(const struct polling *p, struct problems *problems)

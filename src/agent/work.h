@@ -41,6 +41,10 @@ struct work *work_new(struct plan *plan, const struct basis *basis, GPtrArray *p
 		      int64_t interval_ns);
 void work_free(struct work *work); /* NULL is fine */
 
+/* Logs what begins (or, `finished`, ended) to be polled, in the words that Ceilometer's operators look for: a line for each
+ * meter of each source.  At info with log_format = oslo, else at debug. */
+void work_tell(const struct work *work, bool finished);
+
 /* -EINVAL, added to `problems`, when there are more scopes than GATHER_SCOPES at an interval. */
 int work_check(const struct polling *polling, struct problems *problems);
 

@@ -11,6 +11,7 @@
 #include "base/intern.h"
 #include "cmd/dry_sample.h"
 #include "cmd/pipes.h"
+#include "conf/nearest.h"
 #include "conf/pattern.h"
 #include "conf/read.h"
 #include "model/batch.h"
@@ -20,7 +21,8 @@
 struct run {
 	const struct dry *dry;
 	const struct yaml_node *root;
-	const char *path;
+	const char *path, *text;
+	size_t size; /* of the text */
 	FILE *out;
 	struct problems *problems;
 	struct polling *own; /* the pipeline that the file names; NULL: the configuration's */
@@ -43,6 +45,24 @@ static void fail(struct run *r, const struct yaml_node *at, const char *what)
 {
 	problems_add(r->problems, PROBLEM_ERROR, &at->at, "%s", what);
 	r->failed = true;
+}
+
+/* A mistyped key must not make a test mean something else. */
+static void check_keys(struct run *r, const struct yaml_node *map, const char *const *known)
+{
+	for (size_t i = 0; map->kind == YAML_MAP && i < map->count; i++) {
+		const struct yaml_node *key = map->key[i];
+		const char *text = key->kind == YAML_SCALAR ? key->text : "";
+		const char *near = conf_nearest(text, known);
+
+		if (!g_strv_contains(known, text)) {
+			problems_add(r->problems, PROBLEM_ERROR, &key->at,
+				     "%s: no such key here%s%s%s", text,
+				     near ? "; did you mean " : "", near ? near : "",
+				     near ? "?" : "");
+			r->failed = true;
+		}
+	}
 }
 
 static const struct polling *pipeline_of(const struct run *r)
@@ -160,8 +180,11 @@ static void end_cycle(struct trial *t)
 	}
 }
 
-static void run_samples(struct trial *t, const struct yaml_node *list)
+/* False: one of them is wrong. */
+static bool run_samples(struct trial *t, const struct yaml_node *list)
 {
+	bool good = true;
+
 	for (size_t i = 0; i < list->count; i++) {
 		const struct yaml_node *n = list->value[i];
 		struct dry_sample *s;
@@ -174,46 +197,95 @@ static void run_samples(struct trial *t, const struct yaml_node *list)
 		if (s) {
 			g_ptr_array_add(t->cycle, s);
 		} else {
-			t->run->failed = true;
+			good = false;
 		}
 	}
 	end_cycle(t);
+	return good;
 }
 
 /* ---- comparison */
 
-/* The sample that meets the expectation; else *ret_near is the one that comes nearest, or NULL. */
-static struct dry_sample *find(const struct trial *t, const struct yaml_node *expected,
-			       struct dry_sample **ret_near)
+/* Which sample meets which expectation: as many as can be, whatever order they stand in. */
+struct match {
+	const struct trial *trial;
+	const struct yaml_node *expect;
+	int *taker; /* of each sample that came out: an expectation's number; -1: none */
+	bool *seen; /* samples that were looked at in this search */
+};
+
+/* Finds a sample for the expectation; others may have to take another one. */
+static bool find_sample(const struct match *m, size_t expectation)
 {
+	for (guint i = 0; i < m->trial->made->len; i++) {
+		const struct dry_sample *s = g_ptr_array_index(m->trial->made, i);
+
+		if (m->seen[i] || s->taken ||
+		    dry_sample_compare(s, m->expect->value[expectation], NULL) != 0) {
+			continue;
+		}
+		m->seen[i] = true;
+		if (m->taker[i] < 0 || find_sample(m, (size_t)m->taker[i])) {
+			m->taker[i] = (int)expectation;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Marks the samples that are expected; *ret_met: which expectations are met, to be freed. */
+static void match(struct trial *t, const struct yaml_node *expect, bool **ret_met)
+{
+	struct match m = { .trial = t,
+			   .expect = expect,
+			   .taker = g_new(int, t->made->len + 1),
+			   .seen = g_new(bool, t->made->len + 1) };
+
+	*ret_met = g_new0(bool, expect->count + 1);
+	memset(m.taker, -1, sizeof(*m.taker) * t->made->len);
+	for (size_t i = 0; i < expect->count; i++) {
+		memset(m.seen, 0, t->made->len);
+		(*ret_met)[i] = find_sample(&m, i); /* and stays so */
+	}
+	for (guint i = 0; i < t->made->len; i++) {
+		struct dry_sample *s = g_ptr_array_index(t->made, i);
+
+		s->taken = s->taken || m.taker[i] >= 0;
+	}
+	g_free(m.taker);
+	g_free(m.seen);
+}
+
+/* Of those that nobody expects, the one that comes nearest; NULL: there is none. */
+static struct dry_sample *nearest(const struct trial *t, const struct yaml_node *expected)
+{
+	struct dry_sample *near = NULL;
 	unsigned least = UINT_MAX;
 
-	*ret_near = NULL;
 	for (guint i = 0; i < t->made->len; i++) {
 		struct dry_sample *s = g_ptr_array_index(t->made, i);
 		unsigned differs = s->taken ? UINT_MAX : dry_sample_compare(s, expected, NULL);
 
-		if (differs == 0) {
-			return s;
-		}
 		if (differs < least) {
 			least = differs;
-			*ret_near = s;
+			near = s;
 		}
 	}
-	return NULL;
+	return near;
 }
 
 /* What differs, a line each, in `out`. */
 static void compare(struct trial *t, const struct yaml_node *expect, struct buf *out)
 {
+	bool *met;
+
+	match(t, expect, &met);
 	for (size_t i = 0; i < expect->count; i++) {
 		const struct yaml_node *n = expect->value[i];
-		struct dry_sample *near, *found = find(t, n, &near);
+		struct dry_sample *near = met[i] ? NULL : nearest(t, n);
 		struct buf why = BUF_INIT;
 
-		if (found) {
-			found->taken = true;
+		if (met[i]) {
 			continue;
 		}
 		buf_puts(out, "  ");
@@ -225,6 +297,7 @@ static void compare(struct trial *t, const struct yaml_node *expect, struct buf 
 		buf_printf(out, "%s\n", near ? why.data : "no such sample came out");
 		buf_fini(&why);
 	}
+	g_free(met);
 	for (guint i = 0; i < t->made->len; i++) {
 		const struct dry_sample *s = g_ptr_array_index(t->made, i);
 
@@ -271,41 +344,80 @@ static const struct yaml_node *list_of(struct run *r, const struct yaml_node *te
 	return &none;
 }
 
-static void run_test(struct run *r, const struct yaml_node *test)
+/* What the pipelines make of the samples, beside what is expected. */
+static void judge(struct trial *t, const struct yaml_node *test, const struct yaml_node *expect)
 {
+	struct run *r = t->run;
+	const struct yaml_node *name = yaml_get(test, "name");
+	struct buf differs = BUF_INIT;
+
+	if (yaml_get(test, "meters")) {
+		leave_out(t, list_of(r, test, "meters", true));
+	}
+	compare(t, expect, &differs);
+	fprintf(r->out, "%s %s\n%s", differs.len ? "FAILED" : "ok",
+		name && name->kind == YAML_SCALAR ? name->text : "(without name)",
+		differs.len ? differs.data : "");
+	*(differs.len ? &r->bad : &r->good) += 1;
+	buf_fini(&differs);
+}
+
+/* False: the pipelines cannot be opened, for none of the tests.  What is wrong in one test concerns no other. */
+static bool run_test(struct run *r, const struct yaml_node *test)
+{
+	static const char *const keys[] = { "name", "samples", "expect", "meters", NULL };
 	struct trial t = { .run = r };
 	const struct sink_settings settings = { .profile = r->profile,
 						.source = r->dry->settings->sample_source };
-	const struct yaml_node *name = yaml_get(test, "name");
-	const struct yaml_node *samples = list_of(r, test, "samples", true);
-	const struct yaml_node *expect = list_of(r, test, "expect", true);
-	struct buf differs = BUF_INIT;
+	bool before = r->failed, opened;
+	const struct yaml_node *samples, *expect;
 
+	r->failed = false;
+	samples = list_of(r, test, "samples", true);
+	expect = list_of(r, test, "expect", true);
+	check_keys(r, test, keys);
 	for (size_t i = 0; i < expect->count; i++) {
 		r->failed = !dry_expect_check(expect->value[i], r->problems) || r->failed;
 	}
 	t.cycle = g_ptr_array_new_with_free_func(dry_sample_free);
 	t.made = g_ptr_array_new_with_free_func(dry_sample_free);
 	frame_builder_init(&t.builder, r->pool);
-	r->failed = !open_pipelines(&t, &settings) || r->failed;
-	if (!r->failed) {
-		run_samples(&t, samples);
+	opened = open_pipelines(&t, &settings);
+	if (opened) {
+		r->failed = !run_samples(&t, samples) || r->failed;
 	}
-	if (!r->failed) {
-		if (yaml_get(test, "meters")) {
-			leave_out(&t, list_of(r, test, "meters", true));
-		}
-		compare(&t, expect, &differs);
-		fprintf(r->out, "%s %s\n%s", differs.len ? "FAILED" : "ok",
-			name && name->kind == YAML_SCALAR ? name->text : "(without name)",
-			differs.data);
-		*(differs.len ? &r->bad : &r->good) += 1;
+	if (opened && !r->failed) {
+		judge(&t, test, expect);
 	}
 	frame_builder_fini(&t.builder);
 	pipes_fini(&t.pipes);
 	g_ptr_array_unref(t.cycle);
 	g_ptr_array_unref(t.made);
-	buf_fini(&differs);
+	r->failed = r->failed || before || !opened;
+	return opened;
+}
+
+/* Where the text of a block ("|") stands in the file: below its key, as far to the right as its first line. */
+static struct yaml_origin origin_of(const struct run *r, const struct yaml_node *n)
+{
+	struct yaml_origin origin = { .at = n->at, .made = !n->literal };
+	const char *line = r->text, *end = r->text + r->size, *first = n->text;
+
+	if (!n->literal) {
+		return origin;
+	}
+	for (unsigned i = 0; i < n->at.line && line < end; i++) {
+		const char *next = memchr(line, '\n', (size_t)(end - line));
+
+		line = next ? next + 1 : end;
+	}
+	while (line < end && *line == '\n') {
+		line++; /* empty lines have no indentation */
+	}
+	first += strspn(first, "\n");
+	origin.at.line = n->at.line + 1;
+	origin.at.column = 1 + (unsigned)(strspn(line, " ") - strspn(first, " "));
+	return origin;
 }
 
 /* The pipeline: a path, from the file's folder on, or the text itself. */
@@ -326,11 +438,10 @@ static void read_pipeline(struct run *r)
 		return;
 	}
 	if (strchr(n->text, '\n')) {
-		char *named = g_strdup_printf("%s (pipeline)", r->path);
+		const struct yaml_origin origin = origin_of(r, n);
 
-		ret = polling_read_text(named, n->text, strlen(n->text), PIPELINE_FILE, &r->own,
+		ret = polling_read_part(&origin, n->text, strlen(n->text), PIPELINE_FILE, &r->own,
 					r->problems);
-		g_free(named);
 	} else {
 		folder = g_path_get_dirname(r->path);
 		path = g_path_is_absolute(n->text) ? g_strdup(n->text)
@@ -361,14 +472,18 @@ static void read_profile(struct run *r)
 
 static void run_all(struct run *r)
 {
+	static const char *const keys[] = { "pipeline", "profile", "tests", NULL };
 	const struct yaml_node *tests;
+	bool can_run;
 
 	if (r->root->kind != YAML_MAP) {
 		fail(r, r->root, "a file of dry tests is a mapping: pipeline, tests");
 		return;
 	}
 	read_pipeline(r);
+	can_run = !r->failed;
 	read_profile(r);
+	check_keys(r, r->root, keys);
 	tests = list_of(r, r->root, "tests", true);
 	if (tests->count == 0 && !r->failed) {
 		fail(r, r->root, "tests: there are none");
@@ -376,15 +491,15 @@ static void run_all(struct run *r)
 	if (!clock_is_simulated()) {
 		clock_simulate(clock_real(), clock_monotonic());
 	}
-	for (size_t i = 0; i < tests->count && !r->failed; i++) {
-		run_test(r, tests->value[i]);
+	for (size_t i = 0; i < tests->count && can_run; i++) {
+		can_run = run_test(r, tests->value[i]);
 	}
 }
 
 int dry_run_text(const struct dry *dry, const char *name, const char *text, size_t size, FILE *out,
 		 struct problems *problems)
 {
-	struct run r = { .dry = dry, .path = name, .out = out, .problems = problems };
+	struct run r = { .dry = dry, .path = name, .text = text, .size = size, .out = out, .problems = problems };
 	struct yaml *yaml = NULL;
 	int ret = yaml_tree_parse(intern(name), text, size, &yaml, problems);
 

@@ -114,7 +114,8 @@ static void test_wrong(void)
 	check("tests: []\n", -EINVAL, "/t.yaml:1:1: pipeline: none is configured; name one here\n");
 	check(PIPELINE "tests: []\n", -EINVAL, "/t.yaml:1:1: tests: there are none\n");
 	check(PIPELINE "profile: kilo\ntests: [{}]\n", -EINVAL,
-	      "/t.yaml:7:10: profile: juno, 19 or 26 is needed\n");
+	      "/t.yaml:7:10: profile: juno, 19 or 26 is needed\n"
+	      "/t.yaml:8:9: samples: a list is needed\n/t.yaml:8:9: expect: a list is needed\n");
 	check("[]\n", -EINVAL, "/t.yaml:1:1: a file of dry tests is a mapping: pipeline, tests\n");
 	check("pipeline: no-such.yaml\ntests: [{}]\n", -EINVAL,
 	      "/no-such.yaml: there is no such file; check the path\n");
@@ -123,7 +124,11 @@ static void test_wrong(void)
 	      "  expect: [{name: cpu, type: counter}, {nam: x}]\n",
 	      -EINVAL,
 	      "/t.yaml:9:30: type is cumulative, gauge or delta\n"
-	      "/t.yaml:9:41: nam: no field of a sample\n");
+	      "/t.yaml:9:41: nam: no field of a sample\n"
+	      "/t.yaml:8:33: volume: a number is needed\n"
+	      "/t.yaml:8:40: name: a sample needs one\n"
+	      "/t.yaml:8:53: a sample is a mapping: name, volume and so on\n"
+	      "/t.yaml:8:71: volum: no field of a sample\n");
 	check(PIPELINE
 	      "tests:\n- samples: [{name: cpu, volume: many}, {volume: 1}, cycles, {name: a, volum: 1}]\n"
 	      "  expect: []\n",
@@ -136,11 +141,52 @@ static void test_wrong(void)
 	      "/t.yaml:8:13: samples: a list is needed\n/t.yaml:8:24: expect: a list is needed\n");
 }
 
+/* What is wrong in one test is no reason not to run the others. */
+static void test_others(void)
+{
+	check(PIPELINE "tests:\n- {samples: [{volume: 1}], expect: []}\n"
+		       "- {name: good, samples: [{name: cpu, volume: 1}], expect: [{volume: 1}]}\n"
+		       "- {nam: x, samples: [], expect: []}\nprofil: 19\n",
+	      -EINVAL,
+	      "ok good\n"
+	      "/t.yaml:11:1: profil: no such key here; did you mean profile?\n"
+	      "/t.yaml:8:14: name: a sample needs one\n"
+	      "/t.yaml:10:4: nam: no such key here; did you mean name?\n");
+}
+
+/* An expectation that says little does not take the sample that another one needs. */
+static void test_match(void)
+{
+	check(PIPELINE "tests:\n- name: any order\n"
+		       "  samples: [{name: cpu, volume: 1}, {name: cpu, volume: 2}, {name: cpu, volume: 3}]\n"
+		       "  expect: [{name: cpu}, {name: cpu, volume: 1}, {volume: 2}]\n",
+	      0, "ok any order\n1 passed, 0 failed\n");
+	check(PIPELINE "tests:\n- name: one too many\n"
+		       "  samples: [{name: cpu, volume: 1}]\n"
+		       "  expect: [{name: cpu}, {name: cpu, volume: 1}]\n",
+	      1,
+	      "FAILED one too many\n  /t.yaml:10:25: no such sample came out\n0 passed, 1 failed\n");
+}
+
+/* A pipeline within the file: faults have the file's places. */
+static void test_block(void)
+{
+	check("pipeline: |\n\n    sources:\n      - {name: s, meters: [cpu], sinks: [x]}\n"
+	      "    sinks:\n      - {name: t, publishers: ['a://']}\ntests: []\n",
+	      -EINVAL, "/t.yaml:4:42: Dangling sink x from source s\n");
+	check("pipeline: \"sources: []\\nsinks: 1\"\ntests: []\n", -EINVAL,
+	      "/t.yaml:1:11: sinks should be a list\n"
+	      "/t.yaml:1:11: Both sources & sinks are required\n");
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/dry/passes", test_passes);
 	g_test_add_func("/dry/fails", test_fails);
 	g_test_add_func("/dry/wrong", test_wrong);
+	g_test_add_func("/dry/others", test_others);
+	g_test_add_func("/dry/match", test_match);
+	g_test_add_func("/dry/block", test_block);
 	return g_test_run();
 }

@@ -33,6 +33,7 @@ struct outlet {
 	struct outlet_parts parts; /* its URL is owned */
 	struct vmt_delivery delivery;
 	int64_t failures; /* of the frame in hand */
+	uint64_t overflow; /* samples dropped over the bound that were told */
 	/* any thread's */
 	atomic_bool cancel;
 	struct wait wait;
@@ -179,6 +180,33 @@ static void tell_refused(struct outlet *o, uint64_t before)
 	note(o, OUTLET_OK, text);
 }
 
+static uint64_t unsettled(const struct outlet *o)
+{
+	return o->delivery.total - o->delivery.confirmed - o->delivery.refused;
+}
+
+/* In Ceilometer's words, which monitoring looks for: the frame waits, and may have pushed out others. */
+static void tell_failed(struct outlet *o, int64_t backoff_ns)
+{
+	struct spool_ledger ledger;
+	char what[80] = "";
+
+	if (o->failures == 1) {
+		g_snprintf(what, sizeof(what),
+			   "Failed to publish %" G_GUINT64_FORMAT " samples, queue them: ",
+			   unsettled(o));
+	}
+	log_warn("%s%s; retrying in %" G_GINT64_FORMAT " s", what, o->last_error,
+		 backoff_ns / NS_PER_S);
+	spool_ledger(o->spool, o->cursor, &ledger);
+	if (ledger.dropped[SPOOL_OVERFLOW] > o->overflow) {
+		log_warn("Publisher max local_queue length is exceeded, dropping %" G_GUINT64_FORMAT
+			 " oldest samples",
+			 ledger.dropped[SPOOL_OVERFLOW] - o->overflow);
+	}
+	o->overflow = ledger.dropped[SPOOL_OVERFLOW];
+}
+
 /* One attempt.  0: settled, else the errno to retry for. */
 static int attempt(struct outlet *o, const struct frame *frame)
 {
@@ -218,8 +246,8 @@ static int attempt(struct outlet *o, const struct frame *frame)
 	note(o, OUTLET_RETRYING, error.text);
 	/* a call cut short by leaving is none of the far side's failures */
 	if (clock_monotonic() < leave_time(o) && gives_up(o, &reason)) {
-		log_error("%s; %" G_GUINT64_FORMAT " samples are dropped", error.text,
-			  o->delivery.total - o->delivery.confirmed - o->delivery.refused);
+		log_error("Failed to publish %" G_GUINT64_FORMAT " samples, dropping them: %s",
+			  unsettled(o), error.text);
 		settle(o, (int)reason);
 		return 0;
 	}
@@ -280,8 +308,7 @@ static void *outlet_run(void *arg)
 			pace(o, rows, began_ns);
 		} else if (!over && !is_replaced(o)) {
 			backoff_ns = MAX(next_backoff(backoff_ns), o->delivery.pause_ns);
-			log_warn("%s; retrying in %" G_GINT64_FORMAT " s", o->last_error,
-				 backoff_ns / NS_PER_S);
+			tell_failed(o, backoff_ns);
 			rest(o, backoff_ns + jitter(o, backoff_ns));
 			over = is_over(o, true);
 		}

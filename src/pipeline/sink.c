@@ -16,6 +16,7 @@
 #include "conf/nearest.h"
 #include "conf/option_tree.h"
 #include "transform/out.h"
+#include "transform/stage.h"
 
 struct stage {
 	const struct vmt_plugin *plugin;
@@ -95,6 +96,23 @@ static const struct position *place(const struct vmt_plugin *plugin,
 	return &conf->at;
 }
 
+/* A transformer that is being opened, for what it finds. */
+struct opening {
+	const struct vmt_plugin *plugin;
+	const struct pipeline_transformer *conf;
+	struct problems *problems;
+	bool wrong;
+};
+
+static void tell(void *context, bool wrong, const char *text)
+{
+	struct opening *o = context;
+
+	problems_add(o->problems, wrong ? PROBLEM_ERROR : PROBLEM_WARNING,
+		     place(o->plugin, o->conf, text), "%s", text);
+	o->wrong = o->wrong || wrong;
+}
+
 static void tell_unknown(const struct registry *registry, const struct pipeline_transformer *conf,
 			 struct problems *problems)
 {
@@ -112,6 +130,8 @@ static int open_stage(struct registry *registry, struct sink *sink, struct stage
 {
 	const struct vmt_plugin *p = registry_find(registry, VMT_TRANSFORMER, conf->name, NULL);
 	struct vmt_error error = { .text = "" };
+	struct opening opening = { .plugin = p, .conf = conf, .problems = problems };
+	const struct vmt_stage_host host = { .tell = tell, .context = &opening };
 	const char *logger;
 	int ret;
 
@@ -124,9 +144,14 @@ static int open_stage(struct registry *registry, struct sink *sink, struct stage
 	if (ret < 0) {
 		return ret;
 	}
+	stage->public.host = &host;
 	logger = log_plugin(p->name);
 	ret = p->ops.transformer->open(stage->conf, &stage->public, &stage->self, &error);
 	log_plugin(logger);
+	stage->public.host = NULL;
+	if (ret < 0 && opening.wrong) {
+		return -EINVAL;
+	}
 	if (ret < 0) {
 		problems_add(problems, PROBLEM_ERROR, place(p, conf, error.text), "%s",
 			     error.text[0] ? error.text : g_strerror(-ret));

@@ -25,6 +25,8 @@ void (*const registry_api[])(void) = {
 	(void (*)(void))vmt_transform_pass,
 	(void (*)(void))vmt_transform_make,
 	(void (*)(void))vmt_transform_release,
+	(void (*)(void))vmt_stage_warn,
+	(void (*)(void))vmt_stage_refuse,
 	(void (*)(void))vmt_resource_ref,
 	(void (*)(void))vmt_resource_unref,
 	(void (*)(void))vmt_resource_make,

@@ -50,8 +50,7 @@ static void dropped(void *context, void *record)
 /* ---- parameters */
 
 /* As in Python: an empty text and 0 are no scale. */
-static int compile_scale(struct convert *c, const struct vmt_scalar *given, const char *def,
-			 struct vmt_error *error)
+static int compile_scale(struct convert *c, const struct vmt_scalar *given, const char *def)
 {
 	unsigned flags = c->stage->profile == VMT_PROFILE_JUNO ? EXPR_PYTHON2 : 0;
 	struct vmt_error why;
@@ -70,10 +69,10 @@ static int compile_scale(struct convert *c, const struct vmt_scalar *given, cons
 	}
 	c->scale = expr_new(text, flags, &why);
 	g_free(text);
-	return c->scale ? 0 : vmt_error_set(error, -EINVAL, "target.scale: %s", why.text);
+	return c->scale ? 0 : vmt_stage_refuse(c->stage, "target.scale: %s", why.text);
 }
 
-static int read_max(struct convert *c, const struct vmt_scalar *given, struct vmt_error *error)
+static int read_max(struct convert *c, const struct vmt_scalar *given)
 {
 	char *end;
 
@@ -88,34 +87,33 @@ static int read_max(struct convert *c, const struct vmt_scalar *given, struct vm
 		c->max.d = g_ascii_strtod(given->text, &end);
 		c->has_max = c->max.d != 0;
 	}
-	return *end ? vmt_error_set(error, -EINVAL,
-				    "target.max: '%.60s' will not do; write a number", given->text)
+	return *end ? vmt_stage_refuse(c->stage, "target.max: '%.60s' will not do; write a number",
+				       given->text)
 		    : 0;
 }
 
 int convert_init(struct convert *c, const struct convert_conf *conf, const struct vmt_stage *stage,
-		 const char *scale, size_t own_size, void (*drop)(struct convert *c, void *own),
-		 struct vmt_error *error)
+		 const char *scale, size_t own_size, void (*drop)(struct convert *c, void *own))
 {
 	struct series_ops ops = { .changed = changed, .dropped = dropped };
 	struct convert_context *context;
 	int ret;
 
 	*c = (struct convert){ .stage = stage, .conf = *conf };
-	ret = compile_scale(c, &conf->scale, scale, error);
-	if (ret == 0) {
-		ret = read_max(c, &conf->max, error);
-	}
-	if (ret < 0) {
-		expr_free(c->scale);
-		return ret;
-	}
+	ret = compile_scale(c, &conf->scale, scale);
+	ret = read_max(c, &conf->max) < 0 ? -EINVAL : ret;
 	c->rename = rename_new(&(struct rename_conf){ .from_name = conf->from_name,
 						      .from_unit = conf->from_unit,
 						      .to_name = conf->to_name,
 						      .to_unit = conf->to_unit,
 						      .name = conf->name,
-						      .unit = conf->unit });
+						      .unit = conf->unit },
+			       stage);
+	if (ret < 0) {
+		rename_free(c->rename);
+		expr_free(c->scale);
+		return ret;
+	}
 	c->own = sizeof(struct convert_record) +
 		 (c->scale ? expr_terms(c->scale) : 0) * sizeof(struct expr_term);
 	ops.record_size = c->own + own_size;

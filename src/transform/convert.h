@@ -70,11 +70,10 @@ struct convert {
 	void *context; /* private */
 };
 
-/* -EINVAL with a reason that begins with the option's name.  `scale`: the default as text, NULL for none.
+/* -EINVAL: refused (vmt_stage_refuse()).  `scale`: the default as text, NULL for none.
  * `own_size`: bytes of the transformer's part of a record; `dropped` may be NULL. */
 int convert_init(struct convert *c, const struct convert_conf *conf, const struct vmt_stage *stage,
-		 const char *scale, size_t own_size, void (*dropped)(struct convert *c, void *own),
-		 struct vmt_error *error);
+		 const char *scale, size_t own_size, void (*dropped)(struct convert *c, void *own));
 void convert_fini(struct convert *c);
 
 /* The meter's group of records; its out_name and out_unit are those of what is made. */

@@ -15,8 +15,8 @@ struct rename {
 	struct map name, unit;
 };
 
-static void map_init(struct map *m, const char *option, const char *from, const char *to,
-		     const char *fixed)
+static void map_init(struct map *m, const struct vmt_stage *stage, const char *option,
+		     const char *from, const char *to, const char *fixed)
 {
 	GError *error = NULL;
 
@@ -29,8 +29,8 @@ static void map_init(struct map *m, const char *option, const char *from, const 
 		g_clear_pointer(&m->from, g_regex_unref);
 	}
 	if (!m->from) {
-		vmt_log(VMT_LOG_WARNING, "map_from.%s \"%s\": %s; it is left out", option, from,
-			error->message);
+		vmt_stage_warn(stage, "source.map_from.%s: \"%s\": %s; it is left out", option, from,
+			       error->message);
 		g_error_free(error);
 		return;
 	}
@@ -55,12 +55,12 @@ static char *apply(const struct map *m, const char *text)
 	return g_strdup(m->fixed ? m->fixed : text);
 }
 
-struct rename *rename_new(const struct rename_conf *conf)
+struct rename *rename_new(const struct rename_conf *conf, const struct vmt_stage *stage)
 {
 	struct rename *r = g_new0(struct rename, 1);
 
-	map_init(&r->name, "name", conf->from_name, conf->to_name, conf->name);
-	map_init(&r->unit, "unit", conf->from_unit, conf->to_unit, conf->unit);
+	map_init(&r->name, stage, "name", conf->from_name, conf->to_name, conf->name);
+	map_init(&r->unit, stage, "unit", conf->from_unit, conf->to_unit, conf->unit);
 	return r;
 }
 

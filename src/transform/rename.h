@@ -8,6 +8,7 @@
 #define TRANSFORM_RENAME_H
 
 struct rename;
+struct vmt_stage;
 
 /* NULL for what is not given; copied. */
 struct rename_conf {
@@ -16,8 +17,8 @@ struct rename_conf {
 	const char *name, *unit;
 };
 
-/* An expression that is none is logged and left out, as in the reference. */
-struct rename *rename_new(const struct rename_conf *conf);
+/* An expression that is none is told to the stage and left out, as in the reference. */
+struct rename *rename_new(const struct rename_conf *conf, const struct vmt_stage *stage);
 void rename_free(struct rename *rename);
 
 /* To be freed with g_free(). */

@@ -2,6 +2,8 @@
 /* Names and units: by map, fixed, or as they are. */
 #include "transform/rename.h"
 
+#include <virtmeter/plugin.h>
+
 #include <glib.h>
 
 #include "base/log.h"
@@ -9,7 +11,7 @@
 static void check(const struct rename_conf *conf, const char *name, const char *unit,
 		  const char *out_name, const char *out_unit)
 {
-	struct rename *r = rename_new(conf);
+	struct rename *r = rename_new(conf, &(const struct vmt_stage){ .name = "s/1" });
 	char *n = rename_name(r, name), *u = rename_unit(r, unit);
 
 	g_assert_cmpstr(n, ==, out_name);

@@ -93,12 +93,12 @@ static enum policy read_policy(const struct vmt_stage *stage, const char *name, 
 	if (droppable && strcmp(text, "drop") == 0) {
 		return DROP;
 	}
-	vmt_log(VMT_LOG_WARNING, "%s: %s is unknown (%.60s), using last", stage->name, name, text);
+	vmt_stage_warn(stage, "%s: is unknown (%.60s), using last", name, text);
 	return LAST;
 }
 
 static int read_size(struct aggregator *a, const struct aggregator_conf *conf,
-		     struct vmt_error *error)
+		     const struct vmt_stage *stage)
 {
 	char *end;
 
@@ -109,8 +109,8 @@ static int read_size(struct aggregator *a, const struct aggregator_conf *conf,
 	}
 	a->size = g_ascii_strtoull(conf->size.text, &end, 10);
 	if (*end || conf->size.text[0] == '-') {
-		return vmt_error_set(error, -EINVAL, "size: '%.60s' will not do; write a number",
-				     conf->size.text);
+		return vmt_stage_refuse(stage, "size: '%.60s' will not do; write a number",
+					conf->size.text);
 	}
 	return 0;
 }
@@ -134,20 +134,22 @@ static int aggregator_open(const void *conf, const struct vmt_stage *stage, void
 	int ret;
 
 	a->juno = stage->profile == VMT_PROFILE_JUNO;
-	ret = read_size(a, c, error);
-	if (ret == 0) {
-		ret = convert_init(&a->convert, &c->convert, stage, NULL, sizeof(struct aggregate),
-				   drop, error);
-	}
-	if (ret < 0) {
+	ret = read_size(a, c, stage);
+	if (convert_init(&a->convert, &c->convert, stage, NULL, sizeof(struct aggregate), drop) <
+	    0) {
 		g_free(a);
-		return ret;
+		return -EINVAL;
 	}
 	a->retention_ns = c->retention_ns;
 	a->project = read_policy(stage, "project_id", c->project_id, false);
 	a->user = read_policy(stage, "user_id", c->user_id, false);
 	a->metadata = read_policy(stage, "resource_metadata", c->resource_metadata, true);
 	a->timestamp = read_policy(stage, "timestamp", c->timestamp, false);
+	if (ret < 0) {
+		convert_fini(&a->convert);
+		g_free(a);
+		return ret;
+	}
 	series_set_key(a->convert.series, write_key, a);
 	a->gone = g_array_new(FALSE, FALSE, sizeof(uint64_t));
 	*ret_self = a;

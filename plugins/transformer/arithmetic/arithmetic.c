@@ -95,7 +95,7 @@ static void drop(void *context, void *record)
 	}
 }
 
-static int compile(struct arithmetic *a, struct vmt_error *error)
+static int compile(struct arithmetic *a)
 {
 	const char *text = a->conf.expr ? a->conf.expr : "";
 	unsigned flags = EXPR_METERS | (a->stage->profile == VMT_PROFILE_JUNO ? EXPR_PYTHON2 : 0);
@@ -104,14 +104,14 @@ static int compile(struct arithmetic *a, struct vmt_error *error)
 	if (text[0]) {
 		a->expr = expr_new(text, flags, &why);
 		if (!a->expr) {
-			return vmt_error_set(error, -EINVAL, "target.expr: %s", why.text);
+			return vmt_stage_refuse(a->stage, "target.expr: %s", why.text);
 		}
 	}
 	if (!a->expr || expr_meters(a->expr) == 0) {
-		vmt_log(VMT_LOG_WARNING,
-			"%s: Arithmetic transformer must use at least one meter in expression "
-			"'%.160s'; it makes nothing",
-			a->stage->name, text);
+		vmt_stage_warn(a->stage,
+			       "target.expr: Arithmetic transformer must use at least one meter in "
+			       "expression '%.160s'; it makes nothing",
+			       text);
 		expr_free(a->expr);
 		a->expr = NULL;
 	}
@@ -127,7 +127,7 @@ static int arithmetic_open(const void *conf, const struct vmt_stage *stage, void
 
 	a->stage = stage;
 	a->conf = *(const struct arithmetic_conf *)conf;
-	ret = compile(a, error);
+	ret = compile(a);
 	if (ret < 0) {
 		g_free(a);
 		return ret;

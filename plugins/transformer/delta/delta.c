@@ -54,7 +54,7 @@ static int delta_open(const void *conf, const struct vmt_stage *stage, void **re
 	int ret;
 
 	convert.type = "delta";
-	ret = convert_init(&d->convert, &convert, stage, NULL, sizeof(struct last), NULL, error);
+	ret = convert_init(&d->convert, &convert, stage, NULL, sizeof(struct last), NULL);
 	if (ret < 0) {
 		g_free(d);
 		return ret;

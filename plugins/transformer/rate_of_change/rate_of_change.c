@@ -48,7 +48,7 @@ static int rate_open(const void *conf, const struct vmt_stage *stage, void **ret
 {
 	struct rate *r = g_new0(struct rate, 1);
 	int ret = convert_init(&r->convert, &((const struct rate_conf *)conf)->convert, stage, "1",
-			       sizeof(struct last), NULL, error);
+			       sizeof(struct last), NULL);
 
 	if (ret < 0) {
 		g_free(r);
@@ -105,6 +105,7 @@ struct step {
 	const struct vmt_batch *in;
 	/* of the rows that make something */
 	uint32_t *kept, n;
+	uint32_t first; /* rows that are the first of their series */
 	double *rate;
 	const struct vmt_resource **as;
 	const struct expr_term **term;
@@ -145,6 +146,7 @@ static inline bool step_row(struct step *s, uint32_t row, struct convert_record 
 	last->value = value;
 	last->kind = kind;
 	if (then == INT64_MIN) {
+		s->first++;
 		return false;
 	}
 	if (dt != s->dt_ns) {
@@ -189,6 +191,10 @@ static int rate_handle(void *self, const struct vmt_batch *in, struct vmt_transf
 	s.as = ROWS_NEW(out, const struct vmt_resource *, in->count);
 	s.term = ROWS_NEW(out, const struct expr_term *, in->count);
 	step(&s);
+	if (s.first > 0) { /* Ceilometer's words; one line for all */
+		vmt_log(VMT_LOG_WARNING, "dropping sample with no predecessor: %s of %u resources",
+			in->name, s.first);
+	}
 	r->flushed_ns = MAX(r->flushed_ns, rows_time(in, 0));
 	if (s.n == 0) {
 		return 0;

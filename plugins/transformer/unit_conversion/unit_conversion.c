@@ -20,8 +20,7 @@ static int unit_open(const void *conf, const struct vmt_stage *stage, void **ret
 		     struct vmt_error *error)
 {
 	struct convert *c = g_new0(struct convert, 1);
-	int ret = convert_init(c, &((const struct unit_conf *)conf)->convert, stage, NULL, 0, NULL,
-			       error);
+	int ret = convert_init(c, &((const struct unit_conf *)conf)->convert, stage, NULL, 0, NULL);
 
 	if (ret < 0) {
 		g_free(c);
