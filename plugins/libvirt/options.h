@@ -14,22 +14,24 @@ struct libvirt_conf {
 };
 
 /* Rows of an option table whose configuration structure has the member `libvirt`. */
-#define LIBVIRT_OPTIONS(conf_)                                                                                   \
-	{ .name = "libvirt_uri",                                                                                 \
-	  .type = VMT_OPT_STRING,                                                                                \
-	  .offset = offsetof(struct conf_, libvirt.uri),                                                         \
-	  .help = "URI of the hypervisor; without it the default one of libvirt_type." },                        \
-		{ .name = "libvirt_type",                                                                        \
-		  .type = VMT_OPT_STRING,                                                                        \
-		  .offset = offsetof(struct conf_, libvirt.type),                                                \
-		  .def = "kvm",                                                                                  \
-		  .help = "Kind of hypervisor: kvm, qemu, lxc, uml, xen or parallels; decides the default URI.", \
-		  .deprecated = "virt_type" },                                                                   \
-	{                                                                                                        \
-		.group = "virtmeter", .name = "libvirt_read_write", .type = VMT_OPT_BOOL,                        \
-		.offset = offsetof(struct conf_, libvirt.read_write), .def = "false",                            \
-		.help = "Connect with full rights. Nothing needs it but a hypervisor that refuses read-only "    \
-			"connections."                                                                           \
+#define LIBVIRT_OPTIONS(conf_)                                                                                \
+	{ .name = "libvirt_uri",                                                                              \
+	  .type = VMT_OPT_STRING,                                                                             \
+	  .offset = offsetof(struct conf_, libvirt.uri),                                                      \
+	  .help = "URI of the hypervisor; without it the default one of libvirt_type." },                     \
+		{ .name = "libvirt_type",                                                                     \
+		  .type = VMT_OPT_STRING,                                                                     \
+		  .offset = offsetof(struct conf_, libvirt.type),                                             \
+		  .def = "kvm",                                                                               \
+		  .choices = (const char *const[]){ "kvm", "qemu", "lxc", "uml", "xen",                       \
+						    "parallels", NULL },                                      \
+		  .help = "Kind of hypervisor; decides the default URI.",                                     \
+		  .deprecated = "virt_type" },                                                                \
+	{                                                                                                     \
+		.group = "virtmeter", .name = "libvirt_read_write", .type = VMT_OPT_BOOL,                     \
+		.offset = offsetof(struct conf_, libvirt.read_write), .def = "false",                         \
+		.help = "Connect with full rights. Nothing needs it but a hypervisor that refuses read-only " \
+			"connections."                                                                        \
 	}
 
 #endif

@@ -285,7 +285,8 @@ void work_tell(const struct work *w, bool finished)
 	bool oslo = g_strcmp0(w->plan->settings.log_format, "oslo") == 0;
 	enum vmt_log_level level = oslo ? VMT_LOG_INFO : VMT_LOG_DEBUG;
 
-	for (size_t i = 0; log_enabled(level, LOG_NAME) && i < w->plan->polling->source_count; i++) {
+	for (size_t i = 0; log_enabled(level, LOG_NAME) && i < w->plan->polling->source_count;
+	     i++) {
 		const struct polling_source *source = source_at(w, i);
 
 		for (size_t m = 0; is_of(w, source) && m < meter_count(); m++) {

@@ -274,8 +274,7 @@ int cmd_agent(int argc, char **argv)
 	}
 	options.cycles = (uint64_t)args.cycles;
 	options.plan = (struct plan_options){
-		.search = { .files = (const char *const *)args.config_files,
-			    .dirs = (const char *const *)args.config_dirs },
+		.search = cmd_search(args.config_files, args.config_dirs),
 		.ini_text = text,
 		.demo = args.demo,
 		.interval_ns = (int64_t)(args.interval_s * 1e9),

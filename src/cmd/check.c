@@ -138,8 +138,7 @@ static void read_named(struct check *c, char **files)
 /* The files named on the command line, or (none) those that the agent would read. */
 static void read_files(struct check *c, char **files)
 {
-	const struct ini_search search = { .files = (const char *const *)c->config_files,
-					   .dirs = (const char *const *)c->config_dirs };
+	const struct ini_search search = cmd_search(c->config_files, c->config_dirs);
 
 	if (files[0]) {
 		read_named(c, files);
@@ -320,7 +319,7 @@ int cmd_check(int argc, char **argv)
 		{ "config-file", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &c.config_files,
 		  "Read this configuration file; may be repeated, later files win", "FILE" },
 		{ "config-dir", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &c.config_dirs,
-		  "Then read *.conf of this folder", "FOLDER" },
+		  "Read *.conf of this folder; later files win", "FOLDER" },
 		{ "explain", 0, 0, G_OPTION_ARG_NONE, &c.explain,
 		  "Print which meters flow from which source to which publisher", NULL },
 		{ "test", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &c.tests,

@@ -127,6 +127,23 @@ static void write_good(void)
 
 /* ---- check */
 
+static void remove_all(const char *path)
+{
+	GDir *dir = g_dir_open(path, 0, NULL);
+	const char *name;
+
+	while (dir && (name = g_dir_read_name(dir)) != NULL) {
+		char *inner = g_build_filename(path, name, NULL);
+
+		g_remove(inner);
+		g_free(inner);
+	}
+	if (dir) {
+		g_dir_close(dir);
+	}
+	g_remove(path);
+}
+
 static void test_good(void)
 {
 	write_good();
@@ -310,8 +327,24 @@ static void test_named_files(void)
 	expect(cmd_check, "check nowhere.conf", 1,
 	       "nowhere.conf: there is no such file; check the path\nerrors: 1, warnings: 0\n", "");
 	put("juno.yaml",
-	    "- name: a\n  interval: 5\n  meters: [cpu]\n  transformers:\n  publishers: [file]\n");
+	    "- name: a\n  interval: 5\n  meters: [cpu]\n  transformers:\n  publishers: ['file:///x']\n");
 	expect(cmd_check, "check juno.yaml --explain", 0, NULL, "");
+}
+
+/* The later of two wins, file or folder. */
+static void test_order(void)
+{
+	char *dir = path_of("d");
+
+	write_good();
+	g_assert_cmpint(g_mkdir(dir, 0700), ==, 0);
+	put("d/x.conf", "[DEFAULT]\nhost=h\n");
+	expect(cmd_check, "check --config-dir d --config-file=v.conf", 0,
+	       "read d/x.conf\n" READ "ok\n", "");
+	expect(cmd_check, "check --config-file v.conf --config-dir d", 0,
+	       "read v.conf\nread d/x.conf\nread ./pipeline.yaml\nread ./polling.yaml\nok\n", "");
+	remove_all(dir);
+	g_free(dir);
 }
 
 static void test_missing(void)
@@ -407,23 +440,6 @@ static void test_instances(void)
 	       "virtmeter list: bad.conf:2:15: meter_profile: '27' will not do; write one of juno, 19, 26\n");
 }
 
-static void remove_all(const char *path)
-{
-	GDir *dir = g_dir_open(path, 0, NULL);
-	const char *name;
-
-	while (dir && (name = g_dir_read_name(dir)) != NULL) {
-		char *inner = g_build_filename(path, name, NULL);
-
-		g_remove(inner);
-		g_free(inner);
-	}
-	if (dir) {
-		g_dir_close(dir);
-	}
-	g_remove(path);
-}
-
 int main(int argc, char **argv)
 {
 	int ret;
@@ -438,6 +454,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/cmd/check/refused", test_refused);
 	g_test_add_func("/cmd/check/warned", test_warned);
 	g_test_add_func("/cmd/check/named-files", test_named_files);
+	g_test_add_func("/cmd/check/order", test_order);
 	g_test_add_func("/cmd/check/missing", test_missing);
 	g_test_add_func("/cmd/check/usage", test_usage);
 	g_test_add_func("/cmd/list/plugins", test_plugins);

@@ -499,7 +499,12 @@ static void run_all(struct run *r)
 int dry_run_text(const struct dry *dry, const char *name, const char *text, size_t size, FILE *out,
 		 struct problems *problems)
 {
-	struct run r = { .dry = dry, .path = name, .text = text, .size = size, .out = out, .problems = problems };
+	struct run r = { .dry = dry,
+			 .path = name,
+			 .text = text,
+			 .size = size,
+			 .out = out,
+			 .problems = problems };
 	struct yaml *yaml = NULL;
 	int ret = yaml_tree_parse(intern(name), text, size, &yaml, problems);
 

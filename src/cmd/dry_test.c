@@ -157,9 +157,10 @@ static void test_others(void)
 /* An expectation that says little does not take the sample that another one needs. */
 static void test_match(void)
 {
-	check(PIPELINE "tests:\n- name: any order\n"
-		       "  samples: [{name: cpu, volume: 1}, {name: cpu, volume: 2}, {name: cpu, volume: 3}]\n"
-		       "  expect: [{name: cpu}, {name: cpu, volume: 1}, {volume: 2}]\n",
+	check(PIPELINE
+	      "tests:\n- name: any order\n"
+	      "  samples: [{name: cpu, volume: 1}, {name: cpu, volume: 2}, {name: cpu, volume: 3}]\n"
+	      "  expect: [{name: cpu}, {name: cpu, volume: 1}, {volume: 2}]\n",
 	      0, "ok any order\n1 passed, 0 failed\n");
 	check(PIPELINE "tests:\n- name: one too many\n"
 		       "  samples: [{name: cpu, volume: 1}]\n"

@@ -381,8 +381,7 @@ static int unknown(const char *word)
 static int run(struct list *l, int (*what)(struct list *l))
 {
 	const struct log_settings quiet = { .level = VMT_LOG_ERROR };
-	const struct ini_search search = { .files = (const char *const *)l->config_files,
-					   .dirs = (const char *const *)l->config_dirs };
+	const struct ini_search search = cmd_search(l->config_files, l->config_dirs);
 	int ret;
 
 	log_init(&quiet, NULL);
@@ -403,7 +402,7 @@ int cmd_list(int argc, char **argv)
 		{ "config-file", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &l.config_files,
 		  "Read this configuration file; may be repeated, later files win", "FILE" },
 		{ "config-dir", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &l.config_dirs,
-		  "Then read *.conf of this folder", "FOLDER" },
+		  "Read *.conf of this folder; later files win", "FOLDER" },
 		{ "format", 0, 0, G_OPTION_ARG_STRING, &l.format_name,
 		  "table (the default) or json", "FORM" },
 		{ NULL },

@@ -52,6 +52,34 @@ static int refuse(const char *command, const GOptionEntry *entries, const GError
 	return cmd_usage(command, "%s", error->message);
 }
 
+static char
+	*order; /* of --config-file ('f') and --config-dir ('d') on this process's command line */
+
+static void note_order(int argc, char *const *argv)
+{
+	GString *found = g_string_new(NULL);
+
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		size_t n = strcspn(argv[i], "=");
+
+		if (n == strlen("--config-file") && strncmp(argv[i], "--config-file", n) == 0) {
+			g_string_append_c(found, 'f');
+		} else if (n == strlen("--config-dir") &&
+			   strncmp(argv[i], "--config-dir", n) == 0) {
+			g_string_append_c(found, 'd');
+		}
+	}
+	g_free(order);
+	order = g_string_free(found, FALSE);
+}
+
+struct ini_search cmd_search(char *const *files, char *const *dirs)
+{
+	return (struct ini_search){ .files = (const char *const *)files,
+				    .dirs = (const char *const *)dirs,
+				    .order = order };
+}
+
 int cmd_parse(int *argc, char ***argv, const GOptionEntry *entries, const char *usage,
 	      const char *about)
 {
@@ -66,6 +94,7 @@ int cmd_parse(int *argc, char ***argv, const GOptionEntry *entries, const char *
 	GError *error = NULL;
 	int ret = -1;
 
+	note_order(*argc, *argv);
 	g_option_context_set_help_enabled(context, FALSE);
 	g_option_context_set_summary(context, about);
 	g_option_context_add_main_entries(context, entries, NULL);

@@ -6,12 +6,15 @@
 #include <glib.h>
 
 #include "cmd/table.h"
+#include "conf/ini.h"
 
 /* Parses; `entries` ends with an empty one.  `usage` stands behind the name ("[FILE…]"), `about` is shown
  * below it by --help.  -1: go on, with what is no option left in argv[1] to argv[argc-1].  Else the exit
  * status: 0 after --help, 2 after one line about what is wrong. */
 int cmd_parse(int *argc, char ***argv, const GOptionEntry *entries, const char *usage,
 	      const char *about);
+/* What --config-file and --config-dir name, in the order of the command line that was parsed last. */
+struct ini_search cmd_search(char *const *files, char *const *dirs);
 /* "table" (or NULL) or "json"; else one line on stderr and -EINVAL. */
 int cmd_format(const char *text, enum table_format *ret_format);
 /* One line "virtmeter COMMAND: …" on stderr; answers 2. */

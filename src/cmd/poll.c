@@ -240,8 +240,7 @@ static int run(struct poll *p)
 	struct vmt_error error = { .text = "" };
 	struct agent *agent;
 	struct agent_options options = {
-		.plan = { .search = { .files = (const char *const *)p->config_files,
-				      .dirs = (const char *const *)p->config_dirs },
+		.plan = { .search = cmd_search(p->config_files, p->config_dirs),
 			  .ini_text = text,
 			  .demo = p->demo,
 			  .interval_ns = (int64_t)(p->interval_s * 1e9),

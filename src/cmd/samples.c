@@ -422,10 +422,7 @@ static int show(const struct listing *listing, const struct cmd_store *store,
 
 static int run_query(const struct listing *listing, const struct arguments *a)
 {
-	const struct ini_search search = {
-		.files = (const char *const *)a->config_files,
-		.dirs = (const char *const *)a->config_dirs,
-	};
+	const struct ini_search search = cmd_search(a->config_files, a->config_dirs);
 	struct vmt_query query = {
 		.meters = (const char *const *)a->meters,
 		.resource = a->resource,

@@ -278,8 +278,7 @@ static int send_all(struct send *s)
 
 static int load(struct send *s)
 {
-	struct plan_options options = { .search = { .files = (const char *const *)s->config_files,
-						    .dirs = (const char *const *)s->config_dirs },
+	struct plan_options options = { .search = cmd_search(s->config_files, s->config_dirs),
 					.publishers = (const char *const *)s->publishers };
 	struct problems *problems = problems_new();
 	int status = -1;

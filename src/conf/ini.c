@@ -272,6 +272,8 @@ static int read_searched(struct ini *ini, const char *root, const char *path,
 int ini_search(struct ini *ini, const struct ini_search *search, struct problems *problems)
 {
 	bool named = (search->files && search->files[0]) || (search->dirs && search->dirs[0]);
+	const char *const *file = search->files, *const *dir = search->dirs;
+	const char *order = search->order ? search->order : "";
 	int ret = 0;
 
 	ini_know(ini, settings_options);
@@ -280,15 +282,13 @@ int ini_search(struct ini *ini, const struct ini_search *search, struct problems
 			break;
 		}
 	}
-	for (const char *const *f = search->files; f && *f; f++) {
-		int one = ini_read_file(ini, *f, problems);
+	while ((file && *file) || (dir && *dir)) {
+		bool is_dir = !file || !*file || (*order == 'd' && dir && *dir);
+		int one = is_dir ? ini_read_dir(ini, *dir++, problems)
+				 : ini_read_file(ini, *file++, problems);
 
 		ret = ret ? ret : one;
-	}
-	for (const char *const *d = search->dirs; d && *d; d++) {
-		int one = ini_read_dir(ini, *d, problems);
-
-		ret = ret ? ret : one;
+		order += *order ? 1 : 0;
 	}
 	ini_read_environment(ini, (const char *const *)environ);
 	return ret;

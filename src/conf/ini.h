@@ -59,6 +59,7 @@ void ini_read_environment(struct ini *ini, const char *const *environment);
 struct ini_search {
 	const char *const *files; /* --config-file, NULL-terminated; NULL: searched */
 	const char *const *dirs; /* --config-dir, likewise */
+	const char *order; /* how they stand on the command line: "fdf"; NULL: files first */
 	const char *root; /* what stands before /etc, for tests; NULL: "" */
 };
 

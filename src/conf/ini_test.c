@@ -295,6 +295,8 @@ static void test_search(void)
 	expect_host(&search, "own", 1);
 	search.dirs = dirs;
 	expect_host(&search, "dir", 2);
+	search.order = "df"; /* the later wins, whichever it is */
+	expect_host(&search, "own", 2);
 	g_free(file);
 	g_free(dir);
 }

@@ -29,8 +29,8 @@ static void map_init(struct map *m, const struct vmt_stage *stage, const char *o
 		g_clear_pointer(&m->from, g_regex_unref);
 	}
 	if (!m->from) {
-		vmt_stage_warn(stage, "source.map_from.%s: \"%s\": %s; it is left out", option, from,
-			       error->message);
+		vmt_stage_warn(stage, "source.map_from.%s: \"%s\": %s; it is left out", option,
+			       from, error->message);
 		g_error_free(error);
 		return;
 	}

@@ -23,7 +23,9 @@ static const char pipeline[] =
 static void run_agent(const char *conf, const char *log)
 {
 	struct stage stage = { NULL };
-	struct log_settings settings = { .level = VMT_LOG_INFO, .form = LOG_FORM_OSLO, .file = log };
+	struct log_settings settings = { .level = VMT_LOG_INFO,
+					 .form = LOG_FORM_OSLO,
+					 .file = log };
 	struct vmt_error error = { "" };
 	struct buf answer = BUF_INIT;
 
@@ -70,7 +72,8 @@ static void test_words(void)
 		"Failed to publish 6 samples, dropping them: ",
 		"Publisher max local_queue length is exceeded, dropping 6 oldest samples\n",
 	};
-	char *text = run_logged("[DEFAULT]\nlog_format = oslo\n[simulated]\ninstances = 3\nstopped = 0\n");
+	char *text = run_logged(
+		"[DEFAULT]\nlog_format = oslo\n[simulated]\ninstances = 3\nstopped = 0\n");
 
 	for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
 		if (!strstr(text, words[i])) {
