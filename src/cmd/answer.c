@@ -71,6 +71,8 @@ int answer_tell(const struct answer *a)
 {
 	GHashTable *seen = g_hash_table_new(g_str_hash, g_str_equal);
 	size_t of[PROBLEM_ERROR + 1] = { 0 };
+	size_t all = 0;
+	char more[80];
 	bool ok = true;
 
 	for (size_t i = 0; i < ini_files(a->ini); i++) {
@@ -88,6 +90,15 @@ int answer_tell(const struct answer *a)
 		tell_problem(a, p);
 		of[p->level]++;
 		ok = ok && !p->failed;
+	}
+	for (int level = PROBLEM_NOTE; level <= PROBLEM_ERROR; level++) {
+		all += problems_of(a->problems, (enum problem_level)level);
+	}
+	if (all > problems_count(a->problems)) {
+		g_snprintf(more, sizeof(more), "%zu more, which are not shown; mend these first",
+			   all - problems_count(a->problems));
+		tell_line(a, "more", "", more);
+		ok = ok && problems_of(a->problems, PROBLEM_ERROR) == 0;
 	}
 	tell_verdict(a, ok, of[PROBLEM_ERROR], of[PROBLEM_WARNING]);
 	g_hash_table_unref(seen);

@@ -177,6 +177,27 @@ static void test_faults(void)
 	       "");
 }
 
+/* In Juno's shapes a source has sinks of its own. */
+static void test_juno_ways(void)
+{
+	put("juno.yaml", "sources:\n- {name: a, interval: 5, meters: ['*'], sinks: [s]}\n"
+			 "- {name: b, interval: 5, meters: [vm.test], resources: [x], sinks: [t]}\n"
+			 "- {name: c, interval: 5, meters: [vm.*], sinks: [t]}\n"
+			 "sinks:\n- {name: s, transformers: , publishers: ['file:///s']}\n"
+			 "- {name: t, transformers: , publishers: ['file:///t']}\n");
+	struct said said;
+	const char *own;
+
+	run(cmd_check, "check juno.yaml --explain", &said);
+	own = strstr(said.out, "vm.test");
+	g_assert_nonnull(own);
+	g_assert_cmpstr(own, ==,
+			"vm.test                                 5  b       b:t       file:///t\n"
+			"vm.test                                 5  c       c:t       file:///t\n");
+	g_free(said.out);
+	g_free(said.err);
+}
+
 /* The way to a notification agent beside the sinks. */
 static void test_both_ways(void)
 {
@@ -286,6 +307,25 @@ static void test_refused(void)
 	g_free(said.err);
 	g_string_free(many, TRUE);
 	g_string_free(urls, TRUE);
+}
+
+/* So many findings that not all are kept: said, and not hidden. */
+static void test_many(void)
+{
+	GString *many = g_string_new("sources:\n");
+	struct said said;
+
+	write_good();
+	for (int i = 0; i < 1500; i++) {
+		g_string_append_printf(many, "- {name: s%d, interval: x, meters: [cpu]}\n", i);
+	}
+	put("polling.yaml", many->str);
+	run(cmd_check, "check --config-file v.conf", &said);
+	g_assert_cmpint(said.status, ==, 1);
+	g_assert_nonnull(strstr(said.out, "\n500 more, which are not shown; mend these first\n"));
+	g_free(said.out);
+	g_free(said.err);
+	g_string_free(many, TRUE);
 }
 
 /* Warnings that change nothing: still ok. */
@@ -448,10 +488,12 @@ int main(int argc, char **argv)
 	folder = g_dir_make_tmp("check-test-XXXXXX", NULL);
 	g_test_add_func("/cmd/check/good", test_good);
 	g_test_add_func("/cmd/check/faults", test_faults);
+	g_test_add_func("/cmd/check/juno-ways", test_juno_ways);
 	g_test_add_func("/cmd/check/both-ways", test_both_ways);
 	g_test_add_func("/cmd/check/json", test_json);
 	g_test_add_func("/cmd/check/failed", test_failed);
 	g_test_add_func("/cmd/check/refused", test_refused);
+	g_test_add_func("/cmd/check/many", test_many);
 	g_test_add_func("/cmd/check/warned", test_warned);
 	g_test_add_func("/cmd/check/named-files", test_named_files);
 	g_test_add_func("/cmd/check/order", test_order);

@@ -279,6 +279,50 @@ static void test_forget(gconstpointer data)
 	close_work(&w);
 }
 
+/* Python 2 divides integers as integers, and only then makes a float of it. */
+static void test_juno_division(void)
+{
+	static const struct subject subject = { &vmt_plugin_transformer_arithmetic, "" };
+	static const struct vmt_stage juno = { .name = "sink/1",
+					       .source = "openstack",
+					       .profile = VMT_PROFILE_JUNO };
+	static const struct {
+		const char *name;
+		uint64_t value;
+	} in[] = { { "memory.usage", 256 }, { "memory", 1000 } };
+	const struct vmt_transformer_ops *ops = subject.plugin->ops.transformer;
+	struct vmt_error error = { .text = "" };
+	struct work w = { .subject = &subject, .arena = arena_new(0) };
+
+	transform_out_init(&w.out, juno.name);
+	make_resources(&w, "openstack");
+	g_assert_cmpint(
+		ops->open(decode(&w,
+				 "{target: {expr: '100 * $(memory.usage) / $(memory)', name: x}}"),
+			  &juno, &w.self, &error),
+		==, 0);
+	for (size_t i = 0; i < G_N_ELEMENTS(in); i++) {
+		const struct vmt_resource *resource = &w.resource[0]->public;
+		union vmt_num value = { .u = in[i].value };
+		struct vmt_batch b = { .name = in[i].name,
+				       .unit = "MB",
+				       .type = VMT_GAUGE,
+				       .kind = VMT_UINT64,
+				       .count = 1,
+				       .resource = &resource,
+				       .value = &value,
+				       .mono_ns = INT64_MIN };
+
+		g_assert_cmpint(ops->handle(w.self, &b, &w.out, &error), ==, 0);
+	}
+	g_assert_cmpint(ops->flush(w.self, &w.out, &error), ==, 0);
+	g_assert_cmpuint(w.out.count, ==, 1);
+	g_assert_cmpuint(w.out.list[0].batch.kind, ==, VMT_DOUBLE);
+	g_assert_true(w.out.list[0].batch.value[0].d == 25.0);
+	w.out.count = 0;
+	close_work(&w);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -299,5 +343,6 @@ int main(int argc, char **argv)
 			g_free(path);
 		}
 	}
+	g_test_add_func("/conformance/transformer/arithmetic/juno-division", test_juno_division);
 	return g_test_run();
 }

@@ -337,7 +337,8 @@ static int arithmetic_flush(void *self, struct vmt_transform *out, struct vmt_er
 	}
 	gather(a, out, &w);
 	if (w.count < a->touched_count) {
-		vmt_log(VMT_LOG_DEBUG,
+		/* Juno flushes after each meter, so that it is always so where there are two */
+		vmt_log(a->stage->profile == VMT_PROFILE_JUNO ? VMT_LOG_DEBUG : VMT_LOG_WARNING,
 			"%s: unable to perform calculation for %u resources, not all meters of "
 			"\"%.160s\" are present",
 			a->stage->name, a->touched_count - w.count, expr_text(a->expr));
