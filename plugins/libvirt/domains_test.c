@@ -168,7 +168,7 @@ static void test_changes(void)
 	domains_unref(d);
 }
 
-/* Without a main loop nothing is missed either. */
+/* Without a main loop nothing is missed either.  The first of all: no loop has turned yet. */
 static void test_no_loop(void)
 {
 	static const char xml[] =
@@ -319,10 +319,10 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	libvirt_prepare();
+	g_test_add_func("/domains/no_loop", test_no_loop);
 	g_test_add_func("/domains/steady", test_steady);
 	g_test_add_func("/domains/changes", test_changes);
 	g_test_add_func("/domains/suspect", test_suspect);
-	g_test_add_func("/domains/no_loop", test_no_loop);
 	g_test_add_func("/domains/devices_stay", test_devices_stay);
 	g_test_add_func("/domains/devices_change", test_devices_change);
 	g_test_add_func("/domains/broken", test_broken);

@@ -12,11 +12,14 @@
 #include <glib-unix.h>
 #include <libvirt/libvirt.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
+
+#define LATER_NS (NS_PER_S / 2) /* a timer that is early by more is worth setting anew */
 
 enum { TIMER_KEY = 0, EVENTS_MAX = 16 }; /* ids of handles begin with 1 */
 
@@ -51,17 +54,24 @@ static struct {
 	int64_t armed_ns; /* what the timer is set to, at the latest when the next timeout is due */
 } loop = { .lock = PTHREAD_MUTEX_INITIALIZER, .set = -1, .timer = -1, .armed_ns = INT64_MAX };
 
+static _Atomic int64_t turned_ns; /* when the last turn was */
+
 /* ------------------------------------------------------------------ changes, from any thread */
 
-/* Sets the timer, unless it goes off earlier anyway. */
-static void arm(int64_t due_ns)
+static void set_timer(int64_t due_ns)
 {
 	struct itimerspec at = { .it_value = { .tv_sec = due_ns / NS_PER_S,
 					       .tv_nsec = due_ns % NS_PER_S } };
 
+	loop.armed_ns = due_ns;
+	timerfd_settime(loop.timer, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
+/* Sets the timer, unless it goes off earlier anyway. */
+static void arm(int64_t due_ns)
+{
 	if (due_ns < loop.armed_ns) {
-		loop.armed_ns = due_ns;
-		timerfd_settime(loop.timer, TFD_TIMER_ABSTIME, &at, NULL);
+		set_timer(due_ns);
 	}
 }
 
@@ -246,18 +256,21 @@ static bool take_due(int64_t now_ns, struct timeout *ret_timeout)
 	return found;
 }
 
-/* Sets the timer for what is left.  The lock held. */
+/* Sets the timer for what is left: to a later time too, since a keep-alive that is answered is put off each time, and
+ * its old time would be a turn for nothing.  The lock held. */
 static void arm_next(void)
 {
+	int64_t due_ns = loop.dead ? 1 : INT64_MAX;
+
 	for (guint i = 0; i < loop.timeouts->len; i++) {
 		const struct timeout *t = g_ptr_array_index(loop.timeouts, i);
 
 		if (!t->entry.dead) {
-			arm(t->due_ns);
+			due_ns = MIN(due_ns, t->due_ns);
 		}
 	}
-	if (loop.dead) {
-		arm(1);
+	if (due_ns < loop.armed_ns || (due_ns != INT64_MAX && due_ns - LATER_NS > loop.armed_ns)) {
+		set_timer(due_ns);
 	}
 }
 
@@ -313,6 +326,7 @@ static gboolean turn(gint fd, GIOCondition condition, gpointer data)
 	struct epoll_event event[EVENTS_MAX];
 	int n = epoll_wait(fd, event, EVENTS_MAX, 0);
 
+	atomic_store(&turned_ns, clock_monotonic());
 	for (int i = 0; i < n; i++) {
 		if (event[i].data.u32 == TIMER_KEY) {
 			turn_timeouts();
@@ -325,6 +339,11 @@ static gboolean turn(gint fd, GIOCondition condition, gpointer data)
 	arm_next();
 	pthread_mutex_unlock(&loop.lock);
 	return G_SOURCE_CONTINUE;
+}
+
+int64_t event_loop_turned_ns(void)
+{
+	return atomic_load(&turned_ns);
 }
 
 static int new_timer(void)

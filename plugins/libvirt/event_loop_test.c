@@ -4,6 +4,7 @@
  * (libvirt-event.h), and that nobody is woken for what needs no wake.
  */
 #include "plugins/libvirt/event_loop.h"
+#include "plugins/libvirt/events.h"
 
 #include "base/clock.h"
 #include "base/wait.h"
@@ -224,6 +225,49 @@ static void test_quiet(void)
 	close(ends[1]);
 }
 
+/* s[1] is the timeout. */
+static void put_off(struct seen *s)
+{
+	virEventUpdateTimeout(s[1].id, 3600 * 1000);
+	virEventUpdateHandle(s[0].id, 0);
+}
+
+/* A turn that puts a timeout off leaves no turn for the timeout's old time. */
+static void test_put_off(void)
+{
+	struct seen s[2] = { { .remove = true, .remove_fn = put_off }, { .calls = 0 } };
+	int ends[2];
+
+	g_assert_cmpint(pipe(ends), ==, 0);
+	s[0].id = virEventAddHandle(ends[1], VIR_EVENT_HANDLE_WRITABLE, on_handle, &s[0], release);
+	s[1].id = virEventAddTimeout(300, on_timeout, &s[1], release);
+	turn_until(&s[0].calls, 1);
+	wait_sleep(400 * NS_PER_MS);
+	g_assert_cmpuint(turns(), ==, 0);
+	remove_handle(&s[0]);
+	remove_timeout(&s[1]);
+	turn_until(&s[0].released, 1);
+	turn_until(&s[1].released, 1);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* Who asks whether it turns wakes it only if it has not turned lately. */
+static void test_asked(void)
+{
+	struct seen s = { .calls = 0 };
+
+	s.id = virEventAddTimeout(0, on_timeout, &s, release);
+	turn_until(&s.calls, 1);
+	remove_timeout(&s);
+	turn_until(&s.released, 1);
+	turns();
+	for (int i = 0; i < 3; i++) {
+		g_assert_true(events_loop_turns());
+		g_assert_cmpuint(turns(), ==, 0);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -234,5 +278,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/event_loop/handle_removes_itself", test_handle_removes_itself);
 	g_test_add_func("/event_loop/timeout", test_timeout);
 	g_test_add_func("/event_loop/quiet", test_quiet);
+	g_test_add_func("/event_loop/put_off", test_put_off);
+	g_test_add_func("/event_loop/asked", test_asked);
 	return g_test_run();
 }

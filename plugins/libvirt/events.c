@@ -4,6 +4,7 @@
  * context is iterated, and only hand on which domain it was; they never block.
  */
 #include "plugins/libvirt/events.h"
+#include "plugins/libvirt/event_loop.h"
 
 #include "base/clock.h"
 
@@ -144,6 +145,7 @@ void events_close(virConnectPtr conn, struct events *e)
 /* ------------------------------------------------------------------ does the loop turn? */
 
 #define PATIENCE_NS (1 * NS_PER_S)
+#define LATELY_NS (15 * NS_PER_S) /* longer than the time between two keep-alives */
 
 static struct {
 	pthread_mutex_t lock;
@@ -166,9 +168,12 @@ static GSourceFuncs answer_funcs = { .dispatch = answer };
 
 bool events_loop_turns(void)
 {
-	int64_t now = clock_monotonic();
+	int64_t now = clock_monotonic(), turned = event_loop_turned_ns();
 	bool alive;
 
+	if (turned != 0 && now - turned < LATELY_NS) {
+		return true;
+	}
 	pthread_mutex_lock(&loop.lock);
 	if (!loop.source) {
 		loop.source = g_source_new(&answer_funcs, sizeof(GSource));

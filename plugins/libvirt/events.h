@@ -27,8 +27,8 @@ struct events *events_open(struct session *s, event_fn fn, void *data, void (*ho
 /* Before the connection is closed.  NULL is fine. */
 void events_close(virConnectPtr conn, struct events *e);
 
-/* Whether the event loop turns: without it events do not arrive.  Each call puts a question to it; false
- * once one has not been answered for a second.  Any thread. */
+/* Whether the event loop turns: without it events do not arrive.  Unless it has turned lately, as keep-alives make it do,
+ * a call puts a question to it, which wakes it; false once one has not been answered for a second.  Any thread. */
 bool events_loop_turns(void);
 
 #endif
