@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Routing of frames.  pipeline_route runs on the pipeline thread only, which therefore owns each
- * pipeline's cache of matched names; the counters are read by others and are atomic.
+ * Routing of frames.  Whoever has the runner's turn routes: the pipeline thread, or a thread that hands in a frame while
+ * there is nothing else to do.  The turn guards each pipeline's cache of matched names and the sinks; the counters are
+ * read by others and are atomic.
  */
 #include "pipeline/pipeline.h"
 
@@ -55,13 +56,14 @@ struct pipeline_item {
 
 struct pipeline_runner {
 	struct spool *spool;
-	struct frame_builder builder; /* the thread's */
+	struct frame_builder builder; /* of whoever has the turn */
 	pthread_t thread;
 	struct wait wait;
 	/* below: under `wait` */
 	struct pipeline_item item[WAITING_MAX];
 	unsigned head, length;
-	bool busy, ending;
+	bool busy; /* somebody has the turn */
+	bool ending;
 };
 
 struct pipeline *pipeline_new(const char *name, const struct pattern *match, uint64_t publishers,
@@ -317,14 +319,13 @@ static void forget(struct pipeline_set *set, const uint64_t *instances, size_t c
 	}
 }
 
-/* The next item, or false when the thread is to end. */
+/* The next item, and the turn for it; false when the thread is to end. */
 static bool take(struct pipeline_runner *r, struct pipeline_item *ret_item)
 {
 	bool got = false;
 
 	wait_lock(&r->wait);
-	r->busy = false;
-	while (r->length == 0 && !r->ending) {
+	while (r->busy || (r->length == 0 && !r->ending)) {
 		wait_until(&r->wait, INT64_MAX);
 	}
 	if (r->length > 0) {
@@ -337,25 +338,45 @@ static bool take(struct pipeline_runner *r, struct pipeline_item *ret_item)
 	return got;
 }
 
+static void end_turn(struct pipeline_runner *r)
+{
+	bool more;
+
+	wait_lock(&r->wait);
+	r->busy = false;
+	more = r->length > 0 || r->ending;
+	wait_unlock(&r->wait);
+	if (more) {
+		wait_wake(&r->wait);
+	}
+}
+
+/* With the turn. */
+static void run(struct pipeline_runner *r, const struct pipeline_item *item)
+{
+	struct frame *made = NULL;
+
+	if (item->frame) {
+		made = pipeline_route(item->set, item->frame, &r->builder);
+		spool_append(r->spool, item->frame);
+	} else {
+		forget(item->set, item->instances, item->count);
+		g_free(item->instances);
+	}
+	if (made) {
+		spool_append(r->spool, made);
+	}
+	pipeline_set_unref(item->set);
+}
+
 static void *runner_main(void *arg)
 {
 	struct pipeline_runner *r = arg;
 	struct pipeline_item item;
 
 	while (take(r, &item)) {
-		struct frame *made = NULL;
-
-		if (item.frame) {
-			made = pipeline_route(item.set, item.frame, &r->builder);
-			spool_append(r->spool, item.frame);
-		} else {
-			forget(item.set, item.instances, item.count);
-			g_free(item.instances);
-		}
-		if (made) {
-			spool_append(r->spool, made);
-		}
-		pipeline_set_unref(item.set);
+		run(r, &item);
+		end_turn(r);
 	}
 	return NULL;
 }
@@ -375,18 +396,38 @@ struct pipeline_runner *pipeline_runner_new(struct spool *spool, struct frame_po
 	return r;
 }
 
-static int submit(struct pipeline_runner *runner, const struct pipeline_item *item)
+/* Whether the set has no transformers. */
+static bool is_plain(const struct pipeline_set *set)
 {
+	for (size_t i = 0; i < set->count; i++) {
+		if (set->pipeline[i]->sink) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* `at_once`: it takes moments, so that the caller does it, rather than wake the thread for it, if it is its turn. */
+static int submit(struct pipeline_runner *runner, const struct pipeline_item *item, bool at_once)
+{
+	bool mine = false;
 	int ret = -EAGAIN;
 
 	wait_lock(&runner->wait);
-	if (runner->length < WAITING_MAX) {
+	if (at_once && runner->length == 0 && !runner->busy) {
+		pipeline_set_ref(item->set);
+		runner->busy = mine = true;
+		ret = 0;
+	} else if (runner->length < WAITING_MAX) {
 		pipeline_set_ref(item->set);
 		runner->item[(runner->head + runner->length++) % WAITING_MAX] = *item;
 		ret = 0;
 	}
 	wait_unlock(&runner->wait);
-	if (ret == 0) {
+	if (mine) {
+		run(runner, item);
+		end_turn(runner);
+	} else if (ret == 0) {
 		wait_wake(&runner->wait);
 	}
 	return ret;
@@ -395,7 +436,10 @@ static int submit(struct pipeline_runner *runner, const struct pipeline_item *it
 int pipeline_runner_submit(struct pipeline_runner *runner, struct frame *frame,
 			   struct pipeline_set *set)
 {
-	return submit(runner, &(struct pipeline_item){ .frame = frame, .set = set });
+	/* A durable log's disk may be slow. */
+	bool at_once = is_plain(set) && !spool_is_durable(runner->spool);
+
+	return submit(runner, &(struct pipeline_item){ .frame = frame, .set = set }, at_once);
 }
 
 void pipeline_runner_forget(struct pipeline_runner *runner, struct pipeline_set *set,
@@ -403,8 +447,11 @@ void pipeline_runner_forget(struct pipeline_runner *runner, struct pipeline_set 
 {
 	struct pipeline_item item = { .set = set, .count = count };
 
+	if (is_plain(set)) {
+		return;
+	}
 	item.instances = g_memdup2(instances, count * sizeof(*instances));
-	if (submit(runner, &item) < 0) {
+	if (submit(runner, &item, false) < 0) {
 		g_free(item.instances);
 	}
 }

@@ -49,7 +49,8 @@ void pipeline_set_unref(struct pipeline_set *set);
 bool pipeline_set_takes(const struct pipeline_set *set, const char *meter);
 
 /* The pipeline thread: routes frames and appends them to the log, one after the other; what transformers make
- * of a frame is a frame of its own, from `pool`, behind it. */
+ * of a frame is a frame of its own, from `pool`, behind it.  A frame that meets no transformer and no disk, while nothing
+ * is waiting, is routed and appended by whoever hands it in. */
 struct pipeline_runner *pipeline_runner_new(struct spool *spool, struct frame_pool *pool);
 /* Takes over the reference to the frame.  -EAGAIN when too many are waiting: nothing was taken. */
 int pipeline_runner_submit(struct pipeline_runner *runner, struct frame *frame,

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/intern.h"
+#include "base/thread.h"
 #include "base/wait.h"
 #include "model/batch.h"
 #include "pipeline/route.h"
@@ -116,6 +117,70 @@ static void test_runner(void)
 	spool_free(spool);
 }
 
+/* What needs no transformer and no disk is in the log at once, without another thread's doing. */
+static void test_at_once(void)
+{
+	struct spool *spool =
+		spool_new_memory(&(struct spool_limits){ .frames = 1000, .bytes = 1 << 30 });
+	struct pipeline_runner *runner = pipeline_runner_new(spool, pool);
+	struct pipeline *one = make_pipeline("cpu", "cpu", 1);
+	struct pipeline_set *set = pipeline_set_new(&one, 1);
+	struct spool_ledger l;
+
+	g_assert_cmpint(spool_cursor_add(spool, &any), ==, 0);
+	for (uint64_t i = 1; i <= 100; i++) {
+		g_assert_cmpint(pipeline_runner_submit(runner, make_frame(), set), ==, 0);
+		spool_ledger(spool, 0, &l);
+		g_assert_cmpuint(l.produced, ==, 3 * i);
+		g_assert_true(pipeline_runner_idle(runner));
+	}
+	pipeline_set_unref(set);
+	pipeline_runner_free(runner);
+	spool_cursor_finish(spool, 0);
+	spool_free(spool);
+}
+
+struct hand {
+	struct pipeline_runner *runner;
+	struct pipeline_set *set;
+};
+
+static void *hand_in(void *arg)
+{
+	const struct hand *h = arg;
+
+	for (int i = 0; i < 100; i++) {
+		g_assert_cmpint(pipeline_runner_submit(h->runner, make_frame(), h->set), ==, 0);
+	}
+	return NULL;
+}
+
+/* Of many at a time each has its turn. */
+static void test_together(void)
+{
+	struct spool *spool =
+		spool_new_memory(&(struct spool_limits){ .frames = 1000, .bytes = 1 << 30 });
+	struct pipeline_runner *runner = pipeline_runner_new(spool, pool);
+	struct pipeline *one = make_pipeline("cpu", "cpu", 1);
+	struct hand h = { .runner = runner, .set = pipeline_set_new(&one, 1) };
+	struct spool_ledger l;
+	pthread_t thread[2];
+
+	g_assert_cmpint(spool_cursor_add(spool, &any), ==, 0);
+	for (size_t i = 0; i < G_N_ELEMENTS(thread); i++) {
+		g_assert_cmpint(thread_start(&thread[i], "hand", hand_in, &h), ==, 0);
+	}
+	for (size_t i = 0; i < G_N_ELEMENTS(thread); i++) {
+		thread_join(thread[i]);
+	}
+	pipeline_set_unref(h.set);
+	pipeline_runner_free(runner);
+	spool_ledger(spool, 0, &l);
+	g_assert_cmpuint(l.produced, ==, 600);
+	spool_cursor_finish(spool, 0);
+	spool_free(spool);
+}
+
 int main(int argc, char **argv)
 {
 	struct resource_head *head;
@@ -128,6 +193,8 @@ int main(int argc, char **argv)
 	resource_head_unref(head);
 	g_test_add_func("/pipeline/route", test_route);
 	g_test_add_func("/pipeline/runner", test_runner);
+	g_test_add_func("/pipeline/at_once", test_at_once);
+	g_test_add_func("/pipeline/together", test_together);
 	ret = g_test_run();
 	resource_unref(resource);
 	frame_pool_free(pool);
