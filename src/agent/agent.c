@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The polling agent's main thread: timers that trigger the tasks, and leaving in good order.  It never
- * blocks but in the main loop; the tasks, the pipelines and the publishers have threads of their own.
+ * The polling agent's main thread: starting the tasks, and leaving in good order.  It never blocks but in the main loop;
+ * the tasks, the pipelines and the publishers have threads of their own.
  */
 #include "agent/agent.h"
 
 #include <errno.h>
 #include <glib.h>
-#include <malloc.h>
 
 #define LOG_NAME "agent"
 #include "agent/instances.h"
@@ -24,38 +23,14 @@
 #include "spool/spool.h"
 
 #define LEAVE_POLL_NS (NS_PER_S / 20) /* how often leaving looks whether all is flushed */
-#define TRIM_AFTER_NS (NS_PER_S / 2)
-#define TRIM_LEAST ((size_t)1 << 20) /* free bytes that may stay in the heap */
 
-/* After a cycle, when its samples have been published as well. */
-static void trim(void *data)
+/* Some task has come to the end of a cycle, where cycles are counted; on the main thread. */
+static void cycle_ended(void *data)
 {
-	const struct agent *a = data;
-
-	frame_pool_trim(a->pool);
-	malloc_trim(0);
-}
-
-/* Gives back what a cycle took for a moment, where that is worth the page faults of the next one. */
-static void trim_later(struct agent *a, int64_t next_ns)
-{
-	int64_t now_ns = clock_monotonic();
-
-	if (next_ns - now_ns > TASK_PAUSE_NS && mallinfo2().fordblks > TRIM_LEAST) {
-		loop_timer_set(a->trim_timer, now_ns + TRIM_AFTER_NS);
-	}
-}
-
-/* A job of some task came to its end; on the main thread. */
-static void job_ended(void *data)
-{
-	struct agent_task *at = data;
-	struct agent *a = at->agent;
+	struct agent *a = ((struct agent_task *)data)->agent;
 	struct task_status status;
-	bool all = a->options.cycles > 0;
+	bool all = true;
 
-	at->under_way--;
-	trim_later(a, at->next_ns);
 	for (guint i = 0; i < a->tasks->len && all; i++) {
 		struct agent_task *other = g_ptr_array_index(a->tasks, i);
 
@@ -71,7 +46,9 @@ static void task_done(void *context)
 {
 	struct agent_task *at = context;
 
-	loop_post(at->agent->loop, job_ended, at);
+	if (at->agent->options.cycles > 0) {
+		loop_post(at->agent->loop, cycle_ended, at);
+	}
 }
 
 static void task_look(void *context, const struct poll_cycle *cycle, const struct frame *frame,
@@ -84,40 +61,12 @@ static void task_look(void *context, const struct poll_cycle *cycle, const struc
 	}
 }
 
-void agent_trim_init(struct agent *a)
-{
-	a->trim_timer = loop_timer_add(a->loop, INT64_MAX, trim, a);
-}
-
 void agent_task_parts(struct agent_task *at, struct task_parts *parts)
 {
 	parts->look = task_look;
 	parts->done = task_done;
+	parts->cycles = at->agent->options.cycles;
 	parts->context = at;
-}
-
-/* The task is due: trigger it and arm its timer for the next time. */
-static void task_due(void *data)
-{
-	struct agent_task *at = data;
-	struct task_status status;
-	uint64_t missed = 0;
-	int64_t next;
-
-	if (at->agent->stopping) {
-		return;
-	}
-	task_status(at->task, &status);
-	if (at->agent->options.cycles == 0 ||
-	    status.cycles + at->under_way < at->agent->options.cycles) {
-		if (task_trigger(at->task, at->schedule.slot_ns)) {
-			at->under_way++;
-		}
-	}
-	next = schedule_next(&at->schedule, clock_monotonic(), clock_real(), &missed);
-	task_missed(at->task, missed);
-	at->next_ns = next;
-	loop_timer_set(at->timer, next);
 }
 
 /* All first cycles are late by the same time, another one after each start. */
@@ -154,16 +103,22 @@ void agent_task_start(struct agent_task *at, const struct agent_task *before)
 {
 	struct agent *a = at->agent;
 
-	at->next_ns = clock_monotonic();
-	if (before) {
-		schedule_continue(&at->schedule, &before->schedule);
-		at->next_ns = before->next_ns;
-	} else {
-		schedule_start(&at->schedule, a->plan->settings.host, clock_monotonic(),
-			       clock_real());
-		at->next_ns += shuffle(a);
+	if (a->stopping) {
+		return;
 	}
-	at->timer = loop_timer_add(a->loop, at->next_ns, task_due, at);
+	if (before) {
+		task_continue(at->task, before->task);
+	} else {
+		task_start(at->task, a->plan->settings.host, shuffle(a));
+	}
+}
+
+bool agent_task_busy(const struct agent_task *at)
+{
+	struct task_status status;
+
+	task_status(at->task, &status);
+	return status.busy;
 }
 
 static bool tasks_quiet(struct agent *a)
@@ -172,9 +127,7 @@ static bool tasks_quiet(struct agent *a)
 
 	for (size_t l = 0; l < G_N_ELEMENTS(lists); l++) {
 		for (guint i = 0; i < lists[l]->len; i++) {
-			struct agent_task *at = g_ptr_array_index(lists[l], i);
-
-			if (at->under_way > 0) {
+			if (agent_task_busy(g_ptr_array_index(lists[l], i))) {
 				return false;
 			}
 		}
@@ -219,6 +172,9 @@ void agent_stop(struct agent *a)
 		a->hurried = true;
 	} else {
 		a->stopping = true;
+		for (guint i = 0; i < a->tasks->len; i++) {
+			task_rest(((struct agent_task *)g_ptr_array_index(a->tasks, i))->task);
+		}
 		a->leave_ns = clock_monotonic() + a->plan->settings.graceful_shutdown_timeout_ns;
 		a->leave_timer = loop_timer_add(a->loop, INT64_MAX, leave_step, a);
 	}

@@ -183,7 +183,7 @@ static int make_pipelines(struct build *b, struct vmt_error *error)
 /* A task is known by its interval; that of fast_interval by the same below zero. */
 static int64_t task_key(const struct agent_task *at)
 {
-	return at->fast ? -at->schedule.interval_ns : at->schedule.interval_ns;
+	return at->fast ? -at->interval_ns : at->interval_ns;
 }
 
 /* The tasks that the plan wants, by position, as keys; 0 after the last.  Some come more than once. */
@@ -220,7 +220,7 @@ static char *state_file_of(const struct build *b, const char *task)
 	return g_strdup_printf("%.*s/%s.counters", (int)strcspn(dir, ":"), dir, task);
 }
 
-/* A task with its own inspector; its timer is not running yet. */
+/* A task with its own inspector; it is not started yet. */
 static int open_task(struct build *b, int64_t key, struct agent_task **ret_task,
 		     struct vmt_error *error)
 {
@@ -233,9 +233,10 @@ static int open_task(struct build *b, int64_t key, struct agent_task **ret_task,
 
 	at->agent = a;
 	at->fast = key < 0;
-	at->schedule = (struct schedule){ .interval_ns = interval_ns,
-					  .jitter_ns = b->plan->settings.jitter_ns,
-					  .align = b->plan->settings.align };
+	at->interval_ns = interval_ns;
+	parts.schedule = (struct schedule){ .interval_ns = interval_ns,
+					    .jitter_ns = b->plan->settings.jitter_ns,
+					    .align = b->plan->settings.align };
 	ret = plugin_object_open(
 		registry_find(a->registry, VMT_INSPECTOR, b->plan->inspector, NULL), b->plan->ini,
 		NULL, NULL, false, &at->inspector, b->problems, error);
@@ -309,8 +310,7 @@ static void take_tasks(struct build *b)
 
 		if (at && !at->wanted) {
 			task_replace(at->task, work_new(b->plan, b->basis, b->pipelines, key));
-			at->schedule.align = b->plan->settings.align;
-			at->schedule.jitter_ns = b->plan->settings.jitter_ns;
+			task_tune(at->task, b->plan->settings.align, b->plan->settings.jitter_ns);
 			at->wanted = true;
 		}
 	}
@@ -329,7 +329,6 @@ static void take_tasks(struct build *b)
 
 static void task_close(struct agent_task *at)
 {
-	loop_timer_free(at->timer);
 	agent_task_watch(at, false);
 	task_free(at->task);
 	plugin_object_close(at->inspector);
@@ -342,7 +341,7 @@ void agent_reap_tasks(struct agent *a, bool wait)
 	for (guint i = a->old_tasks->len; i-- > 0;) {
 		struct agent_task *at = g_ptr_array_index(a->old_tasks, i);
 
-		if (wait || at->under_way == 0) {
+		if (wait || !agent_task_busy(at)) {
 			g_ptr_array_remove_index_fast(a->old_tasks, i);
 			task_close(at);
 		}
@@ -356,9 +355,7 @@ static void retire_tasks(struct agent *a)
 
 		if (!at->wanted) {
 			g_ptr_array_remove_index(a->tasks, i);
-			if (at->timer) {
-				loop_timer_set(at->timer, INT64_MAX);
-			}
+			task_rest(at->task);
 			g_ptr_array_add(a->old_tasks, at);
 		}
 	}

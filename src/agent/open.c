@@ -187,7 +187,6 @@ int agent_new(const struct agent_options *options, struct agent **ret_agent,
 	a->old_outlets = g_ptr_array_new();
 	a->loop = loop_new();
 	a->reaper = loop_timer_add(a->loop, INT64_MAX, reap, a);
-	agent_trim_init(a);
 	ret = open_all(a, problems, error);
 	/* of a failed start the caller tells the reason on stderr: not a second time, then */
 	log_problems(problems, ret == 0 || !log_on_stderr(), "");

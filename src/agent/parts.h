@@ -29,17 +29,14 @@ struct former_object {
 	uint64_t generation; /* of the outlet, from which on it is not used any more */
 };
 
-/* A polling task with its timer. */
+/* A polling task with what it needs. */
 struct agent_task {
 	struct agent *agent;
 	struct task *task;
-	struct schedule schedule;
-	struct loop_timer *timer;
+	int64_t interval_ns;
 	bool fast; /* that of fast_interval */
-	int64_t next_ns; /* when the timer is set for */
 	struct basis *basis;
 	struct plugin_object *inspector;
-	unsigned under_way; /* jobs triggered and not yet ended */
 	bool wanted; /* by the configuration in force */
 };
 
@@ -58,7 +55,6 @@ struct agent {
 	GPtrArray *sinks; /* struct sink *, those with transformers, one reference each */
 	GPtrArray *old_tasks, *old_outlets; /* taken out by a reload, still ending */
 	struct loop_timer *reaper; /* looks after them */
-	struct loop_timer *trim_timer; /* gives memory back */
 	int64_t started_ns;
 	int64_t shuffle_ns; /* by which first cycles are late; 0: not drawn yet, or none */
 	/* leaving */
@@ -73,11 +69,11 @@ int agent_build(struct agent *agent, struct plan *plan, struct problems *problem
 		struct vmt_error *error);
 /* Frees the tasks that a reload took out, as far as they have ended; all of them with `wait`. */
 void agent_reap_tasks(struct agent *agent, bool wait);
-/* agent.c, for open.c and build.c */
-void agent_trim_init(struct agent *agent);
+/* agent.c, for build.c */
 void agent_task_parts(struct agent_task *at, struct task_parts *parts);
 /* Its first run is now; or, with `before`, when that one's next run would have been. */
 void agent_task_start(struct agent_task *at, const struct agent_task *before);
+bool agent_task_busy(const struct agent_task *at); /* a cycle is under way */
 
 void agent_task_watch(struct agent_task *at, bool on); /* starts and ends of instances */
 

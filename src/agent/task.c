@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The thread of a polling task.  It may block on the hypervisor and on discovery, until the cycle's
- * deadline.  The struct wait guards the state shared with the main thread.
+ * The thread of a polling task.  It waits until a cycle is due; it may block on the hypervisor and on discovery, until
+ * the cycle's deadline.  The struct wait guards the state shared with the main thread.
  */
 #include "agent/task.h"
 
 #include <errno.h>
 #include <glib.h>
+#include <malloc.h>
 #include <pthread.h>
 
 #define LOG_NAME "polling"
@@ -21,6 +22,9 @@
 #define BUDGET_MIN_NS INT64_C(1000000000) /* of a cycle */
 #define LIFE_BUDGET_NS                                                                             \
 	INT64_C(10000000000) /* of first samples: the first call after a start is slow */
+#define TRIM_AFTER_NS                                                                              \
+	(NS_PER_S / 2) /* a cycle: its samples have most likely been published by then */
+#define TRIM_LEAST ((size_t)1 << 20) /* free bytes that may stay in the heap */
 
 struct task {
 	struct task_parts parts;
@@ -32,9 +36,13 @@ struct task {
 	struct poll_punctuality punctuality; /* likewise */
 	GArray *produce; /* likewise: struct produce */
 	struct wait wait;
+	int64_t trim_ns; /* likewise: when memory is to be given back; INT64_MAX: not */
 	/* below: under `wait` */
-	bool due, ending, replaced;
-	int64_t due_ns;
+	bool ending, replaced;
+	bool living; /* first or last samples are being made */
+	struct schedule schedule;
+	int64_t next_ns; /* when the next cycle is due; INT64_MAX: never */
+	uint64_t begun; /* cycles */
 	GPtrArray *started,
 		*ended; /* ids of instances whose first or last samples are to be made */
 	struct work *next;
@@ -61,6 +69,7 @@ static void live(struct task *t)
 	while (!t->ending && (t->started->len || t->ended->len)) {
 		GPtrArray *ended = take_list(&t->ended), *started = take_list(&t->started);
 
+		t->living = true;
 		wait_unlock(&t->wait);
 		if (ended) {
 			run_life(t, ended, VMT_ENDED);
@@ -69,27 +78,92 @@ static void live(struct task *t)
 			run_life(t, started, VMT_STARTED);
 		}
 		wait_lock(&t->wait);
+		t->living = false;
+	}
+}
+
+/* Gives back what a cycle took for a moment. */
+static void trim(struct task *t)
+{
+	t->trim_ns = INT64_MAX;
+	wait_unlock(&t->wait);
+	frame_pool_trim(t->parts.cycle.pool);
+	malloc_trim(0);
+	wait_lock(&t->wait);
+}
+
+/* Memory is given back soon, where that is worth the page faults of the next cycle.  Locked. */
+static void trim_later(struct task *t)
+{
+	int64_t now_ns = clock_monotonic();
+
+	if (!clock_is_simulated() && t->next_ns - now_ns > TASK_PAUSE_NS &&
+	    mallinfo2().fordblks > TRIM_LEAST) {
+		t->trim_ns = now_ns + TRIM_AFTER_NS;
+	}
+}
+
+/* `mono_ns`, just now or before: the time that is over.  Locked. */
+static void set_next(struct task *t, int64_t mono_ns)
+{
+	int64_t real_ns = clock_real() - (clock_monotonic() - mono_ns);
+	uint64_t missed = 0;
+
+	t->next_ns = schedule_next(&t->schedule, mono_ns, real_ns, &missed);
+	t->status.overruns += missed;
+}
+
+/* Times that came while a cycle was running are over.  Locked. */
+static void catch_up(struct task *t)
+{
+	while (t->next_ns <= clock_monotonic()) {
+		t->status.overruns++;
+		set_next(t, t->next_ns);
+	}
+}
+
+/* Until a cycle is due, or the task is to end.  Locked on entry and exit. */
+static void wait_for_next(struct task *t)
+{
+	while (!t->ending && clock_monotonic() < t->next_ns) {
+		wait_until(&t->wait, MIN(t->next_ns, t->trim_ns));
+		if (clock_monotonic() >= t->trim_ns) {
+			trim(t);
+		}
+		live(t);
+	}
+}
+
+/* The cycle that is due begins.  Locked. */
+static void begin(struct task *t)
+{
+	t->punctuality.due_ns = t->schedule.slot_ns;
+	set_next(t, clock_monotonic());
+	t->punctuality.overruns = t->status.overruns;
+	if (++t->begun == t->parts.cycles) {
+		t->next_ns = INT64_MAX;
 	}
 }
 
 /* Waits until the task is due; false when it is to end. */
-static bool next_job(struct task *t)
+static bool next_job(struct task *t, bool first)
 {
 	struct work *old = NULL;
 	bool go;
 
 	wait_lock(&t->wait);
+	if (!first) {
+		catch_up(t);
+		trim_later(t);
+	}
 	t->status.busy = false;
 	live(t);
-	while (!t->due && !t->ending) {
-		wait_until(&t->wait, INT64_MAX);
-		live(t);
+	wait_for_next(t);
+	go = !t->ending;
+	if (go) {
+		begin(t);
 	}
-	go = t->due && !t->ending;
-	t->due = false;
 	t->status.busy = go;
-	t->punctuality =
-		(struct poll_punctuality){ .due_ns = t->due_ns, .overruns = t->status.overruns };
 	if (t->replaced) {
 		old = t->work;
 		t->work = t->next;
@@ -201,7 +275,7 @@ static void *task_main(void *arg)
 {
 	struct task *t = arg;
 
-	for (bool first = true; next_job(t); first = false) {
+	for (bool first = true; next_job(t, first); first = false) {
 		run_job(t, first);
 	}
 	return NULL;
@@ -215,6 +289,8 @@ int task_new(const struct task_parts *parts, struct work *work, struct task **re
 	t->parts = *parts;
 	t->name = g_strdup(parts->name);
 	t->work = work;
+	t->schedule = parts->schedule;
+	t->next_ns = t->trim_ns = INT64_MAX;
 	t->cycle = poll_cycle_new(&parts->cycle);
 	t->produce = g_array_new(FALSE, FALSE, sizeof(struct produce));
 	t->status.interval_ns = parts->cycle.interval_ns;
@@ -237,23 +313,48 @@ int task_new(const struct task_parts *parts, struct work *work, struct task **re
 	return 0;
 }
 
-bool task_trigger(struct task *task, int64_t due_ns)
+void task_start(struct task *task, const char *host, int64_t delay_ns)
 {
-	bool taken;
-
 	wait_lock(&task->wait);
-	taken = !task->status.busy && !task->due;
-	if (taken) {
-		task->due = true;
-		task->due_ns = due_ns;
-	} else {
-		task->status.overruns++;
-	}
+	schedule_start(&task->schedule, host, clock_monotonic(), clock_real());
+	task->next_ns = task->schedule.start_ns + delay_ns;
 	wait_unlock(&task->wait);
-	if (taken) {
-		wait_wake(&task->wait);
+	wait_wake(&task->wait);
+}
+
+void task_continue(struct task *task, struct task *before)
+{
+	struct schedule schedule;
+	int64_t next_ns;
+
+	wait_lock(&before->wait);
+	if (before->status.busy) {
+		catch_up(before);
 	}
-	return taken;
+	schedule = before->schedule;
+	next_ns = before->next_ns;
+	before->next_ns = INT64_MAX;
+	wait_unlock(&before->wait);
+	wait_lock(&task->wait);
+	schedule_continue(&task->schedule, &schedule);
+	task->next_ns = next_ns;
+	wait_unlock(&task->wait);
+	wait_wake(&task->wait);
+}
+
+void task_tune(struct task *task, bool align, int64_t jitter_ns)
+{
+	wait_lock(&task->wait);
+	task->schedule.align = align;
+	task->schedule.jitter_ns = jitter_ns;
+	wait_unlock(&task->wait);
+}
+
+void task_rest(struct task *task)
+{
+	wait_lock(&task->wait);
+	task->next_ns = INT64_MAX;
+	wait_unlock(&task->wait);
 }
 
 void task_life(struct task *task, const char *instance_id, enum vmt_life what)
@@ -264,20 +365,13 @@ void task_life(struct task *task, const char *instance_id, enum vmt_life what)
 	wait_wake(&task->wait);
 }
 
-void task_missed(struct task *task, uint64_t slots)
-{
-	wait_lock(&task->wait);
-	task->status.overruns += slots;
-	wait_unlock(&task->wait);
-}
-
 void task_replace(struct task *task, struct work *work)
 {
 	struct work *old = NULL, *waiting;
 
 	wait_lock(&task->wait);
 	waiting = task->next;
-	task->replaced = task->status.busy || task->due;
+	task->replaced = task->status.busy || task->living;
 	if (task->replaced) {
 		task->next = work;
 	} else { /* the thread waits, and looks at none of it */
@@ -293,8 +387,10 @@ void task_replace(struct task *task, struct work *work)
 void task_status(struct task *task, struct task_status *ret_status)
 {
 	wait_lock(&task->wait);
+	if (task->status.busy) {
+		catch_up(task);
+	}
 	*ret_status = task->status;
-	ret_status->busy = ret_status->busy || task->due;
 	wait_unlock(&task->wait);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A polling task: all that is polled at one interval, by one thread.  The main thread triggers it when
- * it is due; a trigger that comes while the last job still runs is skipped and counted.
+ * A polling task: all that is polled at one interval, by one thread, which waits by itself until the next cycle is
+ * due.  A time that comes while the last cycle still runs is skipped and counted.
  */
 #ifndef AGENT_TASK_H
 #define AGENT_TASK_H
@@ -26,6 +26,8 @@ typedef void (*task_look_fn)(void *context, const struct poll_cycle *cycle,
 
 struct task_parts {
 	struct poll_cycle_parts cycle;
+	struct schedule schedule; /* interval, jitter and align */
+	uint64_t cycles; /* it runs no more than so many; 0: no limit */
 	struct pipeline_runner *runner;
 	const char *name; /* for messages, copied */
 	int64_t first_budget_ns; /* at least this much for the first cycle */
@@ -41,14 +43,18 @@ struct task_status {
 	struct poll_cycle_result last;
 };
 
-/* Starts the thread.  Takes over `work`. */
+/* Starts the thread, which waits for task_start() or task_continue().  Takes over `work`. */
 int task_new(const struct task_parts *parts, struct work *work, struct task **ret_task);
-/* Due since `due_ns`.  False when the last job still runs: skipped and counted. */
-bool task_trigger(struct task *task, int64_t due_ns);
+/* Its first cycle is due in `delay_ns`; the name of the host spreads the following ones. */
+void task_start(struct task *task, const char *host, int64_t delay_ns);
+/* Its first cycle is when that one's next would have been, which begins no more. */
+void task_continue(struct task *task, struct task *before);
+/* From the time after the next one on. */
+void task_tune(struct task *task, bool align, int64_t jitter_ns);
+/* Begins no more cycles. */
+void task_rest(struct task *task);
 /* An instance was started or ended: its first or last samples are made before anything else. */
 void task_life(struct task *task, const char *instance_id, enum vmt_life what);
-/* Slots that passed unused. */
-void task_missed(struct task *task, uint64_t slots);
 /* From the next cycle on; takes over `work`. */
 void task_replace(struct task *task, struct work *work);
 void task_status(struct task *task, struct task_status *ret_status);

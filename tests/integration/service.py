@@ -152,9 +152,13 @@ def reload(t, lv):
 def switches(pid):
     total = 0
     for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/status") as f:
-            total += sum(int(x.split()[1]) for x in f if "ctxt_switches" in x)
+        total += switches_of(pid, task)
     return total
+
+
+def switches_of(pid, task):
+    with open(f"/proc/{pid}/task/{task}/status") as f:
+        return sum(int(x.split()[1]) for x in f if "ctxt_switches" in x)
 
 
 def idle(t, lv):
@@ -165,6 +169,18 @@ def idle(t, lv):
         time.sleep(seconds)
         woken = switches(a.pid) - before
         t.ok(woken <= seconds, f"idle, it wakes at most once a second: {woken} times in {seconds} s")
+
+
+def cycle_alone(t, lv):
+    """Its tasks keep their own time, and hand their samples to the publisher's thread without another one."""
+    with agent.Agent(lv.uri_ro, 1, args=["--demo"]) as a:
+        a.wait_cycles(2)
+        names = {task: open(f"/proc/{a.pid}/task/{task}/comm").read().strip() for task in os.listdir(f"/proc/{a.pid}/task")}
+        idle = [task for task, name in names.items() if int(task) == a.pid or name == "pipeline"]
+        before = sum(switches_of(a.pid, task) for task in idle)
+        a.wait_cycles(5)
+        woken = sum(switches_of(a.pid, task) for task in idle) - before
+        t.ok(len(idle) == 2 and woken == 0, f"a cycle wakes neither the main thread nor the pipelines': {woken} times in 5")
 
 
 # ---------------------------------------------------------------- systemd's socket (a stand-in listens)
@@ -234,6 +250,7 @@ def main(t):
         signals(t, lv)
         reload(t, lv)
         idle(t, lv)
+        cycle_alone(t, lv)
         systemd(t, lv)
         ordinary_user(t, lv)
 
