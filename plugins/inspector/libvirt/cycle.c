@@ -160,36 +160,47 @@ static void explain_all(struct cycle *c, const struct ask_order *o, bool complet
 
 /* ------------------------------------------------------------------ sizes of disks */
 
-static bool wants_look(const struct domain_device *dev, const struct usage_disk *disk)
+/* If it is a file. */
+static void add_path(struct cycle *c, struct target *target, size_t k)
 {
-	return dev->disk->path && !disk->hung && g_strcmp0(dev->disk->type, "file") == 0;
+	const struct domxml_disk *xml = target->domain.desc->disk[k].disk;
+	struct usage_path path = { .disk = &target->disk[k], .path = xml->path };
+
+	if (xml->path && g_strcmp0(xml->type, "file") == 0) {
+		g_array_append_val(c->paths, path);
+	}
+}
+
+static void look(struct cycle *c)
+{
+	usage_look(c->looker, (const struct usage_path *)(void *)c->paths->data, c->paths->len);
 }
 
 /* Lets the files of running targets be looked at while the bulk call is under way. */
 static void look_begin(struct cycle *c)
 {
+	int64_t now = clock_monotonic();
+
 	g_array_set_size(c->paths, 0);
 	for (size_t i = 0; i < c->targets.count; i++) {
 		struct target *target = c->targets.list[i];
 
 		for (size_t k = 0; target_runs(target) && k < target->disks; k++) {
-			struct usage_path path = {
-				.disk = &target->disk[k],
-				.path = target->domain.desc->disk[k].disk->path
-			};
-
-			if (wants_look(&target->domain.desc->disk[k], path.disk)) {
-				g_array_append_val(c->paths, path);
+			if (usage_is_due(&target->disk[k], now)) {
+				add_path(c, target, k);
 			}
 		}
 	}
-	usage_look(c->looker, (const struct usage_path *)(void *)c->paths->data, c->paths->len);
+	look(c);
 }
 
 static void look_end(struct cycle *c, const struct vmt_call *call)
 {
 	int64_t until = clock_monotonic() + (c->looked ? LOOK_NS : LOOK_FIRST_NS);
 
+	if (c->paths->len == 0) {
+		return;
+	}
 	usage_looked(c->looker, (const struct usage_path *)(void *)c->paths->data, c->paths->len,
 		     MIN(until, call->deadline_ns));
 	c->looked = true;
@@ -199,6 +210,27 @@ static size_t index_of(const struct target *target, const struct vmt_device *dev
 {
 	return (size_t)((const struct domain_device *)(const void *)device -
 			target->domain.desc->disk);
+}
+
+/* Those that rested until now and do not any more. */
+static void look_again(struct cycle *c, const struct ask_order *o)
+{
+	g_array_set_size(c->paths, 0);
+	for (size_t i = 0; i < c->targets.count; i++) {
+		const struct vmt_reading *r = &o->out->reading[i];
+
+		for (uint32_t k = 0; k < r->disks; k++) {
+			struct vmt_device_reading *disk = &o->out->disk[r->first_disk + k];
+			struct target *target = c->targets.list[i];
+			size_t at = index_of(target, disk->device);
+
+			if (usage_has_moved(&target->disk[at], disk)) {
+				add_path(c, target, at);
+			}
+		}
+	}
+	look(c);
+	look_end(c, o->call);
 }
 
 /* The sizes of one running target's disks. */
@@ -309,6 +341,7 @@ static int ask_all(struct cycle *c, const struct ask_order *o, struct vmt_error 
 	}
 	if (usage) {
 		look_end(c, o->call);
+		look_again(c, o);
 	}
 	return err;
 }

@@ -58,6 +58,13 @@ uint8_t usage_info_stamp(const struct usage_disk *disk, struct vmt_inspection *o
 	return stamp_of(out, disk->info.time_ns, disk->info.mono_ns, from_info);
 }
 
+/* Whether the file has the blocks that QEMU says. */
+static bool agrees(const struct usage_file *f, uint64_t physical)
+{
+	return f->mono_ns && !f->err && f->regular &&
+	       (f->blocks == physical || (f->blocks == 0 && f->size == physical));
+}
+
 /* Whether what stat() saw is QEMU's file: proven once by the blocks in use, then by its identity. */
 static bool is_proven(struct usage_disk *disk, uint64_t physical)
 {
@@ -67,7 +74,7 @@ static bool is_proven(struct usage_disk *disk, uint64_t physical)
 	if (!f->mono_ns || f->err || !f->regular) {
 		return false;
 	}
-	if (f->blocks == physical || (f->blocks == 0 && f->size == physical)) {
+	if (agrees(f, physical)) {
 		disk->dev = f->dev;
 		disk->ino = f->ino;
 		return true;
@@ -86,12 +93,40 @@ static void apply_info(struct usage_disk *disk, struct vmt_device_reading *r,
 	put(r, VMT_D_PHYSICAL, info->mono_ns != 0, info->physical, stamp);
 }
 
+bool usage_is_due(const struct usage_disk *disk, int64_t now_ns)
+{
+	return !disk->hung && !(disk->steady && now_ns - disk->file.mono_ns < USAGE_AGE_NS);
+}
+
+bool usage_has_moved(const struct usage_disk *disk, const struct vmt_device_reading *r)
+{
+	const uint32_t both = BIT(VMT_D_ALLOCATION) | BIT(VMT_D_PHYSICAL);
+
+	return disk->steady && (r->present & both) == both &&
+	       (r->value[VMT_D_ALLOCATION].u != disk->highest ||
+		r->value[VMT_D_PHYSICAL].u != disk->used);
+}
+
+/* What domstats say now is compared with what they said the last time. */
+static void note(struct usage_disk *disk, uint64_t highest, uint64_t used)
+{
+	bool same = highest == disk->highest && used == disk->used;
+	bool looked = disk->file.mono_ns != disk->looked_ns;
+
+	disk->steady = same && (disk->steady || looked) && agrees(&disk->file, used);
+	disk->looked_ns = disk->file.mono_ns;
+	disk->highest = highest;
+	disk->used = used;
+}
+
 static void apply_file(struct usage_disk *disk, bool qcow2, struct vmt_device_reading *r,
 		       struct vmt_inspection *out, uint8_t domstats)
 {
 	uint64_t highest = r->value[VMT_D_ALLOCATION].u, used = r->value[VMT_D_PHYSICAL].u;
+	bool looked = disk->file.mono_ns != disk->looked_ns;
 	uint8_t stamp;
 
+	note(disk, highest, used);
 	if (!qcow2 && highest && highest != used) {
 		return; /* both as they are */
 	}
@@ -102,7 +137,9 @@ static void apply_file(struct usage_disk *disk, bool qcow2, struct vmt_device_re
 		}
 		return;
 	}
-	stamp = stamp_of(out, disk->file.time_ns, disk->file.mono_ns, from_stat);
+	stamp = disk->steady && !looked
+			? domstats
+			: stamp_of(out, disk->file.time_ns, disk->file.mono_ns, from_stat);
 	if (!disk->file.blocks && used == disk->file.size) {
 		used = 0; /* libvirt put the size where QEMU said 0 */
 	}

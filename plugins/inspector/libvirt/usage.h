@@ -17,7 +17,8 @@
  * Where QEMU says 0 blocks, libvirt puts st_size into block.N.physical; st_blocks tells the two apart.
  *
  * So only some files need something more, and stat() has it: in a thread of its own, because a file system may
- * not answer.  It counts only where it is surely the same file that QEMU has (another mount namespace may have
+ * not answer.  While A and P stay as they were on both sides of a look, the file is as it was seen then, and is not looked at
+ * again for USAGE_AGE_NS.  It counts only where it is surely the same file that QEMU has (another mount namespace may have
  * another one at that path): where its st_blocks agree with P.  Where that cannot be had (a remote hypervisor,
  * no right to look there, storage pool volumes) virDomainGetBlockInfo is asked for, one question per disk,
  * at an interval of its own and at most USAGE_BUDGET in a cycle; the value then keeps the time at which
@@ -28,9 +29,12 @@
 #ifndef INSPECTOR_LIBVIRT_USAGE_H
 #define INSPECTOR_LIBVIRT_USAGE_H
 
+#include "base/clock.h"
 #include "plugins/libvirt/domains.h"
 
 enum { USAGE_BUDGET = 16 };
+
+#define USAGE_AGE_NS (60 * NS_PER_S)
 
 /* What stat() says of a file. */
 struct usage_file {
@@ -52,6 +56,9 @@ struct usage_disk {
 	uint64_t version; /* of its struct vmt_device */
 	uint64_t dev, ino; /* of the file that was proven to be QEMU's; 0: none yet */
 	struct usage_file file;
+	int64_t looked_ns; /* its mono_ns when usage_apply() last was there */
+	uint64_t highest, used; /* A and P then */
+	bool steady; /* they were the same before and after the look at `file` */
 	struct usage_info info;
 	int64_t due_ns; /* when block info is to be asked again */
 	bool wants_info;
@@ -65,6 +72,11 @@ struct usage_disk {
  * bulk call; others are made in `out`. */
 void usage_apply(struct usage_disk *disk, const struct domxml_disk *xml,
 		 struct vmt_device_reading *reading, struct vmt_inspection *out, uint8_t domstats);
+
+/* Whether the file is to be looked at, before domstats are asked. */
+bool usage_is_due(const struct usage_disk *disk, int64_t now_ns);
+/* Whether it was not due, but is by what domstats say now; before usage_apply(). */
+bool usage_has_moved(const struct usage_disk *disk, const struct vmt_device_reading *reading);
 
 /* The sizes of a disk whose domain is shut off: block info's, all three. */
 void usage_apply_stopped(struct usage_disk *disk, struct vmt_device_reading *reading,

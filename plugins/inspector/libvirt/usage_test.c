@@ -154,6 +154,51 @@ static void test_growing_file(void)
 	g_assert_true(disk.wants_info);
 }
 
+/* A file is not looked at while QEMU says the same of it as before and after the last look. */
+static void test_steady_file(void)
+{
+	struct domxml_disk xml = { .target = "vda", .type = "file", .format = "qcow2" };
+	struct usage_disk disk = { .version = 7 };
+	struct vmt_device_reading *r = reading(4096, 8192);
+	int64_t now = 7;
+
+	g_assert_true(usage_is_due(&disk, now));
+	disk.file = file_of(9000, 8192);
+	usage_apply(&disk, &xml, r, out, 0);
+	g_assert_true(usage_is_due(&disk, now)); /* it may have changed right after the look */
+	disk.file.mono_ns = 6;
+	r = reading(4096, 8192);
+	usage_apply(&disk, &xml, r, out, 0);
+	IS(r, VMT_D_PHYSICAL, 9000, "stat");
+	g_assert_false(usage_is_due(&disk, now));
+	g_assert_true(usage_is_due(&disk, 6 + USAGE_AGE_NS));
+
+	/* The value is that of the time at which it was found to be the same. */
+	r = reading(4096, 8192);
+	g_assert_false(usage_has_moved(&disk, r));
+	usage_apply(&disk, &xml, r, out, 0);
+	IS(r, VMT_D_PHYSICAL, 9000, "libvirt");
+	g_assert_false(usage_is_due(&disk, now));
+
+	/* Written within its blocks: looked at in the same cycle, and until it rests again. */
+	r = reading(4608, 8192);
+	g_assert_true(usage_has_moved(&disk, r));
+	disk.file = file_of(9512, 8192);
+	disk.file.mono_ns = 8;
+	usage_apply(&disk, &xml, r, out, 0);
+	IS(r, VMT_D_PHYSICAL, 9512, "stat");
+	g_assert_true(usage_is_due(&disk, 9));
+
+	/* A file that has not the blocks that QEMU says never rests. */
+	r = reading(4608, 12288);
+	disk.file.mono_ns = 10;
+	usage_apply(&disk, &xml, r, out, 0);
+	r = reading(4608, 12288);
+	disk.file.mono_ns = 11;
+	usage_apply(&disk, &xml, r, out, 0);
+	g_assert_true(usage_is_due(&disk, 12));
+}
+
 static void test_unknown(void)
 {
 	struct domxml_disk xml = { .target = "vda", .type = "volume", .format = "raw" };
@@ -327,6 +372,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/usage/measured", test_measured);
 	g_test_add_func("/usage/other_file", test_other_file);
 	g_test_add_func("/usage/growing_file", test_growing_file);
+	g_test_add_func("/usage/steady_file", test_steady_file);
 	g_test_add_func("/usage/unknown", test_unknown);
 	g_test_add_func("/usage/stopped", test_stopped);
 	g_test_add_func("/usage/look", test_look);
