@@ -402,6 +402,7 @@ static struct yaml_origin origin_of(const struct run *r, const struct yaml_node 
 {
 	struct yaml_origin origin = { .at = n->at, .made = !n->literal };
 	const char *line = r->text, *end = r->text + r->size, *first = n->text;
+	size_t indent = 0, own;
 
 	if (!n->literal) {
 		return origin;
@@ -414,9 +415,13 @@ static struct yaml_origin origin_of(const struct run *r, const struct yaml_node 
 	while (line < end && *line == '\n') {
 		line++; /* empty lines have no indentation */
 	}
+	while (line + indent < end && line[indent] == ' ') {
+		indent++;
+	}
 	first += strspn(first, "\n");
+	own = strspn(first, " "); /* where the block says how far it is indented */
 	origin.at.line = n->at.line + 1;
-	origin.at.column = 1 + (unsigned)(strspn(line, " ") - strspn(first, " "));
+	origin.at.column = 1 + (unsigned)(indent - MIN(own, indent));
 	return origin;
 }
 
