@@ -192,25 +192,34 @@ void sample_encoder_batch(struct sample_encoder *e, const struct vmt_batch *batc
 
 /* ------------------------------------------------------------------ the row */
 
+static char *put_text(const struct sample_encoder *e, char *at, const char *s, size_t n)
+{
+	return s ? put_string(e, at, s, n, false) : put_piece(at, &pieces[e->form].null);
+}
+
+/* Nearly every row has another owner than the one before. */
 static void set_owner(struct sample_encoder *e, const struct vmt_resource *r)
 {
 	const struct pieces *p = &pieces[e->form];
-	bool names = e->profile == VMT_PROFILE_26;
+	const char *const texts[] = { r->user_id, r->user_name, r->project_id, r->project_name };
+	const struct piece *const before[] = { &p->user, &p->user_name, &p->project,
+					       &p->project_name };
+	size_t step = e->profile == VMT_PROFILE_26 ? 1 : 2; /* with names or without */
+	size_t length[G_N_ELEMENTS(texts)], room = SLACK;
+	char *start, *at;
 
+	for (size_t i = 0; i < G_N_ELEMENTS(texts); i += step) {
+		length[i] = texts[i] ? strlen(texts[i]) : 0;
+		room += string_room(length[i]);
+	}
 	buf_reset(&e->owner);
-	add_piece(&e->owner, &p->user);
-	add_string(e, &e->owner, r->user_id, false);
-	if (names) {
-		add_piece(&e->owner, &p->user_name);
-		add_string(e, &e->owner, r->user_name, false);
+	start = at = buf_reserve(&e->owner, room);
+	for (size_t i = 0; i < G_N_ELEMENTS(texts); i += step) {
+		at = put_piece(at, before[i]);
+		at = put_text(e, at, texts[i], length[i]);
 	}
-	add_piece(&e->owner, &p->project);
-	add_string(e, &e->owner, r->project_id, false);
-	if (names) {
-		add_piece(&e->owner, &p->project_name);
-		add_string(e, &e->owner, r->project_name, false);
-	}
-	add_piece(&e->owner, &p->resource);
+	at = put_piece(at, &p->resource);
+	buf_commit(&e->owner, (size_t)(at - start));
 	e->owner_of[0] = r->user_id;
 	e->owner_of[1] = r->project_id;
 	e->owner_of[2] = r->user_name;
