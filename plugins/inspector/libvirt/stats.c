@@ -288,31 +288,63 @@ static void read_device(struct reader *r, char group, const char *name, const vi
 	}
 }
 
+static void read_state(struct reader *r, const char *name, const virTypedParameter *p)
+{
+	uint64_t v;
+
+	if (strcmp(name, "state") == 0 && take(p, &v)) {
+		vmt_set(&r->out->reading[r->i], VMT_F_STATE, v, r->stamp);
+	}
+}
+
+static void read_cpu(struct reader *r, const char *name, const virTypedParameter *p)
+{
+	take_field(r, cpu_names, name, p);
+}
+
+static void read_block(struct reader *r, const char *name, const virTypedParameter *p)
+{
+	read_device(r, 'b', name, p);
+}
+
+static void read_balloon(struct reader *r, const char *name, const virTypedParameter *p)
+{
+	if (strcmp(name, "current") == 0 && r->desc->xml && r->desc->xml->no_balloon) {
+		return; /* what was configured, not what is */
+	}
+	take_field(r, balloon_names, name, p);
+}
+
+static void read_net(struct reader *r, const char *name, const virTypedParameter *p)
+{
+	read_device(r, 'n', name, p);
+}
+
+static void read_perf(struct reader *r, const char *name, const virTypedParameter *p)
+{
+	take_field(r, perf_names, name, p);
+}
+
+static const struct group {
+	const char *begin;
+	size_t len;
+	void (*read)(struct reader *r, const char *name, const virTypedParameter *p);
+} groups[] = {
+	{ "block.", 6, read_block }, { "net.", 4, read_net },     { "balloon.", 8, read_balloon },
+	{ "vcpu.", 5, read_vcpu },   { "state.", 6, read_state }, { "cpu.", 4, read_cpu },
+	{ "perf.", 5, read_perf },
+};
+
 /* The name's first letters decide; what no group claims is left alone. */
 static void read_one(struct reader *r, const virTypedParameter *p)
 {
-	const char *name = p->field;
-	uint64_t v;
+	for (size_t i = 0; i < G_N_ELEMENTS(groups); i++) {
+		const struct group *g = &groups[i];
 
-	if (strcmp(name, "state.state") == 0) {
-		if (take(p, &v)) {
-			vmt_set(&r->out->reading[r->i], VMT_F_STATE, v, r->stamp);
+		if (p->field[0] == g->begin[0] && strncmp(p->field, g->begin, g->len) == 0) {
+			g->read(r, p->field + g->len, p);
+			return;
 		}
-	} else if (strncmp(name, "cpu.", 4) == 0) {
-		take_field(r, cpu_names, name + 4, p);
-	} else if (strncmp(name, "block.", 6) == 0) {
-		read_device(r, 'b', name + 6, p);
-	} else if (strcmp(name, "balloon.current") == 0 && r->desc->xml &&
-		   r->desc->xml->no_balloon) {
-		return; /* what was configured, not what is */
-	} else if (strncmp(name, "balloon.", 8) == 0) {
-		take_field(r, balloon_names, name + 8, p);
-	} else if (strncmp(name, "vcpu.", 5) == 0) {
-		read_vcpu(r, name + 5, p);
-	} else if (strncmp(name, "net.", 4) == 0) {
-		read_device(r, 'n', name + 4, p);
-	} else if (strncmp(name, "perf.", 5) == 0) {
-		take_field(r, perf_names, name + 5, p);
 	}
 }
 
