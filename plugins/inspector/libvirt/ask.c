@@ -12,7 +12,7 @@
 
 #include <errno.h>
 
-#define CANCEL_NS (500 * NS_PER_MS) /* how soon a cancel is seen */
+#define CANCEL_NS (1 * NS_PER_S) /* how soon a cancel is seen: one comes at the very end only */
 #define SHORT_NS (40 * NS_PER_MS) /* before a short record is asked for again */
 #define LIGHT_NS (2 * NS_PER_S)
 #define APART_NS (50 * NS_PER_MS)
