@@ -18,6 +18,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{ "agent", "poll the instances of this host and publish samples (the daemon)", cmd_agent },
+	{ "collector", "receive samples and publish or store them (the daemon)", cmd_collector },
 	{ "poll", "poll once without publishing, and print", cmd_poll },
 	{ "list", "list instances, meters or plugins", cmd_list },
 	{ "check", "read all configuration and say what is wrong", cmd_check },

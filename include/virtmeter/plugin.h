@@ -670,10 +670,46 @@ struct vmt_transformer_ops {
 
 struct vmt_intake; /* opaque: where a receiver hands over what came in */
 
+enum vmt_message_form {
+	VMT_MESSAGE_JSON, /* a sample, a list of them, a call or notification, bare or in an envelope */
+	VMT_MESSAGE_MSGPACK, /* a sample */
+};
+
+/* Hands over a message as it came in; nothing of it needs to be looked at before.  It is read and verified at once
+ * and the bytes are the caller's again: what is wrong with it is counted by the host and the receiver's affair no
+ * more.  A message longer than vmt_intake_limit() is refused without a look: `bytes` may be NULL then.
+ * `tag`, if not 0, comes back from vmt_intake_settled, for receivers whose far side waits for an answer.
+ * 0; -EAGAIN: too much is under way, hand it over again when vmt_intake_fd() has become readable. */
+VMT_API int vmt_intake_message(struct vmt_intake *intake, enum vmt_message_form form,
+			       const void *bytes, size_t len, uint64_t tag);
+/* What was handed over goes on its way: whenever nothing more is at hand, before waiting. */
+VMT_API void vmt_intake_flush(struct vmt_intake *intake);
+
+/* What became of a message. */
+struct vmt_settled {
+	uint64_t tag;
+	bool again; /* it could not be stored: it has to come again */
+};
+
+/* Answers how many of at most `max` were settled since the last call: all publishers have them, or they were
+ * refused. */
+VMT_API size_t vmt_intake_settled(struct vmt_intake *intake, struct vmt_settled *ret_settled,
+				  size_t max);
+/* Readable while something is settled that was not asked for, and once when there is room again.  The host's. */
+VMT_API int vmt_intake_fd(const struct vmt_intake *intake);
+/* Bytes of the longest message that is taken. */
+VMT_API size_t vmt_intake_limit(const struct vmt_intake *intake);
+/* Messages that are known to be lost before they came here (the kernel's counter). */
+VMT_API void vmt_intake_lost(struct vmt_intake *intake, uint64_t messages);
+/* The program is leaving: take no more, but go on to settle what was taken. */
+VMT_API bool vmt_intake_closing(const struct vmt_intake *intake);
+
 struct vmt_receiver_ops {
+	/* Checks what can be checked without the far side; listens or connects later. */
 	int (*open)(const void *conf, const struct vmt_url *url, void **ret_self,
 		    struct vmt_error *error);
-	/* Receives until the deadline or cancel; called again at once. */
+	/* Receives until the deadline or cancel; called again at once.  It keeps what it listens on or is
+	 * connected to from call to call.  -errno: it does not work now; called again after a pause. */
 	int (*receive)(void *self, struct vmt_intake *out, const struct vmt_call *call,
 		       struct vmt_error *error);
 	void (*close)(void *self); /* accepts NULL */

@@ -12,6 +12,7 @@
 #include "agent/instances.h"
 #include "agent/outlets.h"
 #include "agent/parts.h"
+#include "agent/receivers.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -132,7 +133,7 @@ static bool tasks_quiet(struct agent *a)
 			}
 		}
 	}
-	return pipeline_runner_idle(a->runner);
+	return agent_receivers_quiet(a) && pipeline_runner_idle(a->runner);
 }
 
 static void cancel_tasks(GPtrArray *tasks)
@@ -157,8 +158,9 @@ static void leave_step(void *data)
 		a->flushing = true;
 		agent_outlets_leave(a, a->leave_ns);
 	}
-	if (a->flushing && (agent_outlets_done(a) || clock_monotonic() >= a->leave_ns + NS_PER_S)) {
-		a->clean = tasks_quiet(a) && agent_outlets_done(a);
+	if (a->flushing && ((agent_outlets_done(a) && agent_receivers_done(a)) ||
+			    clock_monotonic() >= a->leave_ns + NS_PER_S)) {
+		a->clean = tasks_quiet(a) && agent_outlets_done(a) && agent_receivers_done(a);
 		loop_quit(a->loop);
 		return;
 	}
@@ -177,6 +179,7 @@ void agent_stop(struct agent *a)
 		}
 		a->leave_ns = clock_monotonic() + a->plan->settings.graceful_shutdown_timeout_ns;
 		a->leave_timer = loop_timer_add(a->loop, INT64_MAX, leave_step, a);
+		agent_receivers_leave(a);
 	}
 	loop_timer_set(a->leave_timer, clock_monotonic());
 }
@@ -214,6 +217,7 @@ int agent_run(struct agent *a)
 	for (guint i = 0; i < a->tasks->len; i++) {
 		agent_task_start(g_ptr_array_index(a->tasks, i), NULL);
 	}
+	agent_receivers_start(a);
 	loop_run(a->loop);
 	lost = given_up(a);
 	if (lost > 0) {

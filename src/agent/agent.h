@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The polling agent: reads the configuration, opens what it names, polls at every distinct interval,
- * publishes, and leaves in good order.  All functions run on the main thread.
+ * publishes, and leaves in good order.  With plan.collector it is the collector: the same life, but samples come
+ * from receivers and nothing is polled.  All functions run on the main thread.
  *
- *     agent_new      configuration read, plugins opened; nothing polls yet
- *     agent_run      polls until agent_stop, or until every task ran `cycles` times
+ *     agent_new      configuration read, plugins opened; nothing polls or receives yet
+ *     agent_run      until agent_stop, or until every task ran `cycles` times
  *     agent_free
  */
 #ifndef AGENT_AGENT_H
@@ -23,6 +24,7 @@ struct agent_options {
 	const struct vmt_plugin *const *builtin; /* NULL-terminated */
 	const char *own_plugins; /* folder of the program's own shared objects; NULL: none */
 	bool quiet; /* the log is the caller's affair: do not set it up from the configuration */
+	int64_t idle_exit_ns; /* a collector stops when nothing has come in for so long; 0: never */
 	uint64_t cycles; /* stop after that many of every task; 0: never */
 	task_look_fn on_cycle; /* on the polling task's thread, for display; or NULL */
 	void *context;

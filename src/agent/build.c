@@ -11,6 +11,7 @@
 #include "agent/instances.h"
 #include "agent/outlets.h"
 #include "agent/parts.h"
+#include "agent/receivers.h"
 #include "agent/vet.h"
 #include "agent/work.h"
 #include "base/clock.h"
@@ -34,6 +35,7 @@ struct build {
 	GPtrArray *sinks; /* struct sink *, of those that have transformers */
 	GHashTable *sink_of; /* const struct pipeline_sink * → struct sink *, of the above */
 	GPtrArray *tasks; /* struct agent_task *, the new ones */
+	GPtrArray *receivers; /* struct agent_receiver *, the new ones */
 };
 
 /* ---- pipelines */
@@ -189,7 +191,8 @@ static int64_t task_key(const struct agent_task *at)
 /* The tasks that the plan wants, by position, as keys; 0 after the last.  Some come more than once. */
 static int64_t wanted_key(const struct plan *plan, size_t i)
 {
-	return i < plan->polling->source_count    ? plan->polling->sources[i].interval_ns
+	return !plan->polling                     ? 0
+	       : i < plan->polling->source_count  ? plan->polling->sources[i].interval_ns
 	       : i == plan->polling->source_count ? -plan->settings.fast_interval_ns
 						  : 0;
 }
@@ -371,6 +374,7 @@ static void build_undo(struct build *b)
 	for (guint i = 0; i < b->tasks->len; i++) {
 		task_close(g_ptr_array_index(b->tasks, i));
 	}
+	agent_receivers_undo(b->receivers);
 	g_ptr_array_set_size(b->pipelines, 0); /* they use outlets */
 	outlet_stage_abort(b->outlets);
 }
@@ -407,8 +411,25 @@ static void build_commit(struct build *b)
 	}
 	a->sinks = g_ptr_array_ref(b->sinks);
 	basis_unref(a->basis);
-	a->basis = basis_ref(b->basis);
+	a->basis = b->basis ? basis_ref(b->basis) : NULL;
+	agent_receivers_commit(a, b->plan, b->receivers);
 	loop_timer_set(a->reaper, clock_monotonic());
+}
+
+/* What is polled.  A collector polls nothing, and takes meters that no table has. */
+static int check_polling(struct build *b, struct vmt_error *error)
+{
+	const struct plan *plan = b->plan;
+	int ret = plan->polling ? find_basis(b, error) : 0;
+
+	if (ret < 0 || !plan->polling) {
+		return ret;
+	}
+	ret = vet_sources(b->agent->registry, plan->polling, plan->discovery, b->problems);
+	if (plan->pipeline != plan->polling) {
+		vet_pipeline(b->agent->registry, plan->pipeline, b->problems);
+	}
+	return ret < 0 ? vmt_error_set(error, ret, "%s", problems_first_error(b->problems)) : 0;
 }
 
 int agent_build(struct agent *a, struct plan *plan, struct problems *problems,
@@ -422,21 +443,16 @@ int agent_build(struct agent *a, struct plan *plan, struct problems *problems,
 	b.tasks = g_ptr_array_new();
 	b.sinks = g_ptr_array_new_with_free_func(unref_sink);
 	b.sink_of = g_hash_table_new(NULL, NULL);
-	ret = find_basis(&b, error);
-	if (ret == 0) {
-		ret = vet_sources(a->registry, plan->polling, plan->discovery, problems);
-		if (plan->pipeline != plan->polling) {
-			vet_pipeline(a->registry, plan->pipeline, problems);
-		}
-		if (ret < 0) {
-			vmt_error_set(error, ret, "%s", problems_first_error(problems));
-		}
-	}
+	b.receivers = g_ptr_array_new();
+	ret = check_polling(&b, error);
 	if (ret == 0) {
 		ret = make_pipelines(&b, error);
 	}
 	if (ret == 0) {
 		ret = open_tasks(&b, error);
+	}
+	if (ret == 0) {
+		ret = agent_receivers_open(a, plan, b.receivers, problems, error);
 	}
 	if (ret < 0) {
 		build_undo(&b);
@@ -446,6 +462,7 @@ int agent_build(struct agent *a, struct plan *plan, struct problems *problems,
 	basis_unref(b.basis);
 	g_ptr_array_unref(b.pipelines);
 	g_ptr_array_unref(b.tasks);
+	g_ptr_array_unref(b.receivers);
 	g_ptr_array_unref(b.sinks);
 	g_hash_table_destroy(b.sink_of);
 	return ret;

@@ -11,6 +11,7 @@
 #define LOG_NAME "agent"
 #include "agent/outlets.h"
 #include "agent/parts.h"
+#include "agent/receivers.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -56,11 +57,12 @@ static void log_notes(const struct problems *problems)
 	buf_fini(&line);
 }
 
-static int set_up_log(const struct plan *plan, struct vmt_error *error)
+static int set_up_log(const struct plan *plan, bool collects, struct vmt_error *error)
 {
 	struct log_settings settings;
 
-	settings_log(&plan->settings, "virtmeter-agent", &settings);
+	settings_log(&plan->settings, collects ? "virtmeter-collector" : "virtmeter-agent",
+		     &settings);
 	return log_init(&settings, error);
 }
 
@@ -83,7 +85,7 @@ static int read_plan(struct agent *a, struct problems *problems, struct plan **r
 			registry_load_dir(a->registry, plan->settings.plugin_dir, problems);
 		}
 	}
-	if (strcmp(plan->inspector, plan->settings.hypervisor_inspector) == 0) {
+	if (plan->polling && strcmp(plan->inspector, plan->settings.hypervisor_inspector) == 0) {
 		inspectors = registry_names(a->registry, VMT_INSPECTOR);
 		ret = settings_check_inspector(&plan->settings, plan->ini, inspectors, problems);
 		g_free(inspectors);
@@ -105,7 +107,8 @@ static void reap(void *data)
 	struct agent *a = data;
 
 	agent_reap_tasks(a, false);
-	if (agent_reap_outlets(a, false) || a->old_tasks->len > 0) {
+	if (agent_reap_receivers(a, false) || agent_reap_outlets(a, false) ||
+	    a->old_tasks->len > 0) {
 		loop_timer_set(a->reaper, clock_monotonic() + NS_PER_S);
 	}
 }
@@ -147,7 +150,7 @@ static int open_all(struct agent *a, struct problems *problems, struct vmt_error
 		return ret;
 	}
 	if (!a->options.quiet) {
-		ret = set_up_log(a->plan, error);
+		ret = set_up_log(a->plan, a->options.plan.collector, error);
 		if (ret < 0) {
 			return ret;
 		}
@@ -183,6 +186,8 @@ int agent_new(const struct agent_options *options, struct agent **ret_agent,
 	a->outlets = g_ptr_array_new();
 	a->tasks = g_ptr_array_new();
 	a->pipelines = g_ptr_array_new();
+	a->receivers = g_ptr_array_new();
+	a->old_receivers = g_ptr_array_new();
 	a->old_tasks = g_ptr_array_new();
 	a->old_outlets = g_ptr_array_new();
 	a->loop = loop_new();
@@ -236,7 +241,7 @@ int agent_reload(struct agent *a, struct buf *answer)
 	struct problems *problems = problems_new();
 	struct vmt_error error = { .text = "" };
 	struct plan *plan = NULL;
-	int ret = a->stopping ? vmt_error_set(&error, -ESHUTDOWN, "the agent is stopping")
+	int ret = a->stopping ? vmt_error_set(&error, -ESHUTDOWN, "it is stopping")
 			      : read_plan(a, problems, &plan, &error);
 
 	if (ret == 0) {
@@ -248,7 +253,7 @@ int agent_reload(struct agent *a, struct buf *answer)
 		warn_of_restart(a->plan, plan);
 		plan_unref(a->plan);
 		a->plan = plan;
-		if (!a->options.quiet && set_up_log(plan, &error) < 0) {
+		if (!a->options.quiet && set_up_log(plan, a->options.plan.collector, &error) < 0) {
 			log_error("reload: %s; logging as before", error.text);
 		}
 		log_info("reload: the new configuration is in force");
@@ -271,6 +276,8 @@ void agent_free(struct agent *a)
 		g_ptr_array_add(a->old_tasks, g_ptr_array_index(a->tasks, i));
 	}
 	agent_reap_tasks(a, true);
+	agent_retire_receivers(a);
+	agent_reap_receivers(a, true);
 	pipeline_runner_free(a->runner); /* hands what it has to the log */
 	g_ptr_array_unref(a->pipelines); /* they use outlets */
 	g_clear_pointer(&a->sinks, g_ptr_array_unref);
@@ -283,6 +290,8 @@ void agent_free(struct agent *a)
 	g_ptr_array_unref(a->tasks);
 	g_ptr_array_unref(a->outlets);
 	g_ptr_array_unref(a->old_tasks);
+	g_ptr_array_unref(a->receivers);
+	g_ptr_array_unref(a->old_receivers);
 	g_ptr_array_unref(a->old_outlets);
 	frame_pool_free(a->pool);
 	registry_free(a->registry);

@@ -24,6 +24,15 @@ struct agent_outlet {
 	bool leaving;
 };
 
+/* A receiver of the configuration; it stays when a reload names the same URL with the same options again. */
+struct agent_receiver {
+	char *url; /* as configured, secrets and all */
+	uint64_t fingerprint; /* of URL, options and what samples must be like */
+	struct plugin_object *object;
+	struct receiver *receiver;
+	bool wanted; /* by the configuration in force */
+};
+
 struct former_object {
 	struct plugin_object *object;
 	uint64_t generation; /* of the outlet, from which on it is not used any more */
@@ -53,6 +62,10 @@ struct agent {
 	GPtrArray *tasks; /* struct agent_task * */
 	GPtrArray *pipelines; /* struct pipeline *, one reference each */
 	GPtrArray *sinks; /* struct sink *, those with transformers, one reference each */
+	GPtrArray *receivers; /* struct agent_receiver * */
+	GPtrArray *old_receivers;
+	struct loop_timer *idle_timer; /* of idle_exit */
+	uint64_t idle_received; /* what had come in when it looked last */
 	GPtrArray *old_tasks, *old_outlets; /* taken out by a reload, still ending */
 	struct loop_timer *reaper; /* looks after them */
 	int64_t started_ns;

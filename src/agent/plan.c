@@ -71,10 +71,15 @@ static int pipeline_of_options(const struct plan_options *o, struct problems *pr
 static int read_pipelines(struct plan *p, const struct plan_options *o, struct problems *problems)
 {
 	struct pipelines *files = &p->pipelines;
+	bool polls = o->interval_ns <= 0 && !o->collector;
 	unsigned without = (o->publishers ? PIPELINES_NO_SINKS : 0) |
-			   (o->interval_ns > 0 ? PIPELINES_NO_POLLING : 0);
-	int ret = pipelines_read(p->ini, &p->settings, without, p->arena, problems, files);
+			   (polls ? 0 : PIPELINES_NO_POLLING);
+	int ret;
 
+	if (o->collector) {
+		p->settings.deliver = DELIVER_SINKS; /* not back to where it comes from */
+	}
+	ret = pipelines_read(p->ini, &p->settings, without, p->arena, problems, files);
 	if (ret == 0 && o->publishers) {
 		ret = pipeline_of_options(o, problems, &files->pipeline);
 	}

@@ -21,6 +21,7 @@ struct registry;
 struct plan_options {
 	struct ini_search search;
 	const char *ini_text; /* read after the files; NULL: none */
+	bool collector; /* nothing is polled: samples come from receivers */
 	bool demo; /* inspector and discovery `simulated` */
 	int64_t interval_ns; /* > 0: one source of its own, instead of polling.yaml */
 	const char *const
@@ -34,7 +35,7 @@ struct plan {
 	struct ini *ini;
 	struct settings settings;
 	struct pipelines pipelines;
-	const struct polling *polling, *pipeline; /* of those */
+	const struct polling *polling, *pipeline; /* of those; a collector has no `polling` */
 	const char *inspector, *discovery; /* names of plugins */
 	struct arena *arena;
 	atomic_uint refs;

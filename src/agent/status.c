@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The status document of the agent (cli.md): one object of JSON.  Main thread; blocks on nothing. */
+/* The status document of the agent and the collector (cli.md): one object of JSON.  Main thread; blocks on nothing. */
 #include <string.h>
 
 #include "agent/instances.h"
 #include "agent/parts.h"
 #include "base/clock.h"
+#include "collector/receiver.h"
 #include "model/json_text.h"
 #include "pipeline/outlet.h"
 #include "pipeline/pipeline.h"
@@ -168,6 +169,19 @@ static void add_discovery(struct agent *a, struct buf *json)
 	buf_putc(json, '}');
 }
 
+static void add_receivers(struct agent *a, struct buf *json)
+{
+	add_key(json, "receivers");
+	buf_putc(json, '[');
+	for (guint i = 0; i < a->receivers->len; i++) {
+		const struct agent_receiver *ar = g_ptr_array_index(a->receivers, i);
+
+		buf_puts(json, i ? "," : "");
+		receiver_status(ar->receiver, json);
+	}
+	buf_putc(json, ']');
+}
+
 static void add_pipelines(struct agent *a, struct buf *json)
 {
 	add_key(json, "pipelines");
@@ -237,14 +251,18 @@ void agent_status(struct agent *a, struct buf *json)
 	struct buf doc = BUF_INIT;
 
 	buf_putc(&doc, '{');
-	add_text(&doc, "role", "agent");
+	add_text(&doc, "role", a->plan->polling ? "agent" : "collector");
 	add_key(&doc, "uptime_s");
 	buf_printf(&doc, "%.3f", (double)(clock_monotonic() - a->started_ns) / 1e9);
 	add_text(&doc, "state", a->stopping ? "stopping" : "running");
-	add_tasks(a, &doc);
-	add_discovery(a, &doc);
-	add_inspectors(a, &doc);
-	add_suspects(a, &doc);
+	if (a->plan->polling) {
+		add_tasks(a, &doc);
+		add_discovery(a, &doc);
+		add_inspectors(a, &doc);
+		add_suspects(a, &doc);
+	} else {
+		add_receivers(a, &doc);
+	}
 	add_pipelines(a, &doc);
 	add_publishers(a, &doc);
 	add_failures(a, &doc);

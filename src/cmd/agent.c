@@ -1,29 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `virtmeter agent`: the polling daemon in the foreground.  The main thread: command line, signals,
- * control socket, service manager; it blocks only in the main loop.
+ * `virtmeter agent`: the polling daemon in the foreground.  The main thread; it blocks only in the main loop.
  */
 #include "agent/agent.h"
 
-#include <errno.h>
-#include <glib-unix.h>
 #include <glib.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define LOG_NAME "agent"
-#include "agent/watchdog.h"
-#include "base/buf.h"
 #include "base/log.h"
 #include "builtin.h"
 #include "cmd/cmd.h"
+#include "cmd/daemon.h"
 #include "cmd/parse.h"
 #include "cmd/watch.h"
-#include "control/control.h"
-#include "control/notify.h"
-#include "version.h"
 
 #define DEMO_INTERVAL_S 10.0
 
@@ -37,53 +28,8 @@ struct arguments {
 
 struct running {
 	struct agent *agent;
-	struct control *control;
 	struct watch *watch;
-	unsigned signals;
 };
-
-static void on_status(void *context, struct buf *json)
-{
-	agent_status(((struct running *)context)->agent, json);
-}
-
-static int on_reload(void *context, struct buf *answer)
-{
-	int ret;
-
-	notify_reloading();
-	ret = agent_reload(((struct running *)context)->agent, answer);
-	notify_ready();
-	return ret;
-}
-
-static const struct control_ops control_ops = { .status = on_status, .reload = on_reload };
-
-/* SIGTERM, SIGINT: the first in good order, the second at once. */
-static gboolean on_end(gpointer data)
-{
-	struct running *r = data;
-
-	if (r->signals++ > 0) {
-		log_warn("second signal: leaving at once");
-		log_fini();
-		_exit(CMD_FAILED);
-	}
-	log_info("stopping: the cycles under way are finished and the queues flushed first");
-	notify_stopping();
-	agent_stop(r->agent);
-	return G_SOURCE_CONTINUE;
-}
-
-static gboolean on_hangup(gpointer data)
-{
-	struct buf answer = BUF_INIT;
-
-	log_reopen();
-	on_reload(data, &answer);
-	buf_fini(&answer);
-	return G_SOURCE_CONTINUE;
-}
 
 static void on_cycle(void *context, const struct poll_cycle *cycle, const struct frame *frame,
 		     const struct poll_cycle_result *result)
@@ -101,23 +47,6 @@ static unsigned terminal_width(void)
 	struct winsize size;
 
 	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 100;
-}
-
-/* What --debug, --log-file… come to as configuration, read after the files. */
-static char *overrides(const struct arguments *args)
-{
-	GString *text = g_string_new("[DEFAULT]\n");
-
-	if (args->debug) {
-		g_string_append(text, "debug = true\n");
-	}
-	if (args->log_file) {
-		g_string_append_printf(text, "log_file = %s\n", args->log_file);
-	}
-	if (args->log_dir) {
-		g_string_append_printf(text, "log_dir = %s\n", args->log_dir);
-	}
-	return g_string_free(text, FALSE);
 }
 
 /* --demo alone is a show: simulated instances, a table, nothing stored. */
@@ -205,52 +134,6 @@ static void arguments_fini(struct arguments *args)
 	g_free(args->control);
 }
 
-/* Where `virtmeter status` will ask.  Without it the agent works all the same. */
-static void open_control(struct running *r, const struct arguments *args)
-{
-	const char *configured = agent_settings(r->agent)->control_socket;
-	struct control_settings settings = { .path = args->control ? args->control : configured,
-					     .role = "agent",
-					     .ops = &control_ops,
-					     .context = r };
-	struct vmt_error error;
-
-	settings.mode = (unsigned)agent_settings(r->agent)->control_socket_mode;
-	if (control_open(&settings, &r->control, &error) < 0) {
-		log_warn("%s; going on without a control socket", error.text);
-	}
-}
-
-static int run(struct running *r, const struct arguments *args)
-{
-	guint sources[3];
-	struct watchdog *watchdog;
-	int status;
-
-	open_control(r, args);
-	sources[0] = g_unix_signal_add(SIGTERM, on_end, r);
-	sources[1] = g_unix_signal_add(SIGINT, on_end, r);
-	sources[2] = g_unix_signal_add(SIGHUP, on_hangup, r);
-	signal(SIGPIPE, SIG_IGN);
-	log_info("virtmeter %s", VIRTMETER_VERSION);
-	watchdog = watchdog_new(r->agent);
-	notify_ready();
-	status = agent_run(r->agent);
-	notify_stopping();
-	watchdog_free(watchdog);
-	for (size_t i = 0; i < G_N_ELEMENTS(sources); i++) {
-		g_source_remove(sources[i]);
-	}
-	control_close(r->control);
-	if (!agent_clean(r->agent)) {
-		/* a thread that does not come back from the hypervisor or a far side is left behind */
-		log_fini();
-		fflush(NULL);
-		_exit(status);
-	}
-	return status;
-}
-
 int cmd_agent(int argc, char **argv)
 {
 	struct arguments args = { .cycles = 0 };
@@ -267,7 +150,7 @@ int cmd_agent(int argc, char **argv)
 		return status;
 	}
 	complete(&args);
-	text = overrides(&args);
+	text = daemon_overrides(args.debug, args.log_file, args.log_dir);
 	if (args.table) {
 		r.watch = watch_new(stdout, terminal_width());
 		options.on_cycle = on_cycle;
@@ -286,7 +169,7 @@ int cmd_agent(int argc, char **argv)
 		fprintf(stderr, "virtmeter agent: %s\n", error.text);
 		status = CMD_FAILED;
 	} else {
-		status = run(&r, &args);
+		status = daemon_run(r.agent, "agent", args.control);
 		agent_free(r.agent);
 	}
 	watch_free(r.watch);

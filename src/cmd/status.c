@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `virtmeter status` and `virtmeter reload`: ask the running agent over its control socket.  Blocks on
+ * `virtmeter status` and `virtmeter reload`: ask the running agent or collector over its control socket.  Blocks on
  * the socket, until a deadline.
  */
 #include <errno.h>
@@ -95,6 +95,7 @@ static const struct {
 	{ "publishers", "state", "ok" },
 	{ "publishers", "dropped.", "0" },
 	{ "publishers", "dead_letters", "0" },
+	{ "receivers", "state", "ok" },
 	{ "tasks", "last_error", "" },
 	{ "tasks", "lost_frames", "0" },
 	{ "inspectors", "instances.stuck", "0" },
@@ -290,11 +291,13 @@ static int show(const struct buf *answer, enum table_format format, bool check)
 }
 
 /* Asks, and answers 0 or the exit status with the reason on stderr. */
-static int ask(const char *command, const char *path, enum control_verb verb, struct buf *answer)
+static int ask(const char *command, const char *path, bool collector, enum control_verb verb,
+	       struct buf *answer)
 {
 	struct vmt_error error = { .text = "" };
 
-	if (control_ask(path, "agent", verb, ASK_TIMEOUT_NS, answer, &error) < 0) {
+	if (control_ask(path, collector ? "collector" : "agent", verb, ASK_TIMEOUT_NS, answer,
+			&error) < 0) {
 		fprintf(stderr, "virtmeter %s: %s\n", command, error.text);
 		return CMD_FAILED;
 	}
@@ -304,10 +307,12 @@ static int ask(const char *command, const char *path, enum control_verb verb, st
 int cmd_status(int argc, char **argv)
 {
 	char *path = NULL, *format_name = NULL;
-	gboolean check = FALSE;
+	gboolean check = FALSE, collector = FALSE;
 	const GOptionEntry entries[] = {
 		{ "socket", 's', 0, G_OPTION_ARG_FILENAME, &path, "control socket of the agent",
 		  "PATH" },
+		{ "collector", 0, 0, G_OPTION_ARG_NONE, &collector,
+		  "ask the collector instead of the agent", NULL },
 		{ "check", 'c', 0, G_OPTION_ARG_NONE, &check,
 		  "exit 1 if anything was dropped or is unhealthy", NULL },
 		{ "format", 'f', 0, G_OPTION_ARG_STRING, &format_name, "table or json", "FORMAT" },
@@ -323,7 +328,7 @@ int cmd_status(int argc, char **argv)
 	if (status < 0) {
 		status = cmd_format(format_name, &format) < 0
 				 ? CMD_USAGE
-				 : ask("status", path, CONTROL_STATUS, &answer);
+				 : ask("status", path, collector, CONTROL_STATUS, &answer);
 		if (status == CMD_OK) {
 			status = show(&answer, format, check);
 		}
@@ -358,9 +363,12 @@ static int show_reload(const struct buf *answer)
 int cmd_reload(int argc, char **argv)
 {
 	char *path = NULL;
+	gboolean collector = FALSE;
 	const GOptionEntry entries[] = {
 		{ "socket", 's', 0, G_OPTION_ARG_FILENAME, &path, "control socket of the agent",
 		  "PATH" },
+		{ "collector", 0, 0, G_OPTION_ARG_NONE, &collector,
+		  "tell the collector instead of the agent", NULL },
 		{ NULL, 0, 0, 0, NULL, NULL, NULL },
 	};
 	struct buf answer = BUF_INIT;
@@ -372,7 +380,7 @@ int cmd_reload(int argc, char **argv)
 		status = cmd_usage("reload", "%s: unexpected word", argv[1]);
 	}
 	if (status < 0) {
-		status = ask("reload", path, CONTROL_RELOAD, &answer);
+		status = ask("reload", path, collector, CONTROL_RELOAD, &answer);
 		if (status == CMD_OK) {
 			status = show_reload(&answer);
 		}

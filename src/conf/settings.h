@@ -72,6 +72,12 @@ struct settings {
 	int64_t queue_dir_bytes, dead_letter_bytes; /* bounds on the disk */
 	int64_t queue_age_ns; /* 0: none */
 	double queue_rate; /* samples a second of a backlog; 0: no bound */
+	/* of the collector */
+	const char *const *receivers; /* URLs */
+	const char *secret, *secret_rpc, *secret_default; /* of signatures; NULL: not given */
+	int64_t time_to_live; /* seconds, [database]; 0 or less: for ever */
+	bool accept_unsigned;
+	int64_t message_bytes;
 	const char *const *pollsters; /* plugins to use beside the table of meters; "*": all */
 };
 

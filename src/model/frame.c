@@ -115,10 +115,26 @@ struct frame *frame_ref(struct frame *f)
 	return f;
 }
 
+void frame_watch(struct frame *f, void (*gone)(void *context, bool lost), void *context)
+{
+	f->gone = gone;
+	f->gone_context = context;
+	atomic_store_explicit(&f->lost, false, memory_order_relaxed);
+}
+
+void frame_lose(struct frame *f)
+{
+	if (f) {
+		atomic_store_explicit(&f->lost, true, memory_order_relaxed);
+	}
+}
+
 void frame_unref(struct frame *f)
 {
 	struct frame_pool *p;
-	bool keep;
+	void (*gone)(void *context, bool lost);
+	void *context;
+	bool keep, lost;
 
 	if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1) {
 		return;
@@ -126,6 +142,10 @@ void frame_unref(struct frame *f)
 	for (size_t i = 0; i < f->used_count; i++) {
 		resource_unref(f->used[i]);
 	}
+	gone = f->gone;
+	context = f->gone_context;
+	lost = atomic_load_explicit(&f->lost, memory_order_relaxed);
+	f->gone = NULL;
 	f->used_count = 0;
 	f->heads = 0;
 	f->rows = 0;
@@ -142,6 +162,9 @@ void frame_unref(struct frame *f)
 	release(p);
 	if (!keep) {
 		frame_free(f);
+	}
+	if (gone) {
+		gone(context, lost);
 	}
 }
 

@@ -41,6 +41,10 @@ struct frame {
 	struct resource_head **head; /* kept by the resources */
 	size_t heads, heads_cap;
 	struct arena *names; /* meter names that are not constants */
+	/* who is told when nobody has it any more; NULL: nobody */
+	void (*gone)(void *context, bool lost);
+	void *gone_context;
+	atomic_bool lost;
 };
 
 /* Frames to use again; at most `idle` are kept while nobody needs them.  Any thread; a mutex for a
@@ -53,6 +57,13 @@ void frame_pool_trim(struct frame_pool *p);
 
 struct frame *frame_ref(struct frame *f);
 void frame_unref(struct frame *f);
+
+/* Who is told, once, when nobody has the frame any more, on the thread of whoever had it last and perhaps under the
+ * log's lock: it must be short and may not call the log.  `lost`: somebody could not deliver all of it.  Before
+ * the frame is handed on. */
+void frame_watch(struct frame *f, void (*gone)(void *context, bool lost), void *context);
+/* Something of it was dropped that was to be delivered.  Any thread; NULL is fine. */
+void frame_lose(struct frame *f);
 
 static inline struct frame *frame_of(const struct vmt_frame *f)
 {

@@ -195,6 +195,45 @@ static void test_recycles(void)
 	frame_pool_free(NULL);
 }
 
+static void on_gone(void *context, bool lost)
+{
+	*(int *)context += lost ? 100 : 1;
+}
+
+/* Told once, with the last reference; a frame that comes from the pool again tells nobody of before. */
+static void test_watch(void)
+{
+	struct frame_pool *pool = frame_pool_new(2);
+	struct resource *x = resource("x");
+	struct frame_builder b;
+	int told = 0;
+
+	frame_builder_init(&b, pool);
+	for (int round = 0; round < 3; round++) {
+		struct frame *f;
+
+		frame_begin(&b, VMT_PROFILE_19, 1000, 10);
+		begin(&b, "one");
+		batch_add(&b, x, number(5), 2000, 20);
+		batch_end(&b);
+		f = frame_finish(&b);
+		if (round < 2) {
+			frame_watch(f, on_gone, &told);
+		}
+		frame_ref(f);
+		if (round == 1) {
+			frame_lose(f);
+		}
+		frame_unref(f);
+		g_assert_cmpint(told, ==, round == 0 ? 0 : round == 1 ? 1 : 101);
+		frame_unref(f);
+		g_assert_cmpint(told, ==, round == 0 ? 1 : 101);
+	}
+	frame_builder_fini(&b);
+	resource_unref(x);
+	frame_pool_free(pool);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -202,5 +241,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/model/frame/columns", test_columns);
 	g_test_add_func("/model/frame/references", test_references);
 	g_test_add_func("/model/frame/recycles", test_recycles);
+	g_test_add_func("/model/frame/watch", test_watch);
 	return g_test_run();
 }

@@ -5,6 +5,7 @@
  */
 #include "plugin/registry_private.h"
 
+/* clang-format off */
 void (*const registry_api[])(void) = {
 	(void (*)(void))vmt_snapshot_add,
 	(void (*)(void))vmt_inspection_stamp,
@@ -30,5 +31,13 @@ void (*const registry_api[])(void) = {
 	(void (*)(void))vmt_resource_ref,
 	(void (*)(void))vmt_resource_unref,
 	(void (*)(void))vmt_resource_make,
+	(void (*)(void))vmt_intake_message,
+	(void (*)(void))vmt_intake_flush,
+	(void (*)(void))vmt_intake_settled,
+	(void (*)(void))vmt_intake_fd,
+	(void (*)(void))vmt_intake_limit,
+	(void (*)(void))vmt_intake_lost,
+	(void (*)(void))vmt_intake_closing,
 	NULL,
 };
+/* clang-format on */

@@ -169,6 +169,9 @@ void backlog_settle(struct spool *s, struct spool_entry *e, unsigned cursor,
 	l->dropped[SPOOL_REFUSED] += result->refused;
 	l->dropped[result->reason] += result->dropped;
 	s->cursor[cursor].changed = true;
+	if (result->dropped > 0) {
+		frame_lose(e->frame);
+	}
 	e->pending &= ~bit_of(cursor);
 	if (s->durable) {
 		durable_changed(s, e);

@@ -11,7 +11,7 @@
 
 struct message_reader {
 	struct message_sample_reader sample;
-	struct message_rows *rows;
+	struct message_gather *rows;
 	struct buf inner; /* the message of an envelope */
 	struct buf json; /* of msgpack */
 	/* of the message in hand */
@@ -93,7 +93,7 @@ static void read_sample(struct message_reader *r, const char *text, size_t n)
 
 	if (ret < 0) {
 		reject(r, (enum message_reject)(-1 - ret));
-	} else if (message_rows_add(r->rows, &sample) < 0) {
+	} else if (message_gather_add(r->rows, &sample) < 0) {
 		reject(r, REJECT_SIZE);
 	} else {
 		r->tally->taken++;
@@ -286,13 +286,13 @@ int message_read_msgpack(struct message_reader *r, const void *bytes, size_t n, 
 
 size_t message_reader_rows(const struct message_reader *r)
 {
-	return message_rows_count(r->rows);
+	return message_gather_count(r->rows);
 }
 
 struct frame *message_reader_frame(struct message_reader *r, struct frame_builder *b,
 				   enum vmt_profile profile, int64_t now_ns)
 {
-	return message_rows_frame(r->rows, b, profile, now_ns);
+	return message_gather_frame(r->rows, b, profile, now_ns);
 }
 
 struct message_reader *message_reader_new(const struct message_read_options *o)
@@ -301,7 +301,7 @@ struct message_reader *message_reader_new(const struct message_read_options *o)
 
 	buf_init(&r->inner);
 	buf_init(&r->json);
-	r->rows = message_rows_new();
+	r->rows = message_gather_new();
 	if (message_sample_init(&r->sample, o) < 0) {
 		message_reader_free(r);
 		return NULL;
@@ -314,7 +314,7 @@ void message_reader_free(struct message_reader *r)
 {
 	if (r) {
 		message_sample_fini(&r->sample);
-		message_rows_free(r->rows);
+		message_gather_free(r->rows);
 		buf_fini(&r->inner);
 		buf_fini(&r->json);
 		g_free(r);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Between the files of the message reader: message_read.c finds the samples in a message, message_sample.c reads
- * one, message_rows.c gathers them. */
+ * one, message_gather.c gathers them. */
 #ifndef WIRE_MESSAGE_READ_PRIVATE_H
 #define WIRE_MESSAGE_READ_PRIVATE_H
 
@@ -8,7 +8,7 @@
 #include "wire/message_read.h"
 #include "wire/signature.h"
 
-/* ---- message_rows.c */
+/* ---- message_gather.c */
 
 /* A sample, read.  The texts are the reader's, until the next one. */
 struct message_sample {
@@ -24,15 +24,15 @@ struct message_sample {
 	size_t metadata_len;
 };
 
-struct message_rows;
+struct message_gather;
 
-struct message_rows *message_rows_new(void);
-void message_rows_free(struct message_rows *rows); /* NULL is fine */
+struct message_gather *message_gather_new(void);
+void message_gather_free(struct message_gather *rows); /* NULL is fine */
 /* -E2BIG: too many different meters for one frame. */
-int message_rows_add(struct message_rows *rows, const struct message_sample *sample);
-size_t message_rows_count(const struct message_rows *rows);
-struct frame *message_rows_frame(struct message_rows *rows, struct frame_builder *b,
-				 enum vmt_profile profile, int64_t now_ns);
+int message_gather_add(struct message_gather *rows, const struct message_sample *sample);
+size_t message_gather_count(const struct message_gather *rows);
+struct frame *message_gather_frame(struct message_gather *rows, struct frame_builder *b,
+				   enum vmt_profile profile, int64_t now_ns);
 
 /* ---- message_sample.c */
 

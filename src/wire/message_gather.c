@@ -48,7 +48,7 @@ struct columns {
 	size_t room;
 };
 
-struct message_rows {
+struct message_gather {
 	uint64_t seed; /* nobody outside can make texts collide */
 	struct row *row;
 	size_t count, room;
@@ -76,7 +76,7 @@ static bool same_meter(const struct meter *m, const struct message_sample *s)
 	return m->type == s->type && strcmp(m->name, s->name) == 0 && strcmp(m->unit, s->unit) == 0;
 }
 
-static void make_slots(struct message_rows *r, uint32_t slots)
+static void make_slots(struct message_gather *r, uint32_t slots)
 {
 	r->slot = g_renew(uint32_t, r->slot, slots);
 	r->slots = slots;
@@ -91,7 +91,7 @@ static void make_slots(struct message_rows *r, uint32_t slots)
 	}
 }
 
-static uint32_t add_meter(struct message_rows *r, const struct message_sample *s, uint64_t hash,
+static uint32_t add_meter(struct message_gather *r, const struct message_sample *s, uint64_t hash,
 			  uint32_t slot)
 {
 	if (r->meters == r->meters_room) {
@@ -111,7 +111,7 @@ static uint32_t add_meter(struct message_rows *r, const struct message_sample *s
 }
 
 /* The number of the sample's meter, or -E2BIG. */
-static int64_t find_meter(struct message_rows *r, const struct message_sample *s)
+static int64_t find_meter(struct message_gather *r, const struct message_sample *s)
 {
 	uint64_t hash;
 	uint32_t i;
@@ -132,7 +132,7 @@ static int64_t find_meter(struct message_rows *r, const struct message_sample *s
 
 /* ------------------------------------------------------------------ resources */
 
-static void forget_resources(struct message_rows *r)
+static void forget_resources(struct message_gather *r)
 {
 	for (size_t i = 0; i < CACHED; i++) {
 		resource_unref(r->cache[i]);
@@ -178,7 +178,7 @@ static struct resource *make_resource(const struct message_sample *s)
 }
 
 /* A reference on the version that the sample speaks of. */
-static struct resource *find_resource(struct message_rows *r, const struct message_sample *s)
+static struct resource *find_resource(struct message_gather *r, const struct message_sample *s)
 {
 	uint64_t hash = hash64(s->metadata, s->metadata_len, r->seed);
 	struct resource **place, *made;
@@ -205,7 +205,7 @@ static struct resource *find_resource(struct message_rows *r, const struct messa
 
 /* ------------------------------------------------------------------ rows */
 
-int message_rows_add(struct message_rows *r, const struct message_sample *s)
+int message_gather_add(struct message_gather *r, const struct message_sample *s)
 {
 	int64_t meter = find_meter(r, s);
 	struct row *row;
@@ -233,7 +233,7 @@ int message_rows_add(struct message_rows *r, const struct message_sample *s)
 	return 0;
 }
 
-size_t message_rows_count(const struct message_rows *r)
+size_t message_gather_count(const struct message_gather *r)
 {
 	return r->count;
 }
@@ -252,7 +252,7 @@ static void reserve_columns(struct columns *c, size_t n)
 }
 
 /* Each row to its meter's part of the columns; `first` of a meter is moved on and comes back. */
-static void sort_rows(struct message_rows *r)
+static void sort_rows(struct message_gather *r)
 {
 	struct columns *c = &r->columns;
 	uint32_t next = 0;
@@ -288,7 +288,7 @@ static bool all_equal(const int64_t *v, size_t n)
 	return true;
 }
 
-static struct vmt_batch batch_of(const struct message_rows *r, const struct meter *m)
+static struct vmt_batch batch_of(const struct message_gather *r, const struct meter *m)
 {
 	const struct columns *c = &r->columns;
 	uint32_t at = m->first;
@@ -312,7 +312,7 @@ static struct vmt_batch batch_of(const struct message_rows *r, const struct mete
 	return b;
 }
 
-static void clear_rows(struct message_rows *r)
+static void clear_rows(struct message_gather *r)
 {
 	for (size_t i = 0; i < r->count; i++) {
 		resource_unref(r->row[i].resource);
@@ -323,8 +323,8 @@ static void clear_rows(struct message_rows *r)
 	arena_reset(r->names);
 }
 
-struct frame *message_rows_frame(struct message_rows *r, struct frame_builder *b,
-				 enum vmt_profile profile, int64_t now_ns)
+struct frame *message_gather_frame(struct message_gather *r, struct frame_builder *b,
+				   enum vmt_profile profile, int64_t now_ns)
 {
 	if (r->count == 0) {
 		clear_rows(r);
@@ -341,9 +341,9 @@ struct frame *message_rows_frame(struct message_rows *r, struct frame_builder *b
 	return frame_finish(b);
 }
 
-struct message_rows *message_rows_new(void)
+struct message_gather *message_gather_new(void)
 {
-	struct message_rows *r = g_new0(struct message_rows, 1);
+	struct message_gather *r = g_new0(struct message_gather, 1);
 
 	r->seed = (uint64_t)g_random_int() << 32 | g_random_int();
 	r->names = arena_new(4096);
@@ -351,7 +351,7 @@ struct message_rows *message_rows_new(void)
 	return r;
 }
 
-void message_rows_free(struct message_rows *r)
+void message_gather_free(struct message_gather *r)
 {
 	if (r) {
 		clear_rows(r);

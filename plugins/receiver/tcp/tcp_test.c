@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tcp:// as a receiver, against connections of the test on loopback. */
+#include "plugins/receiver/fixture.h"
+
+extern const struct vmt_plugin vmt_plugin_receiver_tcp;
+static const struct vmt_plugin *const plugin = &vmt_plugin_receiver_tcp;
+
+struct bench {
+	struct kept kept;
+	void *self;
+	int port;
+};
+
+static void bench_init(struct bench *b)
+{
+	struct {
+		const char *address;
+		int64_t port;
+	} conf = { .address = "127.0.0.1" };
+	struct vmt_url url = { .text = "tcp://", .host = "", .path = "" };
+	struct vmt_error error = { .text = "" };
+
+	conf.port = b->port = free_port(SOCK_STREAM);
+	g_assert_cmpint(plugin->ops.receiver->open(&conf, &url, &b->self, &error), ==, 0);
+	kept_init(&b->kept);
+	receive(plugin, b->self, &b->kept, 1);
+}
+
+static void bench_fini(struct bench *b)
+{
+	kept_fini(&b->kept);
+	plugin->ops.receiver->close(b->self);
+}
+
+static void put_length(int fd, uint64_t n)
+{
+	unsigned char prefix[8];
+
+	for (int i = 0; i < 8; i++) {
+		prefix[i] = (unsigned char)(n >> 8 * i);
+	}
+	g_assert_cmpint(send(fd, prefix, sizeof(prefix), 0), ==, sizeof(prefix));
+}
+
+static void put_text(int fd, const char *text)
+{
+	put_length(fd, strlen(text));
+	g_assert_cmpint(send(fd, text, strlen(text), 0), ==, (int)strlen(text));
+}
+
+/* Whole, several at once, and in pieces; from two connections. */
+static void test_messages(void)
+{
+	char *large = g_strnfill(400000, 'x');
+	struct bench b;
+	int one, two;
+
+	bench_init(&b);
+	one = connect_to(SOCK_STREAM, b.port);
+	two = connect_to(SOCK_STREAM, b.port);
+	put_text(one, "a");
+	put_text(one, "");
+	put_text(one, "b");
+	put_length(two, 5);
+	receive(plugin, b.self, &b.kept, 50);
+	g_assert_cmpuint(b.kept.messages->len, ==, 3);
+	g_assert_cmpstr(message_at(&b.kept, 0), ==, "a");
+	g_assert_cmpstr(message_at(&b.kept, 1), ==, "");
+	g_assert_cmpstr(message_at(&b.kept, 2), ==, "b");
+	g_assert_cmpint(send(two, "tw", 2, 0), ==, 2);
+	receive(plugin, b.self, &b.kept, 20);
+	g_assert_cmpint(send(two, "ice", 3, 0), ==, 3);
+	put_text(one, large);
+	close(one);
+	receive(plugin, b.self, &b.kept, 100);
+	g_assert_cmpuint(b.kept.messages->len, ==, 5);
+	g_assert_cmpuint(b.kept.lost, ==, 0);
+	put_length(two, 5);
+	close(two);
+	receive(plugin, b.self, &b.kept, 50);
+	g_assert_cmpuint(b.kept.lost, ==, 1);
+	g_free(large);
+	bench_fini(&b);
+}
+
+/* A length beyond the limit ends the connection, and no other; nothing is taken from the heap for it. */
+static void test_too_long(void)
+{
+	struct bench b;
+	char byte;
+	int bad, good;
+
+	bench_init(&b);
+	bad = connect_to(SOCK_STREAM, b.port);
+	good = connect_to(SOCK_STREAM, b.port);
+	put_text(bad, "a");
+	put_length(bad, UINT64_MAX);
+	put_text(good, "b");
+	receive(plugin, b.self, &b.kept, 50);
+	g_assert_cmpuint(b.kept.too_long, ==, 1);
+	g_assert_cmpuint(b.kept.messages->len, ==, 2);
+	g_assert_cmpint(recv(bad, &byte, 1, 0), <=, 0);
+	put_text(good, "c");
+	receive(plugin, b.self, &b.kept, 50);
+	g_assert_cmpstr(message_at(&b.kept, 2), ==, "c");
+	close(bad);
+	close(good);
+	bench_fini(&b);
+}
+
+/* While the intake is full the sender waits; then all comes, in order, each once. */
+static void test_full(void)
+{
+	struct bench b;
+	int fd;
+
+	bench_init(&b);
+	b.kept.full_after = 3;
+	fd = connect_to(SOCK_STREAM, b.port);
+	for (int i = 0; i < 50; i++) {
+		char text[16];
+
+		g_snprintf(text, sizeof(text), "m%d", i);
+		put_text(fd, text);
+	}
+	close(fd);
+	receive(plugin, b.self, &b.kept, 50);
+	g_assert_cmpuint(b.kept.messages->len, ==, 3);
+	b.kept.full_after = UINT_MAX;
+	receive(plugin, b.self, &b.kept, 100);
+	g_assert_cmpuint(b.kept.messages->len, ==, 50);
+	g_assert_cmpstr(message_at(&b.kept, 3), ==, "m3");
+	g_assert_cmpstr(message_at(&b.kept, 49), ==, "m49");
+	bench_fini(&b);
+}
+
+/* More connections than are served at once: those beyond wait for their turn. */
+static void test_many(void)
+{
+	enum { MANY = 300 };
+	int fd[MANY];
+	struct bench b;
+
+	bench_init(&b);
+	for (int i = 0; i < MANY; i++) {
+		fd[i] = connect_to(SOCK_STREAM, b.port);
+		put_text(fd[i], "x");
+		if (i % 100 == 99) {
+			receive(plugin, b.self, &b.kept, 50);
+		}
+	}
+	g_assert_cmpuint(b.kept.messages->len, ==, 256);
+	for (int i = 0; i < MANY; i++) {
+		close(fd[i]);
+	}
+	receive(plugin, b.self, &b.kept, 100);
+	g_assert_cmpuint(b.kept.messages->len, ==, MANY);
+	bench_fini(&b);
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/receiver/tcp/messages", test_messages);
+	g_test_add_func("/receiver/tcp/too-long", test_too_long);
+	g_test_add_func("/receiver/tcp/full", test_full);
+	g_test_add_func("/receiver/tcp/many", test_many);
+	return g_test_run();
+}

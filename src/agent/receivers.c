@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The collector's receivers over reloads.  Main thread; opening a receiver does not block (contract), freeing one
+ * waits for its thread, which leaves its call soon.
+ */
+#include "agent/receivers.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define LOG_NAME "collector"
+#include "agent/parts.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "collector/receiver.h"
+#include "pipeline/pipeline.h"
+
+/* What the peers sign with: as the publishers' options say it (wire/message_conf.c). */
+static const char *secret_of(const struct settings *s)
+{
+	const char *given = s->secret       ? s->secret
+			    : s->secret_rpc ? s->secret_rpc
+					    : s->secret_default;
+
+	if (given) {
+		return given;
+	}
+	return s->meter_profile == VMT_PROFILE_JUNO ? "change this or be hacked"
+						    : "change this for valid signing";
+}
+
+static struct message_read_options read_options(const struct settings *s)
+{
+	int64_t keep_s = MIN(s->time_to_live, INT64_MAX / NS_PER_S);
+
+	return (struct message_read_options){ .secret = secret_of(s),
+					      .accept_unsigned = s->accept_unsigned,
+					      .keep_ns = MAX(keep_s, 0) * NS_PER_S,
+					      .bytes_max = (size_t)s->message_bytes };
+}
+
+/* What a receiver depends on. */
+static uint64_t fingerprint_of(const struct vmt_plugin *plugin, const struct plan *plan,
+			       const char *url)
+{
+	struct message_read_options o = read_options(&plan->settings);
+	uint64_t fingerprint = 0;
+
+	(void)plugin_object_fingerprint(plugin, plan->ini, url, &fingerprint);
+	fingerprint = hash64(o.secret, strlen(o.secret), fingerprint + o.accept_unsigned);
+	fingerprint = hash64(&o.keep_ns, sizeof(o.keep_ns), fingerprint);
+	fingerprint = hash64(&o.bytes_max, sizeof(o.bytes_max), fingerprint);
+	return fingerprint + plan->settings.meter_profile;
+}
+
+static void close_receiver(struct agent_receiver *ar)
+{
+	receiver_free(ar->receiver);
+	plugin_object_close(ar->object);
+	g_free(ar->url);
+	g_free(ar);
+}
+
+static struct agent_receiver *find_receiver(GPtrArray *list, const char *url, uint64_t fingerprint)
+{
+	for (guint i = 0; i < list->len; i++) {
+		struct agent_receiver *ar = g_ptr_array_index(list, i);
+
+		if (strcmp(ar->url, url) == 0 && ar->fingerprint == fingerprint) {
+			return ar;
+		}
+	}
+	return NULL;
+}
+
+/* ------------------------------------------------------------------ opening */
+
+static int open_one(struct agent *a, struct plan *plan, const struct vmt_plugin *plugin,
+		    const char *url, struct problems *problems, struct agent_receiver *ar,
+		    struct vmt_error *error)
+{
+	struct receiver_parts parts = {
+		.intake = { .read = read_options(&plan->settings),
+			    .pool = a->pool,
+			    .runner = a->runner,
+			    .profile = plan->settings.meter_profile },
+	};
+	int ret = plugin_object_open(plugin, plan->ini, url, NULL, false, &ar->object, problems,
+				     error);
+
+	if (ret < 0) {
+		return ret;
+	}
+	parts.url = plugin_object_url(ar->object);
+	parts.ops = plugin->ops.receiver;
+	parts.self = ar->object->self;
+	ret = receiver_new(&parts, &ar->receiver);
+	return ret < 0 ? vmt_error_set(error, ret, "%s: the library has no HMAC-SHA256", parts.url)
+		       : 0;
+}
+
+int agent_receivers_open(struct agent *a, struct plan *plan, GPtrArray *ret_new,
+			 struct problems *problems, struct vmt_error *error)
+{
+	const char *const *urls = plan->settings.receivers;
+
+	if (plan->polling) {
+		return 0;
+	}
+	if (!urls[0]) {
+		return vmt_error_set(error, -EINVAL,
+				     "receivers is empty: the collector would receive nothing");
+	}
+	for (size_t i = 0; urls[i]; i++) {
+		const struct vmt_plugin *plugin =
+			registry_find_url(a->registry, VMT_RECEIVER, urls[i], error);
+		struct agent_receiver *ar;
+		uint64_t fingerprint;
+		int ret;
+
+		if (!plugin) {
+			return -ENOENT;
+		}
+		fingerprint = fingerprint_of(plugin, plan, urls[i]);
+		if (find_receiver(a->receivers, urls[i], fingerprint) ||
+		    find_receiver(ret_new, urls[i], fingerprint)) {
+			continue;
+		}
+		ar = g_new0(struct agent_receiver, 1);
+		ar->url = g_strdup(urls[i]);
+		ar->fingerprint = fingerprint;
+		g_ptr_array_add(ret_new, ar);
+		ret = open_one(a, plan, plugin, urls[i], problems, ar, error);
+		if (ret < 0) {
+			return ret;
+		}
+	}
+	return 0;
+}
+
+void agent_receivers_undo(GPtrArray *opened)
+{
+	for (guint i = 0; i < opened->len; i++) {
+		close_receiver(g_ptr_array_index(opened, i));
+	}
+	g_ptr_array_set_size(opened, 0);
+}
+
+/* ------------------------------------------------------------------ taking in and letting go */
+
+static struct pipeline_set *all_pipelines(const struct agent *a)
+{
+	for (guint i = 0; i < a->pipelines->len; i++) {
+		pipeline_ref(g_ptr_array_index(a->pipelines, i));
+	}
+	return pipeline_set_new((struct pipeline *const *)a->pipelines->pdata, a->pipelines->len);
+}
+
+static void let_go(struct agent *a, guint i)
+{
+	struct agent_receiver *ar = g_ptr_array_remove_index(a->receivers, i);
+
+	receiver_leave(ar->receiver);
+	g_ptr_array_add(a->old_receivers, ar);
+}
+
+void agent_receivers_commit(struct agent *a, const struct plan *plan, GPtrArray *opened)
+{
+	const char *const *urls = plan->settings.receivers;
+	struct pipeline_set *set;
+
+	if (plan->polling) {
+		return;
+	}
+	for (guint i = 0; i < a->receivers->len; i++) {
+		((struct agent_receiver *)g_ptr_array_index(a->receivers, i))->wanted = false;
+	}
+	for (size_t i = 0; urls[i]; i++) {
+		const struct vmt_plugin *plugin =
+			registry_find_url(a->registry, VMT_RECEIVER, urls[i], NULL);
+		struct agent_receiver *ar =
+			find_receiver(a->receivers, urls[i], fingerprint_of(plugin, plan, urls[i]));
+
+		if (ar) {
+			ar->wanted = true;
+		}
+	}
+	for (guint i = a->receivers->len; i-- > 0;) {
+		if (!((struct agent_receiver *)g_ptr_array_index(a->receivers, i))->wanted) {
+			let_go(a, i);
+		}
+	}
+	g_ptr_array_extend(a->receivers, opened, NULL, NULL);
+	set = all_pipelines(a);
+	for (guint i = 0; i < a->receivers->len; i++) {
+		struct agent_receiver *ar = g_ptr_array_index(a->receivers, i);
+
+		ar->wanted = true;
+		receiver_set_pipelines(ar->receiver, set);
+	}
+	pipeline_set_unref(set);
+	if (a->started_ns) {
+		agent_receivers_start(a);
+	}
+}
+
+bool agent_reap_receivers(struct agent *a, bool wait)
+{
+	for (guint i = a->old_receivers->len; i-- > 0;) {
+		struct agent_receiver *ar = g_ptr_array_index(a->old_receivers, i);
+
+		if (wait || receiver_done(ar->receiver)) {
+			g_ptr_array_remove_index_fast(a->old_receivers, i);
+			close_receiver(ar);
+		}
+	}
+	return a->old_receivers->len > 0;
+}
+
+void agent_retire_receivers(struct agent *a)
+{
+	for (guint i = a->receivers->len; i-- > 0;) {
+		let_go(a, i);
+	}
+}
+
+/* ------------------------------------------------------------------ running */
+
+static uint64_t received(const struct agent *a)
+{
+	uint64_t n = 0;
+
+	for (guint i = 0; i < a->receivers->len; i++) {
+		n += receiver_received(
+			((struct agent_receiver *)g_ptr_array_index(a->receivers, i))->receiver);
+	}
+	return n;
+}
+
+/* Looks whether anything came in since the last look. */
+static void look_idle(void *data)
+{
+	struct agent *a = data;
+	uint64_t now = received(a);
+
+	if (now == a->idle_received && !a->stopping) {
+		agent_stop(a);
+		return;
+	}
+	a->idle_received = now;
+	loop_timer_set(a->idle_timer, clock_monotonic() + a->options.idle_exit_ns);
+}
+
+void agent_receivers_start(struct agent *a)
+{
+	for (guint i = 0; i < a->receivers->len; i++) {
+		struct agent_receiver *ar = g_ptr_array_index(a->receivers, i);
+		int ret = receiver_start(ar->receiver);
+
+		if (ret < 0) {
+			log_error("%s: thread: %s; it receives nothing", receiver_url(ar->receiver),
+				  g_strerror(-ret));
+		}
+	}
+	if (a->options.idle_exit_ns > 0 && !a->idle_timer) {
+		a->idle_timer = loop_timer_add(a->loop, clock_monotonic() + a->options.idle_exit_ns,
+					       look_idle, a);
+	}
+}
+
+void agent_receivers_leave(struct agent *a)
+{
+	for (guint i = 0; i < a->receivers->len; i++) {
+		receiver_leave(
+			((struct agent_receiver *)g_ptr_array_index(a->receivers, i))->receiver);
+	}
+}
+
+static bool all(struct agent *a, bool (*is)(struct receiver *receiver))
+{
+	GPtrArray *const lists[] = { a->receivers, a->old_receivers };
+
+	for (size_t l = 0; l < G_N_ELEMENTS(lists); l++) {
+		for (guint i = 0; i < lists[l]->len; i++) {
+			if (!is(((struct agent_receiver *)g_ptr_array_index(lists[l], i))
+					->receiver)) {
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+bool agent_receivers_quiet(struct agent *a)
+{
+	return all(a, receiver_quiet);
+}
+
+bool agent_receivers_done(struct agent *a)
+{
+	return all(a, receiver_done);
+}

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the messages of one receiver from their coming in until they are settled.  The receiver's thread, but for
+ * the end of a frame, which may come under the lock of the log: it only moves numbers.  Blocks on nothing but, for
+ * moments, the pipeline thread's queue.
+ */
+#include "collector/intake.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define LOG_NAME "collector"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/wait.h"
+#include "pipeline/pipeline.h"
+
+enum {
+	FRAME_ROWS = 2000, /* a frame that has so many goes on its way */
+	FRAMES_MAX = 24, /* under way */
+	ROWS_MAX = 200000,
+};
+#define SUBMIT_AGAIN_NS NS_PER_MS
+#define TELL_NS (60 * NS_PER_S) /* rejects are told of so often */
+
+/* A frame under way, and the messages in it. */
+struct handover {
+	struct intake *intake; /* one reference */
+	struct handover *next; /* of those to use again */
+	uint64_t *tag;
+	size_t tags, room;
+	uint64_t rows;
+};
+
+struct intake {
+	struct vmt_intake public; /* first */
+	atomic_uint refs; /* the owner's, and one per frame under way */
+	char *name;
+	struct pipeline_runner *runner;
+	enum vmt_profile profile;
+	/* the receiver's thread's */
+	struct message_reader *reader;
+	struct frame_builder builder;
+	struct handover *gathering; /* the tags of the frame to be */
+	int64_t told_ns; /* when rejects were told of */
+	uint64_t told; /* how many there were then */
+	/* below: under `lock` */
+	pthread_mutex_t lock;
+	struct pipeline_set *set;
+	struct intake_ledger ledger;
+	struct handover *free;
+	unsigned frames; /* under way */
+	uint64_t gathered; /* rows that are not yet under way */
+	bool wanting; /* the receiver was told to wait */
+	/* settled and not yet asked for: a ring */
+	struct vmt_settled *settled;
+	size_t head, length, room;
+};
+
+static struct intake *intake_of(struct vmt_intake *public)
+{
+	return (struct intake *)public;
+}
+
+static void intake_unref(struct intake *in)
+{
+	if (atomic_fetch_sub(&in->refs, 1) != 1) {
+		return;
+	}
+	while (in->free) {
+		struct handover *h = in->free;
+
+		in->free = h->next;
+		g_free(h->tag);
+		g_free(h);
+	}
+	pipeline_set_unref(in->set);
+	close(in->public.fd);
+	pthread_mutex_destroy(&in->lock);
+	g_free(in->settled);
+	g_free(in->name);
+	g_free(in);
+}
+
+/* ------------------------------------------------------------------ settled, with the lock held */
+
+static void grow_ring(struct intake *in)
+{
+	size_t room = in->room ? in->room * 2 : 64;
+	struct vmt_settled *ring = g_new(struct vmt_settled, room);
+
+	for (size_t i = 0; i < in->length; i++) {
+		ring[i] = in->settled[(in->head + i) % in->room];
+	}
+	g_free(in->settled);
+	in->settled = ring;
+	in->room = room;
+	in->head = 0;
+}
+
+static void push_settled(struct intake *in, uint64_t tag, bool again)
+{
+	if (in->length == in->room) {
+		grow_ring(in);
+	}
+	in->settled[(in->head + in->length++) % in->room] =
+		(struct vmt_settled){ .tag = tag, .again = again };
+}
+
+static void wake(struct intake *in)
+{
+	uint64_t one = 1;
+	ssize_t n = write(in->public.fd, &one, sizeof(one));
+
+	(void)n; /* it can only be full, which is readable too */
+}
+
+/* ------------------------------------------------------------------ frames */
+
+static struct handover *take_handover(struct intake *in)
+{
+	struct handover *h;
+
+	pthread_mutex_lock(&in->lock);
+	h = in->free;
+	if (h) {
+		in->free = h->next;
+	}
+	pthread_mutex_unlock(&in->lock);
+	if (!h) {
+		h = g_new0(struct handover, 1);
+		h->intake = in;
+	}
+	h->tags = 0;
+	return h;
+}
+
+/* Nobody has the frame any more: every publisher has taken it, or (`lost`) one could not. */
+static void frame_gone(void *context, bool lost)
+{
+	struct handover *h = context;
+	struct intake *in = h->intake;
+	bool tell;
+
+	pthread_mutex_lock(&in->lock);
+	for (size_t i = 0; i < h->tags; i++) {
+		push_settled(in, h->tag[i], lost);
+	}
+	in->ledger.pending -= h->rows;
+	if (lost) {
+		in->ledger.returned += h->rows;
+	} else {
+		in->ledger.accepted += h->rows;
+	}
+	in->frames--;
+	tell = h->tags > 0 || in->wanting;
+	in->wanting = false;
+	h->next = in->free;
+	in->free = h;
+	pthread_mutex_unlock(&in->lock);
+	if (tell) {
+		wake(in);
+	}
+	intake_unref(in);
+}
+
+static void intake_flush(struct vmt_intake *public)
+{
+	struct intake *in = intake_of(public);
+	struct handover *h = in->gathering;
+	struct frame *frame =
+		message_reader_frame(in->reader, &in->builder, in->profile, clock_real());
+	struct pipeline_set *set;
+
+	if (!frame) {
+		return;
+	}
+	h->rows = frame->rows;
+	frame_watch(frame, frame_gone, h);
+	atomic_fetch_add(&in->refs, 1);
+	pthread_mutex_lock(&in->lock);
+	in->frames++;
+	in->gathered = 0;
+	set = pipeline_set_ref(in->set);
+	pthread_mutex_unlock(&in->lock);
+	in->gathering = NULL;
+	while (pipeline_runner_submit(in->runner, frame, set) == -EAGAIN) {
+		wait_sleep(SUBMIT_AGAIN_NS);
+	}
+	pipeline_set_unref(set);
+	in->gathering = take_handover(in);
+}
+
+/* ------------------------------------------------------------------ messages */
+
+static uint64_t rejected_of(const uint64_t rejected[MESSAGE_REJECTS])
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < MESSAGE_REJECTS; i++) {
+		n += rejected[i];
+	}
+	return n;
+}
+
+/* One line for a burst. */
+static void tell_rejected(struct intake *in, const struct message_tally *tally)
+{
+	int64_t now_ns = clock_monotonic();
+	uint64_t all;
+	int reason = 0;
+
+	if (in->told > 0 && now_ns - in->told_ns < TELL_NS) {
+		return;
+	}
+	while (!tally->rejected[reason]) {
+		reason++;
+	}
+	pthread_mutex_lock(&in->lock);
+	all = rejected_of(in->ledger.rejected);
+	pthread_mutex_unlock(&in->lock);
+	log_warn("%s: %" G_GUINT64_FORMAT
+		 " samples refused, the last for its %s; `virtmeter status` "
+		 "counts them by reason",
+		 in->name, all - in->told, message_reject_name((enum message_reject)reason));
+	in->told = all;
+	in->told_ns = now_ns;
+}
+
+static void count_message(struct intake *in, const struct message_tally *tally, uint64_t tag)
+{
+	uint64_t rejected = rejected_of(tally->rejected);
+
+	pthread_mutex_lock(&in->lock);
+	in->ledger.messages++;
+	in->ledger.received += tally->taken + rejected;
+	in->ledger.pending += tally->taken;
+	in->gathered += tally->taken;
+	for (int i = 0; i < MESSAGE_REJECTS; i++) {
+		in->ledger.rejected[i] += tally->rejected[i];
+	}
+	if (tag && !tally->taken) {
+		push_settled(in, tag, false);
+		wake(in);
+	}
+	pthread_mutex_unlock(&in->lock);
+}
+
+static void remember_tag(struct handover *h, uint64_t tag)
+{
+	if (h->tags == h->room) {
+		h->room = h->room ? h->room * 2 : 16;
+		h->tag = g_renew(uint64_t, h->tag, h->room);
+	}
+	h->tag[h->tags++] = tag;
+}
+
+static bool is_full(struct intake *in)
+{
+	bool full;
+
+	pthread_mutex_lock(&in->lock);
+	full = in->frames >= FRAMES_MAX || in->ledger.pending >= ROWS_MAX;
+	in->wanting = full;
+	pthread_mutex_unlock(&in->lock);
+	return full;
+}
+
+static int intake_message(struct vmt_intake *public, enum vmt_message_form form, const void *bytes,
+			  size_t len, uint64_t tag)
+{
+	struct intake *in = intake_of(public);
+	struct message_tally tally = { .taken = 0 };
+	int ret;
+
+	if (is_full(in)) {
+		return -EAGAIN;
+	}
+	ret = form == VMT_MESSAGE_JSON
+		      ? message_read_json(in->reader, bytes, len, clock_real(), &tally)
+		      : message_read_msgpack(in->reader, bytes, len, clock_real(), &tally);
+	count_message(in, &tally, tag);
+	if (tag && tally.taken) {
+		remember_tag(in->gathering, tag);
+	}
+	if (ret < 0) {
+		tell_rejected(in, &tally);
+	}
+	if (message_reader_rows(in->reader) >= FRAME_ROWS) {
+		intake_flush(public);
+	}
+	return 0;
+}
+
+static size_t intake_settled(struct vmt_intake *public, struct vmt_settled *ret_settled, size_t max)
+{
+	struct intake *in = intake_of(public);
+	uint64_t count;
+	size_t n;
+
+	pthread_mutex_lock(&in->lock);
+	n = MIN(max, in->length);
+	for (size_t i = 0; i < n; i++) {
+		ret_settled[i] = in->settled[(in->head + i) % in->room];
+	}
+	in->head = in->room ? (in->head + n) % in->room : 0;
+	in->length -= n;
+	if (in->length == 0) {
+		ssize_t got = read(in->public.fd, &count, sizeof(count));
+
+		(void)got; /* EAGAIN: it was not readable */
+	}
+	pthread_mutex_unlock(&in->lock);
+	return n;
+}
+
+static void intake_lost(struct vmt_intake *public, uint64_t messages)
+{
+	struct intake *in = intake_of(public);
+
+	pthread_mutex_lock(&in->lock);
+	in->ledger.lost += messages;
+	pthread_mutex_unlock(&in->lock);
+}
+
+/* ------------------------------------------------------------------ the object */
+
+static const struct intake_ops ops = {
+	.message = intake_message,
+	.flush = intake_flush,
+	.settled = intake_settled,
+	.lost = intake_lost,
+};
+
+struct vmt_intake *intake_public(struct intake *intake)
+{
+	return &intake->public;
+}
+
+void intake_set_pipelines(struct intake *intake, struct pipeline_set *set)
+{
+	struct pipeline_set *before;
+
+	pthread_mutex_lock(&intake->lock);
+	before = intake->set;
+	intake->set = pipeline_set_ref(set);
+	pthread_mutex_unlock(&intake->lock);
+	pipeline_set_unref(before);
+}
+
+void intake_close(struct intake *intake)
+{
+	atomic_store(&intake->public.closing, true);
+	wake(intake);
+}
+
+bool intake_idle(struct intake *intake)
+{
+	bool idle;
+
+	pthread_mutex_lock(&intake->lock);
+	idle = intake->frames == 0 && intake->gathered == 0 && intake->length == 0;
+	pthread_mutex_unlock(&intake->lock);
+	return idle;
+}
+
+void intake_ledger(struct intake *intake, struct intake_ledger *ret_ledger)
+{
+	pthread_mutex_lock(&intake->lock);
+	*ret_ledger = intake->ledger;
+	pthread_mutex_unlock(&intake->lock);
+}
+
+struct intake *intake_new(const struct intake_parts *parts)
+{
+	struct message_reader *reader = message_reader_new(&parts->read);
+	struct intake *in;
+
+	if (!reader) {
+		return NULL;
+	}
+	in = g_new0(struct intake, 1);
+	in->public.ops = &ops;
+	in->public.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	in->public.limit = MIN(parts->read.bytes_max, MESSAGE_BYTES_MAX);
+	atomic_init(&in->public.closing, false);
+	atomic_init(&in->refs, 1);
+	in->name = g_strdup(parts->name);
+	in->runner = parts->runner;
+	in->profile = parts->profile;
+	in->reader = reader;
+	frame_builder_init(&in->builder, parts->pool);
+	pthread_mutex_init(&in->lock, NULL);
+	in->gathering = take_handover(in);
+	return in;
+}
+
+void intake_free(struct intake *intake)
+{
+	if (!intake) {
+		return;
+	}
+	message_reader_free(intake->reader);
+	frame_builder_fini(&intake->builder);
+	g_free(intake->gathering->tag);
+	g_free(intake->gathering);
+	intake_unref(intake);
+}

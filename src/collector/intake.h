@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where a receiver's messages become frames, and what became of them.  A message is read and verified, its samples
+ * are gathered with those of the messages behind it into a frame, the frame goes the way of all frames, and when
+ * the last publisher has let go of it the messages are settled: stored, or, when a publisher could not take it,
+ * to come again.
+ *
+ * Ledger, in samples, at any time (a message that cannot be read counts as one):
+ *     received = accepted + returned + pending + sum of rejected
+ *
+ * The receiver's thread calls; frames come back on whatever thread lets go of them last.
+ */
+#ifndef COLLECTOR_INTAKE_H
+#define COLLECTOR_INTAKE_H
+
+#include "model/intake.h"
+#include "wire/message_read.h"
+
+struct frame_pool;
+struct intake;
+struct pipeline_runner;
+struct pipeline_set;
+
+struct intake_parts {
+	struct message_read_options read; /* copied */
+	struct frame_pool *pool; /* these two must outlive the intake */
+	struct pipeline_runner *runner;
+	enum vmt_profile profile; /* of the frames */
+	const char *name; /* of the receiver, for the log; copied */
+};
+
+struct intake_ledger {
+	uint64_t received; /* samples that came in, again and again */
+	uint64_t accepted; /* taken by all publishers, or by none that wants them */
+	uint64_t returned; /* given back, to come again */
+	uint64_t pending; /* on their way */
+	uint64_t rejected[MESSAGE_REJECTS];
+	uint64_t messages;
+	uint64_t lost; /* messages that did not come so far */
+};
+
+/* NULL when the library has no HMAC-SHA256. */
+struct intake *intake_new(const struct intake_parts *parts);
+/* For vmt_receiver_ops. */
+struct vmt_intake *intake_public(struct intake *intake);
+/* Which pipelines frames go through, from the next one on; takes its own reference.  Any thread. */
+void intake_set_pipelines(struct intake *intake, struct pipeline_set *set);
+/* Nothing more is to be taken.  Any thread. */
+void intake_close(struct intake *intake);
+/* Whether nothing is gathered or under way. */
+bool intake_idle(struct intake *intake);
+void intake_ledger(struct intake *intake, struct intake_ledger *ret_ledger);
+/* Frames under way keep what they need.  NULL is fine. */
+void intake_free(struct intake *intake);
+
+#endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From messages to what became of them, through a pipeline and a log in memory; the test is the publisher.
+ */
+#include "collector/intake.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <poll.h>
+
+#include "base/clock.h"
+#include "base/wait.h"
+#include "model/frame.h"
+#include "pipeline/pipeline.h"
+#include "spool/spool.h"
+
+#define SAMPLE(name_)                                                                              \
+	"{\"source\": \"s\", \"counter_name\": \"" name_                                           \
+	"\", \"counter_type\": \"gauge\", \"counter_unit\": \"B\", \"counter_volume\": 1, "        \
+	"\"user_id\": null, \"project_id\": null, \"resource_id\": \"r\", "                        \
+	"\"timestamp\": \"2020-01-01T00:00:00\", \"resource_metadata\": {}, "                      \
+	"\"message_id\": \"0b3f1b9e-6609-11f1-8f0a-525400abcdef\"}"
+
+static const struct spool_publisher publisher = { .name = "sink/test/0", .url = "test://" };
+
+struct bench {
+	struct frame_pool *pool;
+	struct spool *spool;
+	struct pipeline_runner *runner;
+	struct pipeline_set *set;
+	struct intake *intake;
+	unsigned cursor;
+};
+
+static void bench_init(struct bench *b)
+{
+	const struct spool_limits limits = { .frames = 1000, .bytes = 64 << 20 };
+	const char *pattern = "cpu", *reason;
+	size_t at;
+	struct pattern *match = pattern_new(&pattern, 1, 0, &reason, &at);
+	struct intake_parts parts = { .read = { .secret = "", .bytes_max = 1 << 20 },
+				      .profile = VMT_PROFILE_26,
+				      .name = "test://" };
+	struct pipeline *pipeline;
+
+	b->pool = parts.pool = frame_pool_new(2);
+	b->spool = spool_new_memory(&limits);
+	b->cursor = (unsigned)spool_cursor_add(b->spool, &publisher);
+	b->runner = parts.runner = pipeline_runner_new(b->spool, b->pool);
+	pipeline = pipeline_new("p", match, UINT64_C(1) << b->cursor, match,
+				(void (*)(void *))pattern_free);
+	b->set = pipeline_set_new(&pipeline, 1);
+	b->intake = intake_new(&parts);
+	g_assert_nonnull(b->intake);
+	intake_set_pipelines(b->intake, b->set);
+}
+
+static void bench_fini(struct bench *b)
+{
+	intake_free(b->intake);
+	pipeline_runner_free(b->runner);
+	pipeline_set_unref(b->set);
+	spool_cursor_finish(b->spool, b->cursor);
+	spool_cursor_settle(b->spool, b->cursor, SPOOL_SHUTDOWN);
+	spool_free(b->spool);
+	frame_pool_free(b->pool);
+}
+
+static int hand_over(struct bench *b, const char *text, uint64_t tag)
+{
+	return vmt_intake_message(intake_public(b->intake), VMT_MESSAGE_JSON, text, strlen(text),
+				  tag);
+}
+
+static void flush(struct bench *b)
+{
+	vmt_intake_flush(intake_public(b->intake));
+	while (!pipeline_runner_idle(b->runner)) {
+		wait_sleep(NS_PER_MS);
+	}
+}
+
+static size_t settled(struct bench *b, struct vmt_settled *ret, size_t max)
+{
+	return vmt_intake_settled(intake_public(b->intake), ret, max);
+}
+
+static bool readable(struct bench *b)
+{
+	struct pollfd p = { .fd = vmt_intake_fd(intake_public(b->intake)), .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+static void next_frame(struct bench *b)
+{
+	g_assert_nonnull(spool_next(b->spool, b->cursor, clock_monotonic() + NS_PER_S));
+}
+
+static struct intake_ledger ledger(struct bench *b)
+{
+	struct intake_ledger l;
+	uint64_t rejected = 0;
+
+	intake_ledger(b->intake, &l);
+	for (int i = 0; i < MESSAGE_REJECTS; i++) {
+		rejected += l.rejected[i];
+	}
+	g_assert_cmpuint(l.received, ==, l.accepted + l.returned + l.pending + rejected);
+	return l;
+}
+
+/* Two messages become one frame; they are settled when the publisher has it, not before. */
+static void test_stored(void)
+{
+	struct vmt_settled s[4];
+	struct bench b;
+
+	bench_init(&b);
+	g_assert_cmpint(hand_over(&b, SAMPLE("cpu"), 7), ==, 0);
+	g_assert_cmpint(hand_over(&b, "[" SAMPLE("cpu") ", " SAMPLE("cpu") ", {}]", 8), ==, 0);
+	g_assert_false(intake_idle(b.intake));
+	flush(&b);
+	g_assert_cmpuint(settled(&b, s, 4), ==, 0);
+	g_assert_false(readable(&b));
+	g_assert_cmpuint(ledger(&b).pending, ==, 3);
+	next_frame(&b);
+	g_assert_cmpuint(settled(&b, s, 4), ==, 0);
+	spool_confirm(b.spool, b.cursor);
+	g_assert_true(readable(&b));
+	g_assert_false(intake_idle(b.intake));
+	g_assert_cmpuint(settled(&b, s, 1), ==, 1);
+	g_assert_true(readable(&b));
+	g_assert_cmpuint(settled(&b, s + 1, 3), ==, 1);
+	g_assert_false(readable(&b));
+	g_assert_true(intake_idle(b.intake));
+	g_assert_cmpuint(s[0].tag, ==, 7);
+	g_assert_cmpuint(s[1].tag, ==, 8);
+	g_assert_false(s[0].again || s[1].again);
+	g_assert_cmpuint(ledger(&b).accepted, ==, 3);
+	g_assert_cmpuint(ledger(&b).rejected[REJECT_SHAPE], ==, 1);
+	g_assert_cmpuint(ledger(&b).messages, ==, 2);
+	bench_fini(&b);
+}
+
+/* What a publisher could not take comes again; what it refused for good does not, nor what nobody wants, nor what
+ * cannot be read. */
+static void test_ways(void)
+{
+	struct vmt_settled s;
+	struct bench b;
+
+	bench_init(&b);
+	g_assert_cmpint(hand_over(&b, SAMPLE("cpu"), 1), ==, 0);
+	flush(&b);
+	next_frame(&b);
+	spool_drop(b.spool, b.cursor, SPOOL_RETRIES);
+	g_assert_cmpuint(settled(&b, &s, 1), ==, 1);
+	g_assert_true(s.tag == 1 && s.again);
+	g_assert_cmpuint(ledger(&b).returned, ==, 1);
+
+	g_assert_cmpint(hand_over(&b, SAMPLE("cpu"), 2), ==, 0);
+	flush(&b);
+	next_frame(&b);
+	spool_settle_frame(b.spool, b.cursor, &(struct spool_result){ .refused = 1 });
+	g_assert_cmpuint(settled(&b, &s, 1), ==, 1);
+	g_assert_true(s.tag == 2 && !s.again);
+
+	g_assert_cmpint(hand_over(&b, SAMPLE("other"), 3), ==, 0);
+	flush(&b);
+	g_assert_cmpuint(settled(&b, &s, 1), ==, 1);
+	g_assert_true(s.tag == 3 && !s.again);
+	g_assert_cmpuint(ledger(&b).accepted, ==, 2);
+
+	g_assert_cmpint(hand_over(&b, "poison", 4), ==, 0);
+	g_assert_true(readable(&b));
+	g_assert_cmpuint(settled(&b, &s, 1), ==, 1);
+	g_assert_true(s.tag == 4 && !s.again);
+	g_assert_cmpuint(ledger(&b).rejected[REJECT_FORMAT], ==, 1);
+	g_assert_true(intake_idle(b.intake));
+	bench_fini(&b);
+}
+
+/* So much is under way and no more; once there is room again, the receiver is told. */
+static void test_full(void)
+{
+	struct vmt_settled s[4];
+	struct bench b;
+	unsigned n = 0;
+
+	bench_init(&b);
+	while (hand_over(&b, SAMPLE("cpu"), 0) == 0) {
+		flush(&b);
+		g_assert_cmpuint(++n, <, 1000);
+	}
+	g_assert_cmpuint(n, >, 8);
+	g_assert_cmpuint(ledger(&b).received, ==, n);
+	g_assert_cmpint(hand_over(&b, SAMPLE("cpu"), 0), ==, -EAGAIN);
+	g_assert_false(readable(&b));
+	next_frame(&b);
+	spool_confirm(b.spool, b.cursor);
+	g_assert_true(readable(&b));
+	g_assert_cmpuint(settled(&b, s, 4), ==, 0);
+	g_assert_false(readable(&b));
+	g_assert_cmpint(hand_over(&b, SAMPLE("cpu"), 0), ==, 0);
+	g_assert_false(vmt_intake_closing(intake_public(b.intake)));
+	intake_close(b.intake);
+	g_assert_true(vmt_intake_closing(intake_public(b.intake)) && readable(&b));
+	bench_fini(&b); /* with frames under way, which come back later */
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/intake/stored", test_stored);
+	g_test_add_func("/intake/ways", test_ways);
+	g_test_add_func("/intake/full", test_full);
+	return g_test_run();
+}
