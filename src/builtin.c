@@ -15,6 +15,7 @@ extern const struct vmt_plugin vmt_plugin_publisher_file, vmt_plugin_publisher_h
 	vmt_plugin_publisher_test, vmt_plugin_publisher_udp;
 extern const struct vmt_plugin vmt_declared_publisher_notifier, vmt_declared_publisher_polling,
 	vmt_declared_publisher_rpc;
+extern const struct vmt_plugin vmt_declared_receiver_rpc, vmt_declared_receiver_notifications;
 extern const struct vmt_plugin vmt_plugin_receiver_tcp, vmt_plugin_receiver_udp;
 extern const struct vmt_plugin vmt_plugin_transformer_accumulator,
 	vmt_plugin_transformer_aggregator, vmt_plugin_transformer_arithmetic,
@@ -36,6 +37,8 @@ const struct vmt_plugin *const builtin_plugins[] = {
 	&vmt_declared_publisher_notifier,
 	&vmt_declared_publisher_polling,
 	&vmt_declared_publisher_rpc,
+	&vmt_declared_receiver_rpc,
+	&vmt_declared_receiver_notifications,
 	&vmt_plugin_receiver_tcp,
 	&vmt_plugin_receiver_udp,
 	&vmt_plugin_transformer_accumulator,

@@ -71,8 +71,7 @@ int link_lost(struct link *l, const char *what, int status, struct vmt_error *er
 
 static int open_channel(struct link *l, struct vmt_error *error);
 
-/* An answer to a question of ours.  0; 1: the channel was closed (it is open again), with *ret_code; -errno. */
-static int check(struct link *l, const char *what, int *ret_code, struct vmt_error *error)
+int link_check(struct link *l, const char *what, int *ret_code, struct vmt_error *error)
 {
 	amqp_rpc_reply_t r = amqp_get_rpc_reply(l->c);
 	const amqp_channel_close_t *channel = r.reply.decoded;
@@ -117,10 +116,10 @@ static int open_channel(struct link *l, struct vmt_error *error)
 	inflight_reset(&l->inflight);
 	frames_init(&l->frames, &l->inflight);
 	amqp_channel_open(l->c, FRAMES_CHANNEL);
-	ret = check(l, "channel.open", NULL, error);
+	ret = link_check(l, "channel.open", NULL, error);
 	if (ret == 0) {
 		amqp_confirm_select(l->c, FRAMES_CHANNEL);
-		ret = check(l, "confirm.select", NULL, error);
+		ret = link_check(l, "confirm.select", NULL, error);
 	}
 	return ret;
 }
@@ -132,17 +131,24 @@ static amqp_table_entry_t text_entry(const char *key, const char *text)
 						.value.bytes = amqp_cstring_bytes(text) } };
 }
 
+static amqp_table_entry_t able_to(const char *capability)
+{
+	return (amqp_table_entry_t){ .key = amqp_cstring_bytes(capability),
+				     .value = { .kind = AMQP_FIELD_KIND_BOOLEAN,
+						.value.boolean = 1 } };
+}
+
 static int login(struct link *l, const struct transport_host *h, struct vmt_error *error)
 {
-	/* What librabbitmq says of itself lacks it, and RabbitMQ would block without a word. */
-	amqp_table_entry_t blocked = { .key = amqp_cstring_bytes("connection.blocked"),
-				       .value = { .kind = AMQP_FIELD_KIND_BOOLEAN,
-						  .value.boolean = 1 } };
+	/* What librabbitmq says of itself lacks them; RabbitMQ would block, or end a consumer, without a word. */
+	amqp_table_entry_t able[] = { able_to("connection.blocked"),
+				      able_to("consumer_cancel_notify") };
 	amqp_table_entry_t entries[] = {
 		text_entry("product", "virtmeter"),
 		text_entry("connection_name", l->name),
 		{ .key = amqp_cstring_bytes("capabilities"),
-		  .value = { .kind = AMQP_FIELD_KIND_TABLE, .value.table = { 1, &blocked } } },
+		  .value = { .kind = AMQP_FIELD_KIND_TABLE,
+			     .value.table = { G_N_ELEMENTS(able), able } } },
 	};
 	const amqp_table_t properties = { G_N_ELEMENTS(entries), entries };
 	struct timeval left = left_of(l->call);
@@ -317,6 +323,7 @@ void link_close(struct link *l)
 		amqp_destroy_connection(l->c);
 		l->c = NULL;
 	}
+	l->consuming = false;
 	inflight_reset(&l->inflight);
 }
 
@@ -329,9 +336,10 @@ int link_exchange(struct link *l, const struct link_entity *e, int *ret_code,
 
 	g_snprintf(what, sizeof(what), "exchange %s", e->name);
 	amqp_exchange_declare(l->c, FRAMES_CHANNEL, amqp_cstring_bytes(e->name),
-			      amqp_cstring_bytes("topic"), e->passive, e->durable, e->auto_delete,
-			      0, e->arguments ? *e->arguments : amqp_empty_table);
-	return check(l, what, ret_code, error);
+			      amqp_cstring_bytes(e->type ? e->type : "topic"), e->passive,
+			      e->durable, e->auto_delete, 0,
+			      e->arguments ? *e->arguments : amqp_empty_table);
+	return link_check(l, what, ret_code, error);
 }
 
 int link_queue(struct link *l, const struct link_entity *e, int *ret_code, struct vmt_error *error)
@@ -342,7 +350,7 @@ int link_queue(struct link *l, const struct link_entity *e, int *ret_code, struc
 	amqp_queue_declare(l->c, FRAMES_CHANNEL, amqp_cstring_bytes(e->name), e->passive,
 			   e->durable, 0, e->auto_delete,
 			   e->arguments ? *e->arguments : amqp_empty_table);
-	return check(l, what, ret_code, error);
+	return link_check(l, what, ret_code, error);
 }
 
 int link_bind(struct link *l, const char *queue, const char *exchange, const char *key,
@@ -350,7 +358,7 @@ int link_bind(struct link *l, const char *queue, const char *exchange, const cha
 {
 	amqp_queue_bind(l->c, FRAMES_CHANNEL, amqp_cstring_bytes(queue),
 			amqp_cstring_bytes(exchange), amqp_cstring_bytes(key), amqp_empty_table);
-	return check(l, "queue.bind", ret_code, error);
+	return link_check(l, "queue.bind", ret_code, error);
 }
 
 /* ---- the object */
@@ -364,8 +372,8 @@ static void look_after(void *arg)
 	struct link *l = arg;
 	struct vmt_error error = { "" };
 
-	if (!l->c) {
-		return;
+	if (!l->c || l->consuming) {
+		return; /* a receiver is called again at once */
 	}
 	l->call = &call;
 	if (link_take(l, 0, &error) < 0) {

@@ -35,6 +35,7 @@ void link_close(struct link *l);
 
 struct link_entity {
 	const char *name;
+	const char *type; /* of an exchange; NULL: topic */
 	bool durable, auto_delete, passive;
 	const amqp_table_t *arguments; /* NULL for none */
 };

@@ -19,9 +19,14 @@ struct link {
 	struct tls_stamp stamp;
 	struct frames frames;
 	size_t size_limit;
+	bool consuming; /* messages come in: consume.c looks after the connection */
 	struct inflight inflight;
 };
 
+/* An answer to a question of ours.  0; 1: the channel was closed (it is open again), with *ret_code; -errno. */
+int link_check(struct link *l, const char *what, int *ret_code, struct vmt_error *error);
+/* Takes what the broker says unasked.  0; -errno: the connection is closed. */
+int link_take_frame(struct link *l, const amqp_frame_t *frame, struct vmt_error *error);
 /* Gives the connection up: -errno with the reason. */
 int link_lost(struct link *l, const char *what, int status, struct vmt_error *error);
 /* Takes all that is there, waiting at most `wait_ns` for the first.  0; -errno: as link_wait(). */

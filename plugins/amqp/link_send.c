@@ -55,7 +55,7 @@ static int closed(struct link *l, struct vmt_error *error)
 	return -ECONNRESET;
 }
 
-static int take_one(struct link *l, const amqp_frame_t *frame, struct vmt_error *error)
+int link_take_frame(struct link *l, const amqp_frame_t *frame, struct vmt_error *error)
 {
 	int ret = frames_take(&l->frames, frame);
 
@@ -84,7 +84,7 @@ int link_take(struct link *l, int64_t wait_ns, struct vmt_error *error)
 		if (status != AMQP_STATUS_OK) {
 			return link_lost(l, "receive", status, error);
 		}
-		ret = take_one(l, &frame, error);
+		ret = link_take_frame(l, &frame, error);
 		tv = (struct timeval){ 0 };
 	}
 	return ret;

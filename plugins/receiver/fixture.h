@@ -88,6 +88,17 @@ static inline void receive(const struct vmt_plugin *p, void *self, struct kept *
 	g_assert_cmpint(ret, ==, 0);
 }
 
+/* Lets it receive until so many messages have come, were refused or were lost, for 30 s at most. */
+static inline void receive_all(const struct vmt_plugin *p, void *self, struct kept *k, uint64_t n)
+{
+	int64_t end = clock_monotonic() + 30 * NS_PER_S;
+
+	while (k->messages->len + k->too_long + k->lost < n && clock_monotonic() < end) {
+		receive(p, self, k, 20);
+	}
+	receive(p, self, k, 20); /* nothing more comes */
+}
+
 static inline int free_port(int socktype)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };

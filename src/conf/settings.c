@@ -151,7 +151,7 @@ const struct vmt_option settings_options[] = {
 	OPTION(OWN, "dead_letter_bytes", INT, dead_letter_bytes, "67108864",
 	       "Bytes of refused messages that are kept in queue_dir; the oldest go beyond it.",
 	       .min = 0, .max = INT64_C(1) << 40),
-	OPTION(OWN, "receivers", LIST, receivers, "udp://",
+	OPTION(OWN, "receivers", LIST, receivers, "udp://,rpc://,notifications://",
 	       "URLs that the collector receives from."),
 	OPTION(OWN, "accept_unsigned", BOOL, accept_unsigned, "false",
 	       "Whether the collector takes samples without a signature though it has a secret."),

@@ -3,7 +3,7 @@
 #ifndef AMQP_SENDER_PRIVATE_H
 #define AMQP_SENDER_PRIVATE_H
 
-#include "plugins/amqp/link.h"
+#include "plugins/amqp/entities.h"
 #include "sender.h"
 
 struct sender {
@@ -27,7 +27,8 @@ struct sender {
 	uint64_t filled;
 	unsigned nacked, returned;
 	size_t limit; /* bytes of a message that the broker takes; 0: not known */
-	bool declared, told_exchange, told_queue;
+	struct entities entities;
+	bool declared;
 };
 
 /* Declares what messages need, once a connection.  0 or -errno. */

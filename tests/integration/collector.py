@@ -1,0 +1,298 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""`virtmeter collector` with agents of ours, bodies that Ceilometer 19.0.0 sent, clients of oslo.messaging, and a real
+RabbitMQ: every sample arrives, each is stored once, whoever is killed meanwhile.  KILLS says how often a collector is
+killed (20)."""
+import json
+import os
+import random
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+import agent
+import private
+import rabbit
+import tap
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+RECEIVED = os.path.join(HERE, "..", "golden", "received")
+KILLS = int(os.environ.get("KILLS", "20"))
+
+# run by a Python that has oslo.messaging: a notifier and an RPC client, each sends the samples on stdin
+CLIENT = """
+import json, sys
+from oslo_config import cfg
+import oslo_messaging
+url, samples = sys.argv[1], json.load(sys.stdin)
+conf = cfg.CONF
+conf([], project="client")
+oslo_messaging.set_transport_defaults("ceilometer")
+transport = oslo_messaging.get_notification_transport(conf, url=url)
+notifier = oslo_messaging.Notifier(transport, driver="messagingv2", publisher_id="ceilometer.polling",
+                                   topics=["notifications"])
+notifier.sample({}, "telemetry.polling", {"samples": samples[0]})
+rpc = oslo_messaging.get_rpc_transport(conf, url=url)
+client = oslo_messaging.get_rpc_client(rpc, oslo_messaging.Target(topic="metering", version="1.0")) \\
+    if hasattr(oslo_messaging, "get_rpc_client") else \\
+    oslo_messaging.RPCClient(rpc, oslo_messaging.Target(topic="metering", version="1.0"))
+client.cast({}, "record_metering_data", data=samples[1])
+client.prepare(server="collector-0").cast({}, "record_metering_data", data=samples[2][0])
+client.prepare(fanout=True).cast({}, "record_metering_data", data=samples[3])
+"""
+
+
+class Collector(agent.Agent):
+    """`virtmeter collector`; what it stores is at .db."""
+
+    def __init__(self, receivers, options=None, **more):
+        options = {s: dict(v) for s, v in (options or {}).items()}
+        options.setdefault("DEFAULT", {})["host"] = "collector-0"
+        options.setdefault("virtmeter", {}).update(receivers=",".join(receivers), queue_dir="")
+        more.setdefault("publishers", ("sqlite://{dir}/store.db",))
+        super().__init__("", 1, meters=("*", "vm.*"), options=options, **more)
+
+    def start(self):
+        with open(f"{self.dir}/log", "ab") as log:
+            self.process = subprocess.Popen(
+                [agent.PROGRAM, "collector", "--config-file", self.config, *self.args], stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, env=self.env, cwd="/")
+        return self
+
+    @property
+    def db(self):
+        return f"{self.dir}/store.db"
+
+    def receiver(self, scheme):
+        doc = self.status()
+        return next((r for r in doc["receivers"] if r["url"].startswith(scheme)), None) if doc else None
+
+    def kept(self):
+        """How many points there are."""
+        try:
+            with sqlite3.connect(f"file:{self.db}?mode=ro", uri=True, timeout=20) as c:
+                return c.execute("SELECT count(*) FROM point").fetchone()[0]
+        except sqlite3.OperationalError:
+            return 0
+
+    def stored(self):
+        """Its points, as key() has them."""
+        done = agent.command("samples", "--store", f"sqlite://{self.db}", "--format", "json", "--limit", "1000000")
+        if done.returncode:
+            raise private.Failed(f"samples: {done.stderr}")
+        return [key(s) for s in map(json.loads, done.stdout.splitlines())]
+
+    def balanced(self):
+        doc = self.status()
+        return all(r["received"] == r["accepted"] + r["returned"] + r["pending"] + sum(r["rejected"].values())
+                   for r in doc["receivers"])
+
+
+def key(sample):
+    name = sample.get("name") or sample["counter_name"]
+    volume = sample["volume"] if "volume" in sample else sample["counter_volume"]
+    return (name, sample["resource_id"], agent.moment(sample["timestamp"].split("+")[0]), volume,
+            json.dumps(sample["resource_metadata"], sort_keys=True))
+
+
+def made(n, meter="made", start=1795390000):
+    """n samples that are like no others."""
+    return [{"source": "openstack", "counter_name": meter, "counter_type": "gauge", "counter_unit": "B",
+             "counter_volume": i, "user_id": None, "project_id": "p", "resource_id": f"r-{i % 7}",
+             "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(start + i)),
+             "resource_metadata": {"k": "caf\u00e9"}, "message_id": f"0b3f1b9e-6609-11f1-8f0a-{i:012x}",
+             "message_signature": ""} for i in range(n)]
+
+
+def golden(name):
+    with open(f"{RECEIVED}/{name}.jsonl", "rb") as f:
+        return f.read().splitlines()
+
+
+def samples_of(bodies):
+    return [s for b in bodies for s in rabbit.Message("", "", {}, b).samples]
+
+
+def send(mq, bodies, queue="notifications.sample", exchange="ceilometer", **properties):
+    import amqp
+    with mq.connect() as c:
+        channel = c.channel()
+        for body in bodies:
+            channel.basic_publish(amqp.Message(body, delivery_mode=2, **properties), exchange, queue)
+
+
+def demo(urls, cycles=2):
+    """One run of simulated instances: its samples, from a file."""
+    with agent.Agent("", 1, publishers=[*urls, "file://{dir}/samples.json?json"],
+                     args=["--demo", "--cycles", str(cycles)]) as a:
+        a.process.wait(90)
+        with open(a.file, encoding="utf-8") as f:
+            return [key(s) for s in map(json.loads, f)]
+
+
+def drained(mq):
+    return all(q["messages"] == 0 for q in mq.listed("list_queues", "name", "messages"))
+
+
+def ends_well(t, c, what):
+    balanced = c.balanced()
+    code = c.stop()
+    t.ok(code == 0 and balanced, f"{what}: the ledger balances, and it leaves in good order", c.log()[-800:])
+
+
+def sockets(t):
+    port = rabbit.free_port()
+    with Collector([f"udp://127.0.0.1:{port}", f"tcp://127.0.0.1:{port}"]) as c:
+        c.wait(c.status, 30, "the collector answers")
+        urls = [f"udp://127.0.0.1:{port}", f"tcp://127.0.0.1:{port}"]
+        wanted = demo(urls)
+        c.wait(lambda: c.receiver("tcp")["accepted"] + c.receiver("udp")["accepted"] == 2 * len(wanted), 30, "samples")
+        t.ok(sorted(c.stored()) == sorted(wanted), "udp and tcp: every sample of our agent once, though it came twice",
+             f"{c.kept()} of {len(wanted)}")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            for size in (1, 50, 1400, 60000):
+                for _ in range(50):
+                    s.sendto(os.urandom(size), ("127.0.0.1", port))
+        more = demo(urls[:1], 1)
+        c.wait(lambda: c.kept() == len(set(wanted) | set(more)), 30, "samples between garbage")
+        r = c.receiver("udp")
+        t.ok(sum(r["rejected"].values()) + r["lost"] >= 200, "garbage is counted by reason", r)
+        before = c.pid
+        t.ok(c.reload().returncode == 0 and c.pid == before, "a reload is taken", c.log()[-500:])
+        c.conf["virtmeter"]["receivers"] = f"udp://127.0.0.1:{port},nowhere://"
+        c.write()
+        t.ok(c.reload().returncode == 1, "a reload with an unknown receiver is not")
+        c.conf["virtmeter"]["receivers"] = f"tcp://127.0.0.1:{port}"
+        c.write()
+        t.ok(c.reload().returncode == 0 and [r["url"][:3] for r in c.status()["receivers"]] == ["tcp"],
+             "a reload takes a receiver away", c.log()[-500:])
+        ends_well(t, c, "udp and tcp")
+
+
+def broker(t, mq):
+    options = {"DEFAULT": {"transport_url": mq.url("rabbit")}}
+    with Collector(["rpc://", "notifications://"], options) as c:
+        c.wait(lambda: mq.listed("list_consumers", "queue_name") or None, 60, "the collector consumes")
+        c.wait(lambda: len(mq.listed("list_consumers", "queue_name")) == 5, 30, "all queues are consumed")
+        wanted = demo([mq.url("rpc"), mq.url("notifier"), mq.url("polling")])
+        c.wait(lambda: drained(mq) and c.kept() == len(wanted), 60, "samples of our agent")
+        t.ok(sorted(c.stored()) == sorted(wanted), "rpc, notifier and polling: every sample once, though each came thrice",
+             f"{c.kept()} of {len(wanted)}")
+        bodies = golden("polling-19") + golden("notifier-19")
+        before = c.kept()
+        send(mq, golden("polling-19"))
+        send(mq, golden("notifier-19"), "metering.sample")
+        own = {key(s) for s in samples_of(bodies)}
+        c.wait(lambda: c.kept() == before + len(own), 30, "Ceilometer's bodies")
+        t.ok(own <= set(c.stored()), "what Ceilometer 19.0.0 sent is stored, value for value, signatures verified",
+             sorted(own - set(c.stored()))[:2])
+        send(mq, bodies)
+        poison = [b"", b"{", b"[]", b'{"oslo.version": "9.0", "oslo.message": "{}"}', os.urandom(100),
+                  json.dumps({"payload": [{"counter_name": 1}]}).encode(), golden("bare-unsigned-19")[0]]
+        send(mq, poison)
+        c.wait(lambda: drained(mq), 30, "poison leaves the queue")
+        r = c.receiver("notifications")
+        t.ok(sum(r["rejected"].values()) >= len(poison) - 1 and r["returned"] == 0,
+             "poison is counted, acknowledged, and does not come again", r)
+        t.same(c.kept(), before + len(own), "a repetition changes nothing")
+        ends_well(t, c, "amqp")
+    t.ok(all(q["messages"] == 0 for q in mq.listed("list_queues", "name", "messages")), "nothing came back")
+
+
+def oslo(t, mq):
+    try:
+        subprocess.run(["/usr/bin/python3", "-c", "import oslo_messaging"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        t.skip("clients of oslo.messaging", "oslo.messaging is not installed (Debian package python3-oslo.messaging)")
+        return
+    options = {"DEFAULT": {"transport_url": mq.url("rabbit")}, "virtmeter": {"accept_unsigned": "true"}}
+    with Collector(["rpc://", "notifications://"], options) as c:
+        c.wait(lambda: len(mq.listed("list_consumers", "queue_name")) == 5, 60, "all queues are consumed")
+        parts = [made(40, f"oslo.{i}") for i in range(4)]
+        done = subprocess.run(["/usr/bin/python3", "-c", CLIENT, mq.url("rabbit")], input=json.dumps(parts), text=True,
+                              capture_output=True, timeout=60)
+        wanted = {key(s) for i, p in enumerate(parts) for s in (p[:1] if i == 2 else p)}
+        if done.returncode:
+            raise private.Failed(f"the client of oslo.messaging: {done.stderr[-800:]}")
+        c.wait(lambda: c.kept() >= len(wanted), 30, "samples of oslo.messaging's clients")
+        t.ok(set(c.stored()) == wanted, "a notifier and RPC casts (topic, server, fanout) of oslo.messaging arrive",
+             f"{c.kept()} of {len(wanted)}")
+        ends_well(t, c, "oslo.messaging")
+
+
+def store_away(t, mq):
+    options = {"DEFAULT": {"transport_url": mq.url("rabbit")}, "publisher": {"telemetry_secret": ""},
+               "virtmeter": {"publish_timeout": "2", "amqp_prefetch": "10"}}
+    with Collector(["notifications://"], options) as c:
+        c.wait(lambda: len(mq.listed("list_consumers", "queue_name")) == 2, 60, "both queues are consumed")
+        send(mq, [json.dumps({"payload": made(5, "first")})])
+        c.wait(lambda: c.kept() == 5, 30, "the store is there")
+        with sqlite3.connect(c.db, isolation_level=None) as lock:
+            lock.execute("BEGIN EXCLUSIVE")
+            send(mq, [json.dumps({"payload": made(5, f"m{i}")}) for i in range(40)])
+            c.wait(lambda: c.status()["publishers"][0]["state"] == "retrying", 30, "the store does not take anything")
+            cpu = cpu_of(c.pid)
+            time.sleep(5)
+            used = cpu_of(c.pid) - cpu
+            queue = next(q for q in mq.listed("list_queues", "name", "messages_unacknowledged", "messages_ready")
+                         if q["name"] == "notifications.sample")
+            t.ok(queue["messages_unacknowledged"] == 10 and queue["messages_ready"] == 30,
+                 "while the store is away nothing is acknowledged, and no more than the prefetch is taken", queue)
+            t.ok(used < 0.5, "and nobody is busy", f"{used} s of CPU in 5 s")
+            lock.execute("ROLLBACK")
+        c.wait(lambda: c.kept() == 205 and drained(mq), 90, "the store is back")
+        t.ok(c.receiver("notifications")["pending"] == 0, "then all is stored and acknowledged")
+        ends_well(t, c, "store away")
+
+
+def cpu_of(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def kills(t, mq):
+    options = {"DEFAULT": {"transport_url": mq.url("rabbit")}, "publisher": {"telemetry_secret": ""},
+               "virtmeter": {"amqp_prefetch": "20"}}
+    messages, size = 1500, 20
+    samples = made(messages * size, "kill")
+    bodies = [json.dumps({"payload": samples[i:i + size]}) for i in range(0, len(samples), size)]
+    wanted = {key(s) for s in samples}
+    doubled = bodies + random.sample(bodies, messages // 5)
+    random.shuffle(doubled)
+    with Collector(["notifications://"], options) as one, Collector(["notifications://"], options) as two:
+        one.wait(lambda: len(mq.listed("list_consumers", "queue_name")) == 4, 60, "both collectors consume")
+        both, sent = [one, two], 0
+        for i in range(KILLS):
+            upto = len(doubled) * (i + 1) // KILLS
+            send(mq, doubled[sent:upto])
+            sent = upto
+            time.sleep(random.random() * 0.3)
+            victim = random.choice(both)
+            victim.stop(signal.SIGKILL)
+            victim.start()
+        one.wait(lambda: drained(mq), 120, "the queue is empty")
+        got = one.stored() + two.stored()
+        t.ok(set(got) == wanted, f"two collectors on one queue, {KILLS} times SIGKILL, duplicates: every sample is stored",
+             f"{len(set(got))} of {len(wanted)}; {len(set(got) - wanted)} foreign")
+        t.ok(all(len(set(c.stored())) == c.kept() for c in both), "no store has a sample twice")
+        ends_well(t, one, "kills: one")
+        ends_well(t, two, "kills: two")
+
+
+def main():
+    with tap.Suite("collector") as t:
+        sockets(t)
+        with rabbit.Rabbit() as mq:
+            for part in (broker, oslo, store_away, kills):
+                part(t, mq)
+                for q in mq.listed("list_queues", "name"):
+                    mq.ctl("delete_queue", "-p", rabbit.VHOST, q["name"])
+
+
+if __name__ == "__main__":
+    main()
