@@ -243,8 +243,8 @@ void ini_read_environment(struct ini *ini, const char *const *environment)
 
 /* ---- where files are */
 
-/* A file and its folder "file.d": 1 when one of them is there. */
-static int read_searched(struct ini *ini, const char *root, const char *path,
+/* A file and, if so wanted, its folder "file.d": 1 when one of them is there. */
+static int read_searched(struct ini *ini, const char *root, const char *path, bool folder,
 			 struct problems *problems, int *ret_status)
 {
 	char *file = g_strconcat(root ? root : "", path, NULL);
@@ -257,7 +257,7 @@ static int read_searched(struct ini *ini, const char *root, const char *path,
 		*ret_status = *ret_status ? *ret_status : one;
 		found = 1;
 	}
-	if (g_file_test(dir, G_FILE_TEST_IS_DIR)) {
+	if (folder && g_file_test(dir, G_FILE_TEST_IS_DIR)) {
 		size_t before = ini->files->len;
 		int one = ini_read_dir(ini, dir, problems);
 
@@ -269,23 +269,37 @@ static int read_searched(struct ini *ini, const char *root, const char *path,
 	return found;
 }
 
+/* Files of a drop-in folder count beside a file that is named, too, as with oslo.config: "file.d". */
+static int read_file_and_folder(struct ini *ini, const char *path, bool folder,
+				struct problems *problems)
+{
+	char *dir = g_strconcat(path, ".d", NULL);
+	int ret = ini_read_file(ini, path, problems), other = 0;
+
+	if (folder && g_file_test(dir, G_FILE_TEST_IS_DIR)) {
+		other = ini_read_dir(ini, dir, problems);
+	}
+	g_free(dir);
+	return ret ? ret : other;
+}
+
 int ini_search(struct ini *ini, const struct ini_search *search, struct problems *problems)
 {
-	bool named = (search->files && search->files[0]) || (search->dirs && search->dirs[0]);
+	bool named = search->files && search->files[0], dirs = search->dirs && search->dirs[0];
 	const char *const *file = search->files, *const *dir = search->dirs;
 	const char *order = search->order ? search->order : "";
 	int ret = 0;
 
 	ini_know(ini, settings_options);
 	for (size_t i = 0; !named && i < G_N_ELEMENTS(searched); i++) {
-		if (read_searched(ini, search->root, searched[i], problems, &ret)) {
+		if (read_searched(ini, search->root, searched[i], !dirs, problems, &ret)) {
 			break;
 		}
 	}
 	while ((file && *file) || (dir && *dir)) {
 		bool is_dir = !file || !*file || (*order == 'd' && dir && *dir);
 		int one = is_dir ? ini_read_dir(ini, *dir++, problems)
-				 : ini_read_file(ini, *file++, problems);
+				 : read_file_and_folder(ini, *file++, !dirs, problems);
 
 		ret = ret ? ret : one;
 		order += *order ? 1 : 0;

@@ -64,8 +64,9 @@ struct ini_search {
 };
 
 /* Reads what the command line names, else /etc/virtmeter/virtmeter.conf and virtmeter.conf.d/, else
- * /etc/ceilometer/ceilometer.conf and ceilometer.conf.d/, then the environment.  That none is there is
- * no error.  The program's own options are known from then on.  0, or -errno with everything in
+ * /etc/ceilometer/ceilometer.conf and ceilometer.conf.d/, then the environment.  As with oslo.config files alone, when
+ * they are named, take the place of the file searched for but not of its folder (here the one beside them, "file.d"), and
+ * folders alone not that of the file.  That none is there is no error.  The program's own options are known from then on.  0, or -errno with everything in
  * `problems`. */
 int ini_search(struct ini *ini, const struct ini_search *search, struct problems *problems);
 

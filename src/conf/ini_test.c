@@ -291,8 +291,13 @@ static void test_search(void)
 	expect_host(&search, "vd", 2);
 	put("own.conf", "[DEFAULT]\nhost=own\n");
 	put("d/1.conf", "[DEFAULT]\nhost=dir\n");
+	search.dirs = dirs;
+	expect_host(&search, "dir", 2); /* with the file that is searched for, without its folder */
+	search.dirs = NULL;
 	search.files = files;
 	expect_host(&search, "own", 1);
+	put("own.conf.d/x.conf", "[DEFAULT]\nhost=beside\n");
+	expect_host(&search, "beside", 2);
 	search.dirs = dirs;
 	expect_host(&search, "dir", 2);
 	search.order = "df"; /* the later wins, whichever it is */

@@ -70,6 +70,7 @@ static const char *const source_keys[] = { "name",
 					   "publishers",
 					   "group_id_coordination_expression",
 					   NULL };
+static const char *const document_keys[] = { "sources", "sinks", NULL };
 static const char *const sink_keys[] = { "name", "transformers", "publishers", "rules", NULL };
 
 /* As in Ceilometer an unknown key has no effect; but who misspells `resources` should know that all are polled. */
@@ -513,6 +514,9 @@ static void read_document(struct reading *r, const struct yaml_node *root)
 
 	if (!find_shape(r, root)) {
 		return;
+	}
+	if (root->kind == YAML_MAP) {
+		warn_unknown(r, root, document_keys);
 	}
 	sources = section(r, root, "sources");
 	if (r->public.shape != POLLING_TODAY) {

@@ -125,6 +125,14 @@ int convert_init(struct convert *c, const struct convert_conf *conf, const struc
 	return 0;
 }
 
+void convert_tell_first(const struct vmt_batch *in, uint32_t rows)
+{
+	if (rows > 0) {
+		vmt_log(VMT_LOG_WARNING, "dropping sample with no predecessor: %s of %u resources",
+			in->name, rows);
+	}
+}
+
 void convert_fini(struct convert *c)
 {
 	series_free(c->series);

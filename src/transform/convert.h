@@ -76,6 +76,9 @@ int convert_init(struct convert *c, const struct convert_conf *conf, const struc
 		 const char *scale, size_t own_size, void (*dropped)(struct convert *c, void *own));
 void convert_fini(struct convert *c);
 
+/* Rows that are the first of their series, so that nothing is made of them: one line for all, in Ceilometer's words. */
+void convert_tell_first(const struct vmt_batch *in, uint32_t rows);
+
 /* The meter's group of records; its out_name and out_unit are those of what is made. */
 struct series_group *convert_group(struct convert *c, const struct vmt_batch *in);
 enum vmt_meter_type convert_type(const struct convert *c, const struct vmt_batch *in);

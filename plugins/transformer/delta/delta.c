@@ -120,7 +120,7 @@ static int delta_handle(void *self, const struct vmt_batch *in, struct vmt_trans
 {
 	struct delta *d = self;
 	struct series_group *g = convert_group(&d->convert, in);
-	uint32_t *kept = ROWS_NEW(out, uint32_t, in->count), n = 0;
+	uint32_t *kept = ROWS_NEW(out, uint32_t, in->count), n = 0, first = 0;
 	const struct vmt_resource **as = ROWS_NEW(out, const struct vmt_resource *, in->count);
 	union vmt_num *value = ROWS_NEW(out, union vmt_num, in->count);
 	uint8_t *kind = ROWS_NEW(out, uint8_t, in->count);
@@ -132,11 +132,13 @@ static int delta_handle(void *self, const struct vmt_batch *in, struct vmt_trans
 	for (uint32_t i = 0; i < in->count; i++) {
 		struct convert_record *rec = series_at(g, g->hint[i]);
 
+		first += rec->base.time_ns == INT64_MIN;
 		if (take(d, in, i, rec, &value[n], &kind[n])) {
 			as[n] = rec->as ? rec->as : in->resource[i];
 			kept[n++] = i;
 		}
 	}
+	convert_tell_first(in, first);
 	d->newest_ns = MAX(d->newest_ns, rows_time(in, 0));
 	if (n > 0) {
 		rows = rows_select(out, in, kept, n);

@@ -191,10 +191,7 @@ static int rate_handle(void *self, const struct vmt_batch *in, struct vmt_transf
 	s.as = ROWS_NEW(out, const struct vmt_resource *, in->count);
 	s.term = ROWS_NEW(out, const struct expr_term *, in->count);
 	step(&s);
-	if (s.first > 0) { /* Ceilometer's words; one line for all */
-		vmt_log(VMT_LOG_WARNING, "dropping sample with no predecessor: %s of %u resources",
-			in->name, s.first);
-	}
+	convert_tell_first(in, s.first);
 	r->flushed_ns = MAX(r->flushed_ns, rows_time(in, 0));
 	if (s.n == 0) {
 		return 0;
