@@ -73,12 +73,12 @@ static struct agent_outlet *find_outlet(const struct agent *agent, const char *u
 
 /* ---- opening */
 
-/* Opens the publisher of a URL; 0 or -errno with the reason. */
+/* Opens the publisher of a URL; 0 or -errno with the reason, which has been told. */
 static int open_object(struct outlet_stage *st, const struct polling_text *text,
 		       struct plugin_object **ret_object, struct vmt_error *error)
 {
-	return plugin_object_open_url(st->agent->registry, st->plan->ini, text->text, &text->at,
-				      ret_object, st->problems, error);
+	return plugin_object_open_sink(st->agent->registry, st->plan->ini, text->text, &text->at,
+				       ret_object, st->problems, error);
 }
 
 static struct outlet_parts parts_of(const struct outlet_stage *st, struct plugin_object *object,
@@ -138,7 +138,10 @@ static int open_outlet(struct outlet_stage *st, const struct polling_text *text,
 	if (ret < 0) {
 		plugin_object_close(ao->object);
 		ao->object = NULL;
-		return vmt_error_set(error, ret, "more publishers than %d", SPOOL_CURSORS);
+		vmt_error_set(error, ret, "more publishers than %d", SPOOL_CURSORS);
+		problems_add_failed(st->problems, &text->at, "%s; its sink goes on without",
+				    error->text);
+		return ret;
 	}
 	return 0;
 }
@@ -155,8 +158,6 @@ static struct agent_outlet *new_outlet(struct outlet_stage *st, const struct pol
 	ao->former = g_array_new(FALSE, FALSE, sizeof(struct former_object));
 	if (open_outlet(st, text, place, ao, &error) < 0) {
 		safe = safe_text(text->text);
-		problems_add_failed(st->problems, &text->at, "%s; its sink goes on without",
-				    error.text);
 		ao->outlet = outlet_new_failed(safe, error.text);
 		g_free(safe);
 	}

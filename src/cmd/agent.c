@@ -94,9 +94,11 @@ static int parse(int argc, char **argv, struct arguments *args)
 		{ "log-dir", 0, 0, G_OPTION_ARG_FILENAME, &args->log_dir,
 		  "log to a file in this folder", "DIR" },
 		{ "polling-namespaces", 0, 0, G_OPTION_ARG_STRING_ARRAY, &args->namespaces,
-		  "accepted for ceilometer-polling's sake; only `compute` is there", "NAME" },
+		  "accepted for ceilometer-polling's sake; only `compute` is polled", "NAME" },
 		{ NULL, 0, 0, 0, NULL, NULL, NULL },
 	};
+	static const char *const ceilometer_namespaces[] = { "compute", "central", "ipmi", NULL };
+	bool compute = false;
 	int ret = cmd_parse(
 		&argc, &argv, entries, NULL,
 		"The polling agent, in the foreground: discovers the instances of this host, polls "
@@ -105,15 +107,24 @@ static int parse(int argc, char **argv, struct arguments *args)
 	if (ret >= 0) {
 		return ret;
 	}
-	if (argc > 1) {
-		return cmd_usage("agent", "%s: unexpected word", argv[1]);
+	/* oslo takes several words behind the option */
+	for (int i = 1; i < argc; i++) {
+		if (!args->namespaces || !g_strv_contains(ceilometer_namespaces, argv[i])) {
+			return cmd_usage("agent", "%s: unexpected word", argv[i]);
+		}
+		compute = compute || strcmp(argv[i], "compute") == 0;
 	}
 	for (size_t i = 0; args->namespaces && args->namespaces[i]; i++) {
-		if (strcmp(args->namespaces[i], "compute") != 0) {
-			return cmd_usage("agent",
-					 "--polling-namespaces %s: only `compute` is there",
-					 args->namespaces[i]);
+		if (!g_strv_contains(ceilometer_namespaces, args->namespaces[i])) {
+			return cmd_usage(
+				"agent",
+				"--polling-namespaces %s: there is no such; `compute` is polled",
+				args->namespaces[i]);
 		}
+		compute = compute || strcmp(args->namespaces[i], "compute") == 0;
+	}
+	if (args->namespaces && !compute) {
+		return cmd_usage("agent", "--polling-namespaces: only `compute` is polled here");
 	}
 	if (args->cycles < 0 || args->interval_s < 0 || args->interval_s > 1e9) {
 		return cmd_usage("agent", "--cycles and --interval take numbers above 0");

@@ -63,17 +63,16 @@ static void tell_verdict(const struct answer *a, bool ok, size_t errors, size_t 
 	} else if (ok) {
 		fprintf(a->out, "ok\n");
 	} else {
-		fprintf(a->out, "errors: %zu, warnings: %zu\n", errors, warnings);
+		fprintf(a->out, "errors: %zu, warnings: %zu%s\n", errors, warnings,
+			a->tests_failed ? "; dry tests failed" : "");
 	}
 }
 
-int answer_tell(const struct answer *a)
+void answer_findings(struct answer *a)
 {
 	GHashTable *seen = g_hash_table_new(g_str_hash, g_str_equal);
-	size_t of[PROBLEM_ERROR + 1] = { 0 };
 	size_t all = 0;
 	char more[80];
-	bool ok = true;
 
 	for (size_t i = 0; i < ini_files(a->ini); i++) {
 		tell_line(a, "read", "read ", ini_file(a->ini, i));
@@ -88,8 +87,8 @@ int answer_tell(const struct answer *a)
 			continue; /* two plugins with one option */
 		}
 		tell_problem(a, p);
-		of[p->level]++;
-		ok = ok && !p->failed;
+		a->of[p->level]++;
+		a->failed = a->failed || p->failed;
 	}
 	for (int level = PROBLEM_NOTE; level <= PROBLEM_ERROR; level++) {
 		all += problems_of(a->problems, (enum problem_level)level);
@@ -98,10 +97,16 @@ int answer_tell(const struct answer *a)
 		g_snprintf(more, sizeof(more), "%zu more, which are not shown; mend these first",
 			   all - problems_count(a->problems));
 		tell_line(a, "more", "", more);
-		ok = ok && problems_of(a->problems, PROBLEM_ERROR) == 0;
+		a->failed = a->failed || problems_of(a->problems, PROBLEM_ERROR) > 0;
 	}
-	tell_verdict(a, ok, of[PROBLEM_ERROR], of[PROBLEM_WARNING]);
 	g_hash_table_unref(seen);
+}
+
+int answer_verdict(const struct answer *a)
+{
+	bool ok = !a->failed && !a->tests_failed;
+
+	tell_verdict(a, ok, a->of[PROBLEM_ERROR], a->of[PROBLEM_WARNING]);
 	return ok ? CMD_OK : CMD_FAILED;
 }
 

@@ -8,6 +8,7 @@
 
 #include "cmd/table.h"
 #include "conf/ini.h"
+#include "conf/problem.h"
 
 struct answer {
 	FILE *out;
@@ -15,17 +16,22 @@ struct answer {
 	const struct ini *ini; /* files read */
 	const GPtrArray *yaml; /* paths of further ones */
 	const struct problems *problems;
+	bool tests_failed; /* of the dry tests, some */
+	/* private */
+	size_t of[PROBLEM_ERROR + 1]; /* findings by level */
+	bool failed;
 };
 
-/* Prints each finding once, as lines for people or an object of JSON each:
+/* Prints each finding once, then (answer_verdict()) whether all is well, as lines for people or an object of JSON each:
  *
  *	{"read":"FILE"}
  *	{"level":"error|warning|note","file":…,"line":…,"column":…,"failed":false,"text":"FILE:LINE:COLUMN: …"}
  *	{"ok":true,"errors":0,"warnings":0}
  *
- * with null for a place that is not known.  CMD_OK, or CMD_FAILED when an agent would not start with all of it in
- * effect. */
-int answer_tell(const struct answer *answer);
+ * with null for a place that is not known. */
+void answer_findings(struct answer *answer);
+/* CMD_OK, or CMD_FAILED when an agent would not start with all of it in effect, or a dry test failed. */
+int answer_verdict(const struct answer *answer);
 
 /* The lines of `text`, which dry tests printed: as they are, or as {"test":"LINE"} each. */
 void answer_tests(const struct answer *answer, const char *text);

@@ -190,24 +190,54 @@ static bool check_publisher(struct check *c, const struct polling_text *text)
 {
 	struct vmt_error error = { .text = "" };
 	struct plugin_object *object;
-	size_t told = problems_of(c->problems, PROBLEM_ERROR);
-	bool good = plugin_object_open_url(c->registry, c->ini, text->text, &text->at, &object,
-					   c->problems, &error) == 0;
 
-	if (good) {
-		plugin_object_close(object);
-		g_hash_table_add(c->publishers, (void *)(uintptr_t)text->text);
+	if (plugin_object_open_sink(c->registry, c->ini, text->text, &text->at, &object,
+				    c->problems, &error) < 0) {
+		return false;
 	}
-	if (good && g_hash_table_size(c->publishers) > SPOOL_CURSORS) {
+	plugin_object_close(object);
+	g_hash_table_add(c->publishers, (void *)(uintptr_t)text->text);
+	if (g_hash_table_size(c->publishers) > SPOOL_CURSORS) {
 		g_hash_table_remove(c->publishers, text->text);
-		vmt_error_set(&error, -E2BIG, "more publishers than %d", SPOOL_CURSORS);
-		good = false;
+		problems_add_failed(c->problems, &text->at,
+				    "more publishers than %d; its sink goes on without",
+				    SPOOL_CURSORS);
+		return false;
 	}
-	if (!good && problems_of(c->problems, PROBLEM_ERROR) == told) {
-		problems_add_failed(c->problems, &text->at, "%s; its sink goes on without",
-				    error.text);
+	return true;
+}
+
+/* Folders that are not there. */
+static void check_folder(struct check *c, const char *group, const char *option, const char *path)
+{
+	const struct ini_value *v = ini_find(c->ini, group, option, NULL);
+
+	v = v ? v : ini_find(c->ini, NULL, option, NULL);
+	if (v && path && *path && !g_file_test(path, G_FILE_TEST_IS_DIR)) {
+		problems_add(c->problems, PROBLEM_ERROR, &v->value_at,
+			     "%s: %s: there is no such folder; make it or name another", option,
+			     path);
 	}
-	return good;
+}
+
+static void check_folders(struct check *c)
+{
+	const struct settings *s = &c->settings;
+	struct log_settings log;
+	char *folder;
+
+	settings_log(s, "virtmeter-agent", &log);
+	if (log.file) {
+		folder = g_path_get_dirname(log.file);
+		check_folder(c, NULL, s->log_file ? "log_file" : "log_dir", folder);
+		g_free(folder);
+	}
+	if (s->queue_dir && *s->queue_dir) { /* it is made in what is there */
+		folder = g_path_get_dirname(s->queue_dir);
+		check_folder(c, "virtmeter", "queue_dir", folder);
+		g_free(folder);
+	}
+	check_folder(c, "virtmeter", "plugin_dir", s->plugin_dir);
 }
 
 /* Opens the transformers, which look at no more than their parameters. */
@@ -286,6 +316,7 @@ static int run(struct check *c, char **files)
 	int status;
 
 	read_files(c, files);
+	check_folders(c);
 	check_plugins(c);
 	check_sinks(c, c->pipeline);
 	check_sinks(c, c->notify);
@@ -298,10 +329,11 @@ static int run(struct check *c, char **files)
 	}
 	answer.ini = c->ini;
 	answer.problems = c->problems;
-	status = answer_tell(&answer);
+	answer_findings(&answer);
 	if (run_tests(c, &answer) != CMD_OK) {
-		status = CMD_FAILED;
+		answer.tests_failed = true;
 	}
+	status = answer_verdict(&answer);
 	if (c->explain && c->polling && c->pipeline) {
 		explain(c);
 	}

@@ -171,9 +171,10 @@ static void test_faults(void)
 	       "v.conf:5:1: [DEFAULT] rabbit_host: an option of Ceilometer's, without effect here\n"
 	       "v.conf:6:1: [DEFAULT] log_fiel: no such option, ignored; did you mean log_file?\n"
 	       "v.conf:10:6: size: '10' will not do; write a whole number from 1 to 9\n"
-	       "./pipeline.yaml:7:18: URL: size: '0' will not do; write a whole number from 1 to 9\n"
+	       "./pipeline.yaml:7:18: URL: size: '0' will not do; write a whole number from 1 to 9; its sink goes on "
+	       "without\n"
 	       "./pipeline.yaml:6:5: sink out is left with no publisher\n"
-	       "errors: 5, warnings: 1\n",
+	       "errors: 4, warnings: 2\n",
 	       "");
 }
 
@@ -250,8 +251,8 @@ static void test_json(void)
 	put("tests.yaml", "tests: []\n");
 	put("pipeline.yaml", PIPELINE("\"file:///x\""));
 	expect(cmd_check, "check pipeline.yaml --test tests.yaml --format json", 1,
-	       "{\"read\":\"pipeline.yaml\"}\n{\"ok\":true,\"errors\":0,\"warnings\":0}\n"
-	       "{\"test\":\"tests.yaml:1:1: tests: there are none\"}\n",
+	       "{\"read\":\"pipeline.yaml\"}\n{\"test\":\"tests.yaml:1:1: tests: there are none\"}\n"
+	       "{\"ok\":false,\"errors\":0,\"warnings\":0}\n",
 	       "");
 	expect(cmd_check, "check --format xml", 2, "", NULL);
 }
@@ -307,6 +308,22 @@ static void test_refused(void)
 	g_free(said.err);
 	g_string_free(many, TRUE);
 	g_string_free(urls, TRUE);
+}
+
+/* Folders that the agent would look for in vain. */
+static void test_folders(void)
+{
+	write_good();
+	put("v.conf",
+	    "[DEFAULT]\npipeline_cfg_file=./pipeline.yaml\nplugin_dir=/nowhere/p\nlog_file=/nowhere/x.log\n"
+	    "[polling]\ncfg_file=./polling.yaml\n[virtmeter]\nqueue_dir=/nowhere/a/b\n");
+	expect(cmd_check, "check --config-file v.conf", 1,
+	       READ
+	       "v.conf:4:10: log_file: /nowhere: there is no such folder; make it or name another\n"
+	       "v.conf:8:11: queue_dir: /nowhere/a: there is no such folder; make it or name another\n"
+	       "v.conf:3:12: plugin_dir: /nowhere/p: there is no such folder; make it or name another\n"
+	       "errors: 3, warnings: 0\n",
+	       "");
 }
 
 /* So many findings that not all are kept: said, and not hidden. */
@@ -494,6 +511,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/cmd/check/failed", test_failed);
 	g_test_add_func("/cmd/check/refused", test_refused);
 	g_test_add_func("/cmd/check/many", test_many);
+	g_test_add_func("/cmd/check/folders", test_folders);
 	g_test_add_func("/cmd/check/warned", test_warned);
 	g_test_add_func("/cmd/check/named-files", test_named_files);
 	g_test_add_func("/cmd/check/order", test_order);

@@ -173,6 +173,47 @@ int plugin_object_open_url(struct registry *registry, const struct ini *ini, con
 		      : -ENOENT;
 }
 
+/* A finding without the place that its text begins with. */
+static const char *bare_text(const struct problem *p)
+{
+	struct buf place = BUF_INIT;
+	size_t n;
+
+	position_print(&p->at, &place);
+	n = place.len;
+	buf_fini(&place);
+	return p->text + n;
+}
+
+static bool same_place(const struct position *a, const struct position *b)
+{
+	return a->file == b->file && a->line == b->line && a->column == b->column;
+}
+
+int plugin_object_open_sink(struct registry *registry, const struct ini *ini, const char *url_text,
+			    const struct position *url_at, struct plugin_object **ret_object,
+			    struct problems *problems, struct vmt_error *error)
+{
+	struct problems *own = problems_new();
+	int ret = plugin_object_open_url(registry, ini, url_text, url_at, ret_object, own, error);
+
+	for (size_t i = 0; i < problems_count(own); i++) {
+		const struct problem *p = problems_at(own, i);
+
+		if (p->level == PROBLEM_ERROR && same_place(&p->at, url_at)) {
+			problems_add_failed(problems, url_at, "%s; its sink goes on without",
+					    bare_text(p));
+		} else {
+			problems_add(problems, p->level, &p->at, "%s", bare_text(p));
+		}
+	}
+	if (ret < 0 && problems_of(own, PROBLEM_ERROR) == 0) {
+		problems_add_failed(problems, url_at, "%s; its sink goes on without", error->text);
+	}
+	problems_free(own);
+	return ret;
+}
+
 void plugin_object_close(struct plugin_object *o)
 {
 	const char *logger;

@@ -34,6 +34,11 @@ int plugin_object_open(const struct vmt_plugin *plugin, const struct ini *ini, c
 int plugin_object_open_url(struct registry *registry, const struct ini *ini, const char *url_text,
 			   const struct position *url_at, struct plugin_object **ret_object,
 			   struct problems *problems, struct vmt_error *error);
+/* The same for a sink's publisher: what is wrong with its URL does not stop a start but leaves it out, and that is told in
+ * `problems`. */
+int plugin_object_open_sink(struct registry *registry, const struct ini *ini, const char *url_text,
+			    const struct position *url_at, struct plugin_object **ret_object,
+			    struct problems *problems, struct vmt_error *error);
 /* Calls `close`, frees the configuration. */
 void plugin_object_close(struct plugin_object *object);
 

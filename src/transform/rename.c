@@ -139,25 +139,26 @@ static void map_init(struct map *m, const struct vmt_stage *stage, const char *o
 	m->fixed = g_strdup(fixed);
 	if (!from || !to || !from[0] || !to[0]) {
 		if ((from && from[0]) || (to && to[0])) {
-			vmt_stage_warn(stage,
-				       "%s.%s: has no effect without %s.%s, or where that is empty",
-				       from && from[0] ? "source.map_from" : "target.map_to", option,
-				       from && from[0] ? "target.map_to" : "source.map_from", option);
+			vmt_stage_warn(
+				stage, "%s.%s: has no effect without %s.%s, or where that is empty",
+				from && from[0] ? "source.map_from" : "target.map_to", option,
+				from && from[0] ? "target.map_to" : "source.map_from", option);
 		}
 		return;
 	}
 	m->from = g_regex_new(from, G_REGEX_OPTIMIZE, 0, &error);
 	if (!m->from) {
-		vmt_stage_warn(stage, "source.map_from.%s: \"%s\": %s; it is left out", option, from,
-			       error->message);
+		vmt_stage_warn(stage, "source.map_from.%s: \"%s\": %s; it is left out", option,
+			       from, error->message);
 	} else if (!g_regex_check_replacement(to, NULL, &error)) {
 		vmt_stage_warn(stage, "target.map_to.%s: \"%s\": %s; it is left out", option, to,
 			       error->message);
 	} else if (!has_groups(m->from, to)) {
-		vmt_stage_warn(stage,
-			       "target.map_to.%s: \"%s\": names a group that source.map_from.%s does "
-			       "not have; it is left out",
-			       option, to, option);
+		vmt_stage_warn(
+			stage,
+			"target.map_to.%s: \"%s\": names a group that source.map_from.%s does "
+			"not have; it is left out",
+			option, to, option);
 	} else {
 		m->to = g_strdup(to);
 		return;

@@ -42,15 +42,16 @@ static void test_map(void)
 	/* but an empty one right behind another: as Python 2.7 has it */
 	check(&(struct rename_conf){ .from_name = "(.*)", .to_name = "\\1.x" }, "disk.read", "",
 	      "disk.read.x", "");
-	check(&(struct rename_conf){ .from_name = "[a-z]*", .to_name = "-" }, "ab.c", "", "-.-", "");
+	check(&(struct rename_conf){ .from_name = "[a-z]*", .to_name = "-" }, "ab.c", "", "-.-",
+	      "");
 	check(&(struct rename_conf){ .from_name = "x*", .to_name = "-" }, "ab", "", "-a-b-", "");
 	/* a group that is not there, or took no part: the map does not count */
 	check(&(struct rename_conf){ .from_name = "(a)", .to_name = "\\9", .name = "T" }, "banana",
 	      "", "T", "");
-	check(&(struct rename_conf){ .from_name = "(x)?cpu", .to_name = "\\1y", .name = "T" }, "cpu",
-	      "", "T", "");
-	check(&(struct rename_conf){ .from_name = "(x)?cpu", .to_name = "\\1y", .name = "T" }, "xcpu",
-	      "", "xy", "");
+	check(&(struct rename_conf){ .from_name = "(x)?cpu", .to_name = "\\1y", .name = "T" },
+	      "cpu", "", "T", "");
+	check(&(struct rename_conf){ .from_name = "(x)?cpu", .to_name = "\\1y", .name = "T" },
+	      "xcpu", "", "xy", "");
 }
 
 static void test_fixed(void)
