@@ -70,7 +70,7 @@ def hang_in_cycle(lv, a):
     """libvirtd stops; returns when the agent is in the middle of a cycle."""
     a.wait_cycles(2)
     lv.pause()
-    time.sleep(INTERVAL + 0.5)
+    time.sleep(INTERVAL - a.tail.rest + 0.25)  # since the last cycle it has rested; a second later it gives libvirt up
 
 
 def signals(t, lv):
