@@ -8,7 +8,7 @@ _virtmeter()
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W "agent collector poll list send samples resources meters spool status reload
+		mapfile -t COMPREPLY < <(compgen -W "agent collector poll list send samples statistics resources meters spool status reload
 			check --help --version" -- "$cur")
 		return
 	fi

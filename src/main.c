@@ -24,6 +24,7 @@ static const struct {
 	{ "check", "read all configuration and say what is wrong", cmd_check },
 	{ "send", "send one sample to the configured publishers, to test the way", cmd_send },
 	{ "samples", "read samples from a store", cmd_samples },
+	{ "statistics", "sum up the samples of a store", cmd_statistics },
 	{ "resources", "read resources from a store", cmd_resources },
 	{ "meters", "read which meters a store holds", cmd_meters },
 	{ "spool", "look at and mend a durable queue", cmd_spool },

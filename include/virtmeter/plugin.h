@@ -538,6 +538,7 @@ struct vmt_query {
 	const struct vmt_pair *metadata; /* dotted path = text */
 	int64_t start_ns, end_ns; /* start <= time < end */
 	uint64_t limit;
+	bool bare; /* message ids and monotonic times are not needed */
 };
 
 /* A row of `samples` (all members), `resources` (id, project, user, source, metadata, first and last
@@ -551,6 +552,9 @@ struct vmt_store_row {
 	int64_t time_ns, mono_ns; /* INT64_MIN: none */
 	int64_t first_ns, last_ns;
 	const uint8_t *message_id; /* 16 bytes, or NULL where the store does not keep it */
+	/* `samples`: a number of the store's for this meter of this resource and source.  The resource's
+	 * digest tells its versions apart. */
+	uint32_t series;
 };
 
 /* Called per row; anything but 0 stops and is handed on. */

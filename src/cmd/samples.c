@@ -11,18 +11,14 @@
 
 #include "base/buf.h"
 #include "base/uuid.h"
-#include "builtin.h"
+#include "cmd/ask.h"
 #include "cmd/cmd.h"
-#include "cmd/parse.h"
-#include "cmd/store.h"
 #include "cmd/table.h"
 #include "wire/json.h"
 #include "wire/pynum.h"
 #include "wire/sample_time.h"
 
 enum { TERMINAL_ROWS = 100, CELLS_MOST = 16, TABLE_MOST = 8, NUMBER = 40 };
-
-enum form { FORM_TABLE, FORM_JSON, FORM_CSV };
 
 /* What can be shown of a row. */
 enum cell {
@@ -71,16 +67,10 @@ struct value {
 
 struct output {
 	const struct listing *listing;
-	enum form form;
+	enum ask_form form;
 	struct table *table;
 	struct buf line, metadata;
 	uint64_t rows;
-};
-
-struct arguments {
-	char **config_files, **config_dirs, **meters, **metadata;
-	char *store, *resource, *project, *user, *start, *end, *format;
-	gint64 limit; /* -1: not given */
 };
 
 static const char *const type_names[] = { "cumulative", "gauge", "delta" };
@@ -167,23 +157,6 @@ static void put_json(struct output *o, const struct value value[CELLS])
 	buf_putc(&o->line, '\n');
 }
 
-/* A field of CSV (RFC 4180): in quotes where it has to be. */
-static void put_field(struct buf *out, const char *text)
-{
-	if (!text || !text[strcspn(text, "\",\r\n")]) {
-		buf_puts(out, text ? text : "");
-		return;
-	}
-	buf_putc(out, '"');
-	for (; *text; text++) {
-		if (*text == '"') {
-			buf_putc(out, '"');
-		}
-		buf_putc(out, *text);
-	}
-	buf_putc(out, '"');
-}
-
 /* A line of CSV; the titles where `value` is NULL. */
 static void put_csv(struct output *o, const struct value *value)
 {
@@ -193,7 +166,7 @@ static void put_csv(struct output *o, const struct value *value)
 		if (i) {
 			buf_putc(&o->line, ',');
 		}
-		put_field(&o->line, value ? value[c->cell].text : c->key);
+		ask_csv(&o->line, value ? value[c->cell].text : c->key);
 	}
 	buf_puts(&o->line, "\r\n");
 }
@@ -216,10 +189,10 @@ static int on_row(void *context, const struct vmt_store_row *row)
 	fill(o, row, &texts, value);
 	o->rows++;
 	switch (o->form) {
-	case FORM_JSON:
+	case ASK_JSON:
 		put_json(o, value);
 		return write_line(o);
-	case FORM_CSV:
+	case ASK_CSV:
 		put_csv(o, value);
 		return write_line(o);
 	default:
@@ -231,14 +204,14 @@ static int on_row(void *context, const struct vmt_store_row *row)
 	}
 }
 
-static void output_init(struct output *o, const struct listing *listing, enum form form)
+static void output_init(struct output *o, const struct listing *listing, enum ask_form form)
 {
 	*o = (struct output){ .listing = listing, .form = form };
 	buf_init(&o->line);
 	buf_init(&o->metadata);
-	if (form == FORM_TABLE) {
+	if (form == ASK_TABLE) {
 		o->table = table_new(stdout, TABLE_TEXT, listing->title, listing->titles, 0);
-	} else if (form == FORM_CSV) {
+	} else if (form == ASK_CSV) {
 		put_csv(o, NULL);
 		write_line(o);
 	}
@@ -257,215 +230,43 @@ static int output_fini(struct output *o)
 	return code;
 }
 
-/* ------------------------------------------------------------------ arguments */
-
-/* The query, without the lists that `pairs` and `meters` hold.  -1, or the exit status. */
-static int take_times(const struct listing *listing, const struct arguments *a,
-		      struct vmt_query *query)
-{
-	const struct {
-		const char *option, *text;
-		int64_t *time_ns;
-	} times[] = {
-		{ "--start", a->start, &query->start_ns },
-		{ "--end", a->end, &query->end_ns },
-	};
-	int64_t now = vmt_clock_real();
-
-	for (size_t i = 0; i < G_N_ELEMENTS(times); i++) {
-		if (times[i].text && sample_time_parse(times[i].text, now, times[i].time_ns)) {
-			return cmd_usage(listing->name,
-					 "%s: '%s' is no time; write 2026-07-21T13:56:12Z,"
-					 " or -1h for an hour ago",
-					 times[i].option, times[i].text);
-		}
-	}
-	if (a->start && a->end && query->start_ns >= query->end_ns) {
-		return cmd_usage(listing->name, "--end: '%s' is not after --start '%s'", a->end,
-				 a->start);
-	}
-	return -1;
-}
-
-/* `key=value` into a list of pairs, which is to be freed with free_pairs(). */
-static int take_metadata(const struct listing *listing, const struct arguments *a,
-			 struct vmt_pair **ret_pairs)
-{
-	guint count = a->metadata ? g_strv_length(a->metadata) : 0;
-	struct vmt_pair *pairs = g_new0(struct vmt_pair, count + 1);
-
-	*ret_pairs = pairs;
-	for (guint i = 0; i < count; i++) {
-		const char *equals = strchr(a->metadata[i], '=');
-
-		if (!equals || equals == a->metadata[i]) {
-			return cmd_usage(listing->name,
-					 "--metadata: '%s' will not do; write key=value, as in"
-					 " flavor.name=m1.small",
-					 a->metadata[i]);
-		}
-		pairs[i].key = g_strndup(a->metadata[i], (gsize)(equals - a->metadata[i]));
-		pairs[i].value = equals + 1;
-	}
-	return -1;
-}
-
-static void free_pairs(struct vmt_pair *pairs)
-{
-	for (struct vmt_pair *p = pairs; p && p->key; p++) {
-		g_free((char *)p->key);
-	}
-	g_free(pairs);
-}
-
-static int take_form(const struct listing *listing, const struct arguments *a, enum form *ret_form)
-{
-	static const char *const words[] = { "table", "json", "csv" };
-
-	for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
-		if (g_strcmp0(a->format ? a->format : words[0], words[i]) == 0) {
-			*ret_form = (enum form)i;
-			return -1;
-		}
-	}
-	return cmd_usage(listing->name, "--format: '%s' will not do; write table, json or csv",
-			 a->format);
-}
-
-static int parse(const struct listing *listing, int *argc, char ***argv, struct arguments *a)
-{
-	const GOptionEntry entries[] = {
-		{ "store", 's', 0, G_OPTION_ARG_STRING, &a->store, "store to read (as configured)",
-		  "URL" },
-		{ "meter", 'm', 0, G_OPTION_ARG_STRING_ARRAY, &a->meters,
-		  "only meters that match, may be repeated", "PATTERN" },
-		{ "resource", 'r', 0, G_OPTION_ARG_STRING, &a->resource, "only this resource",
-		  "ID" },
-		{ "project", 'p', 0, G_OPTION_ARG_STRING, &a->project, "only of this project",
-		  "ID" },
-		{ "user", 'u', 0, G_OPTION_ARG_STRING, &a->user, "only of this user", "ID" },
-		{ "metadata", 'M', 0, G_OPTION_ARG_STRING_ARRAY, &a->metadata,
-		  "only with this in the metadata, may be repeated", "KEY=VALUE" },
-		{ "start", 0, 0, G_OPTION_ARG_STRING, &a->start,
-		  "only from this time on: ISO 8601, or -1h", "TIME" },
-		{ "end", 0, 0, G_OPTION_ARG_STRING, &a->end, "only before this time", "TIME" },
-		{ "limit", 'n', 0, G_OPTION_ARG_INT64, &a->limit,
-		  "at most so many, 0 for all (100 for a table on a terminal, else all)", "N" },
-		{ "format", 'f', 0, G_OPTION_ARG_STRING, &a->format, "table, json or csv",
-		  "FORMAT" },
-		{ "config-file", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &a->config_files,
-		  "configuration file, may be repeated, the last wins", "FILE" },
-		{ "config-dir", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &a->config_dirs,
-		  "folder whose *.conf are read, by name", "DIR" },
-		{ NULL, 0, 0, 0, NULL, NULL, NULL },
-	};
-	int status = cmd_parse(argc, argv, entries, NULL, listing->about);
-
-	if (status >= 0) {
-		return status;
-	}
-	if (*argc > 1) {
-		return cmd_usage(listing->name, "'%s' is not expected", (*argv)[1]);
-	}
-	if (a->limit < -1) {
-		return cmd_usage(listing->name,
-				 "--limit: %" G_GINT64_FORMAT " will not do; write a number"
-				 " from 0",
-				 a->limit);
-	}
-	return -1;
-}
-
-static void arguments_fini(struct arguments *a)
-{
-	char *texts[] = { a->store, a->resource, a->project, a->user, a->start, a->end, a->format };
-
-	g_strfreev(a->config_files);
-	g_strfreev(a->config_dirs);
-	g_strfreev(a->meters);
-	g_strfreev(a->metadata);
-	for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
-		g_free(texts[i]);
-	}
-}
-
 /* ------------------------------------------------------------------ running */
 
-static int show(const struct listing *listing, const struct cmd_store *store,
-		struct vmt_query *query, enum form form, bool given)
+static int show(const struct listing *listing, const struct cmd_store *store, struct ask *a)
 {
-	bool terminal = form == FORM_TABLE && isatty(STDOUT_FILENO);
+	bool terminal = a->form == ASK_TABLE && isatty(STDOUT_FILENO);
 	struct vmt_error error = { "" };
 	struct output output;
-	int code, closed;
+	int code, closed, status;
 
-	if (!given && terminal) {
-		query->limit = TERMINAL_ROWS;
+	if (!a->limited && terminal) {
+		a->query.limit = TERMINAL_ROWS;
 	}
-	output_init(&output, listing, form);
-	code = listing->ask(store, query, on_row, &output, &error);
+	output_init(&output, listing, a->form);
+	code = listing->ask(store, &a->query, on_row, &output, &error);
 	closed = output_fini(&output);
-	if (code < 0 && error.text[0]) {
-		fprintf(stderr, "virtmeter %s: %s\n", listing->name, error.text);
-		return CMD_FAILED;
-	}
-	if (code < 0 || closed < 0) {
-		fprintf(stderr, "virtmeter %s: standard output: %s\n", listing->name,
-			g_strerror(closed < 0 ? -closed : -code));
-		return CMD_FAILED;
-	}
-	if (!given && terminal && output.rows >= TERMINAL_ROWS) {
+	status = ask_status(listing->name, code, closed, &error);
+	if (status == CMD_OK && !a->limited && terminal && output.rows >= TERMINAL_ROWS) {
 		fprintf(stderr, "the first %d; more with --limit\n", TERMINAL_ROWS);
 	}
-	return CMD_OK;
-}
-
-static int run_query(const struct listing *listing, const struct arguments *a)
-{
-	const struct ini_search search = cmd_search(a->config_files, a->config_dirs);
-	struct vmt_query query = {
-		.meters = (const char *const *)a->meters,
-		.resource = a->resource,
-		.project = a->project,
-		.user = a->user,
-		.start_ns = INT64_MIN,
-		.end_ns = INT64_MAX,
-		.limit = a->limit > 0 ? (uint64_t)a->limit : 0,
-	};
-	struct vmt_pair *pairs = NULL;
-	struct cmd_store store;
-	struct vmt_error error;
-	enum form form = FORM_TABLE;
-	int status = take_times(listing, a, &query);
-
-	if (status < 0) {
-		status = take_form(listing, a, &form);
-	}
-	if (status < 0) {
-		status = take_metadata(listing, a, &pairs);
-	}
-	query.metadata = pairs;
-	if (status < 0 && cmd_store_open(builtin_plugins, &search, a->store, &store, &error)) {
-		fprintf(stderr, "virtmeter %s: %s\n", listing->name, error.text);
-		status = CMD_FAILED;
-	}
-	if (status < 0) {
-		status = show(listing, &store, &query, form, a->limit >= 0);
-		cmd_store_close(&store);
-	}
-	free_pairs(pairs);
 	return status;
 }
 
 static int run(const struct listing *listing, int argc, char **argv)
 {
-	struct arguments a = { .limit = -1 };
-	int status = parse(listing, &argc, &argv, &a);
+	static const GOptionEntry none[] = { { NULL, 0, 0, 0, NULL, NULL, NULL } };
+	struct cmd_store store;
+	struct ask a;
+	int status = ask_parse(&a, listing->name, listing->about, none, &argc, &argv);
 
 	if (status < 0) {
-		status = run_query(listing, &a);
+		status = ask_open(&a, listing->name, &store);
 	}
-	arguments_fini(&a);
+	if (status < 0) {
+		status = show(listing, &store, &a);
+		cmd_store_close(&store);
+	}
+	ask_fini(&a);
 	return status;
 }
 

@@ -295,12 +295,66 @@ static void test_reasons(void)
 	place_fini(&p);
 }
 
+static void test_statistics(void)
+{
+	struct place p;
+
+	place_init(&p, "");
+	ASSERT_RUN(
+		&p, statistics,
+		g_strdup_printf(
+			"--store %s --format json --meter meter.0 --groupby resource,project"
+			" --resource 00000000-0000-4000-8000-000000000001",
+			p.url),
+		0,
+		"{\"name\": \"meter.0\", \"unit\": \"ns\", \"groupby\": {\"resource_id\":"
+		" \"00000000-0000-4000-8000-000000000001\", \"project_id\": \"project-1\"},"
+		" \"period\": 0, \"period_start\": \"2026-07-21T13:56:12.123456\","
+		" \"period_end\": \"2026-07-21T13:57:12.123456\", \"duration\": 60.0,"
+		" \"duration_start\": \"2026-07-21T13:56:12.123456\","
+		" \"duration_end\": \"2026-07-21T13:57:12.123456\", \"count\": 2, \"min\": 1000,"
+		" \"max\": 1001, \"avg\": 1000.5, \"sum\": 2001, \"stddev\": 0.5, \"first\": 1000,"
+		" \"last\": 1001, \"increase\": 1, \"rate\": 0.016666666666666666}\n");
+	ASSERT_RUN(&p, statistics,
+		   g_strdup_printf("--store %s --format csv --meter 'meter.*' --period 60 --start"
+				   " 2026-07-21T13:56Z --aggregate count,first,rate --groupby"
+				   " metadata.display_name --limit 2",
+				   p.url),
+		   0,
+		   "name,unit,metadata.display_name,period_start,period_end,duration_start,"
+		   "duration_end,count,first,rate\r\n"
+		   "meter.0,ns,\"a \"\"b\"\", c\",2026-07-21T13:57:00,2026-07-21T13:58:00,"
+		   "2026-07-21T13:57:12.123456,2026-07-21T13:57:12.123456,1,1001,"
+		   "0.016666666666666666\r\n"
+		   "meter.0,ns,vm-0,2026-07-21T13:56:00,2026-07-21T13:57:00,"
+		   "2026-07-21T13:56:12.123456,2026-07-21T13:56:12.123456,1,0,\r\n");
+	ASSERT_RUN(&p, statistics,
+		   g_strdup_printf("--store %s --meter meter.1 --groupby user --metadata"
+				   " flavor.ram=512",
+				   p.url),
+		   0,
+		   "START                       METER    USER ID  COUNT      MIN      MAX      AVG"
+		   "      SUM  INCREASE  RATE  UNIT\n"
+		   "2026-07-21T13:56:12.123456  meter.1  user-0       2  1000000  1000001  1000000"
+		   "  2000001         -     -  B\n"
+		   "2026-07-21T13:56:12.123456  meter.1  user-1       1  1001000  1001000  1001000"
+		   "  1001000         -     -  B\n");
+	ASSERT_RUN(&p, statistics, g_strdup_printf("--store %s --format json --start -1h", p.url),
+		   0, "");
+	ASSERT_FAILS(&p, statistics, g_strdup("--groupby shape"), 2, "there is no field 'shape'");
+	ASSERT_FAILS(&p, statistics, g_strdup("--aggregate avg,median"), 2,
+		     "'median' will not do; write some of count,");
+	ASSERT_FAILS(&p, statistics, g_strdup("--period -60"), 2, "--period: -60 will not do");
+	place_fini(&p);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/cmd/samples/samples", test_samples);
 	g_test_add_func("/cmd/samples/message-ids", test_message_ids);
 	g_test_add_func("/cmd/samples/lists", test_lists);
+	g_test_add_func("/cmd/samples/statistics", test_statistics);
 	g_test_add_func("/cmd/samples/configured", test_configured);
 	g_test_add_func("/cmd/samples/reasons", test_reasons);
 	return g_test_run();

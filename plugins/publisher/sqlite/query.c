@@ -279,6 +279,7 @@ void query_resource(sqlite3_stmt *statement, int first, struct vmt_resource *ret
 		.meta_head_len = length - 1,
 		.meta_tail = column[6] + length - 1,
 		.meta_tail_len = 1,
+		.digest = (uint64_t)sqlite3_column_int64(statement, first + 7),
 	};
 }
 
@@ -315,13 +316,13 @@ static int emit(sqlite3_stmt *statement, vmt_row_fn row, void *context)
 	int type;
 
 	query_resource(statement, 0, &resource);
-	r.first_ns = sqlite3_column_int64(statement, 7) * 1000;
-	r.last_ns = sqlite3_column_int64(statement, 8) * 1000;
+	r.first_ns = sqlite3_column_int64(statement, 8) * 1000;
+	r.last_ns = sqlite3_column_int64(statement, 9) * 1000;
 	r.time_ns = r.last_ns;
-	if (sqlite3_column_count(statement) > 9) {
-		r.name = (const char *)sqlite3_column_text(statement, 9);
-		r.unit = (const char *)sqlite3_column_text(statement, 10);
-		type = ids_type((const char *)sqlite3_column_text(statement, 11));
+	if (sqlite3_column_count(statement) > 10) {
+		r.name = (const char *)sqlite3_column_text(statement, 10);
+		r.unit = (const char *)sqlite3_column_text(statement, 11);
+		type = ids_type((const char *)sqlite3_column_text(statement, 12));
 		r.type = type < 0 ? VMT_GAUGE : (enum vmt_meter_type)type;
 	}
 	return row(context, &r);

@@ -31,10 +31,11 @@ void query_plan_fini(struct query_plan *p);
 bool query_has(const GArray *ids, uint32_t id);
 
 /* Members of *ret_resource from columns `first` on: resource_id, source, project_id, user_id,
- * project_name, user_name, metadata.  They hold as long as the row of the statement does. */
+ * project_name, user_name, metadata, digest.  They hold as long as the row of the statement does. */
 void query_resource(sqlite3_stmt *statement, int first, struct vmt_resource *ret_resource);
 
-#define QUERY_RESOURCE_COLUMNS                                                                     \
-	"r.resource_id, r.source, v.project_id, v.user_id, v.project_name, v.user_name, v.metadata"
+#define QUERY_RESOURCE_COLUMNS                                                                       \
+	"r.resource_id, r.source, v.project_id, v.user_id, v.project_name, v.user_name, v.metadata," \
+	" v.digest"
 
 #endif

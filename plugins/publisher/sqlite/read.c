@@ -323,8 +323,11 @@ static int give(struct reader *r, const struct point *p, int64_t minute)
 		.mono_ns = INT64_MIN,
 		.first_ns = micros * 1000,
 		.last_ns = micros * 1000,
+		.series = p->series,
 	};
-	take_message(r, p, minute, &row, id);
+	if (!r->plan.query->bare) {
+		take_message(r, p, minute, &row, id);
+	}
 	r->given++;
 	return r->row(r->context, &row);
 }

@@ -513,6 +513,80 @@ static void test_time_to_live(void)
 	place_fini(&p);
 }
 
+static int note_sql(unsigned type, void *context, void *statement, void *text)
+{
+	char *sql = sqlite3_expanded_sql(statement);
+
+	if (sql && !strstr(sql, "PRAGMA") && !strstr(sql, "BEGIN") && !strstr(sql, "COMMIT")) {
+		g_ptr_array_add(context, g_strdup(sql));
+	}
+	sqlite3_free(sql);
+	return 0;
+}
+
+/* Whether one of the statements reads a table from its first row to its last. */
+static bool scans(struct place *p, const GPtrArray *statements, const char *table)
+{
+	bool found = false;
+	sqlite3 *db;
+
+	g_assert_cmpint(sqlite3_open(p->path, &db), ==, SQLITE_OK);
+	for (guint i = 0; i < statements->len; i++) {
+		char *explain = g_strconcat("EXPLAIN QUERY PLAN ",
+					    (char *)g_ptr_array_index(statements, i), NULL);
+		sqlite3_stmt *plan;
+
+		g_assert_cmpint(sqlite3_prepare_v2(db, explain, -1, &plan, NULL), ==, SQLITE_OK);
+		while (sqlite3_step(plan) == SQLITE_ROW) {
+			const char *step = (const char *)sqlite3_column_text(plan, 3);
+
+			found = found || (g_str_has_prefix(step, "SCAN ") &&
+					  g_str_has_prefix(step + 5, table));
+		}
+		sqlite3_finalize(plan);
+		g_free(explain);
+	}
+	sqlite3_close(db);
+	return found;
+}
+
+/* What grows with time is only read between the times, and of the series, that are asked for. */
+static void test_no_scan(void)
+{
+	const char *const meters[] = { "meter.1", NULL };
+	const struct vmt_query cases[] = {
+		{ 0 },
+		{ .resource = "00000000-0000-4000-8000-000000000001",
+		  .start_ns = FIXTURE_TIME,
+		  .end_ns = FIXTURE_TIME + 3600 * NS_PER_S },
+		{ .project = "project-1", .meters = meters, .bare = true },
+	};
+	GPtrArray *statements = g_ptr_array_new_with_free_func(g_free);
+	struct place p;
+	struct fixture f;
+	struct store *s;
+
+	place_init(&p);
+	fixture_init(&f, 200, 4);
+	s = open_store(&p, false);
+	fixture_cycle(&f, 0, FIXTURE_TIME);
+	must_publish(&p, s, &f);
+	sqlite3_trace_v2(s->db, SQLITE_TRACE_STMT, note_sql, statements);
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_ptr_array_set_size(statements, 0);
+		g_assert_cmpuint(count(&p, s, &cases[i]), >, 0);
+		g_assert_cmpuint(statements->len, >=, 4);
+		g_assert_true(scans(&p, statements, "meter"));
+		g_assert_false(scans(&p, statements, "point"));
+		g_assert_false(scans(&p, statements, "message"));
+		g_assert_false(scans(&p, statements, "run"));
+	}
+	g_ptr_array_free(statements, TRUE);
+	OPS->close(s);
+	fixture_fini(&f);
+	place_fini(&p);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -528,6 +602,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/sqlite/units", test_units);
 	g_test_add_func("/sqlite/message-ids", test_message_ids);
 	g_test_add_func("/sqlite/lists", test_lists);
+	g_test_add_func("/sqlite/no-scan", test_no_scan);
 	g_test_add_func("/sqlite/time-to-live", test_time_to_live);
 	return g_test_run();
 }
