@@ -89,7 +89,7 @@ static double bare(const char *path, const struct size *z, struct fixture *f, bo
 				     : "INSERT INTO point VALUES (?, ?, ?)",
 			   -1, &s, NULL);
 	for (uint32_t cycle = 0; cycle < z->cycles; cycle++) {
-		int64_t time = START + cycle * z->interval_ns, micros = store_micros(time);
+		int64_t time = START + cycle * z->interval_ns, micros = select_micros(time);
 
 		if (cycle == WARM) {
 			wall = now(CLOCK_MONOTONIC);
@@ -102,11 +102,11 @@ static double bare(const char *path, const struct size *z, struct fixture *f, bo
 				int column = 1;
 
 				if (by_minute) {
-					sqlite3_bind_int64(s, column++, store_minute(micros));
+					sqlite3_bind_int64(s, column++, select_minute(micros));
 				}
 				sqlite3_bind_int64(s, column++, (int64_t)r * 32 + m + 1);
 				sqlite3_bind_int64(s, column++,
-						   by_minute ? micros % STORE_MINUTE_US : time);
+						   by_minute ? micros % SELECT_MINUTE_US : time);
 				bind_row(s, &f->batch[m], r, column);
 				if (sqlite3_step(s) != SQLITE_DONE) {
 					g_error("insert: %s", sqlite3_errmsg(db));

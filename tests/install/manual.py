@@ -15,7 +15,7 @@ PROGRAM, TOP = sys.argv[1], pathlib.Path(sys.argv[2])
 PAGES = {
     "agent": "virtmeter-agent.8", "collector": "virtmeter-collector.8", "poll": "virtmeter-poll.1", "list": "virtmeter-list.1",
     "check": "virtmeter-check.1", "samples": "virtmeter-samples.1", "resources": "virtmeter-samples.1",
-    "meters": "virtmeter-samples.1", "send": "virtmeter-send.1", "spool": "virtmeter-spool.1",
+    "statistics": "virtmeter-samples.1", "meters": "virtmeter-samples.1", "send": "virtmeter-send.1", "spool": "virtmeter-spool.1",
     "status": "virtmeter-status.1", "reload": "virtmeter-status.1",
 }
 count = 0

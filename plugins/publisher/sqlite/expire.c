@@ -99,7 +99,7 @@ int expire_step(struct store *s, uint64_t limit, struct vmt_error *error)
 	if (s->conf.time_to_live <= 0) {
 		return 0;
 	}
-	minute = store_minute(store_micros(now) - s->conf.time_to_live * US_PER_S);
+	minute = select_minute(select_micros(now) - s->conf.time_to_live * US_PER_S);
 	bound[0] = minute;
 	bound[1] = (int64_t)limit;
 	/* The last of `limit` points before that minute, or else the last of all of them. */
@@ -120,7 +120,7 @@ int expire_step(struct store *s, uint64_t limit, struct vmt_error *error)
 	}
 	s->delta.expired += (uint64_t)deleted;
 	if (found == 0 && (s->sweep_ns == 0 || mono - s->sweep_ns >= SWEEP_EVERY_NS)) {
-		found = sweep(s, store_minute_start(minute));
+		found = sweep(s, select_minute_start(minute));
 		if (found < 0) {
 			return store_failed(s, error);
 		}

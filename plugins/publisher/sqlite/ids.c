@@ -26,27 +26,6 @@ struct ids {
 	uint32_t touched_count, touched_cap;
 };
 
-static const char *const type_names[] = {
-	[VMT_CUMULATIVE] = "cumulative",
-	[VMT_GAUGE] = "gauge",
-	[VMT_DELTA] = "delta",
-};
-
-const char *ids_type_name(unsigned type)
-{
-	return type < G_N_ELEMENTS(type_names) ? type_names[type] : "gauge";
-}
-
-int ids_type(const char *name)
-{
-	for (size_t i = 0; i < G_N_ELEMENTS(type_names); i++) {
-		if (name && strcmp(name, type_names[i]) == 0) {
-			return (int)i;
-		}
-	}
-	return -1;
-}
-
 /* ------------------------------------------------------------------ tables */
 
 static uint64_t mix(uint64_t x)
@@ -277,7 +256,7 @@ int ids_meter(struct store *s, const char *name, uint32_t *ret_id, struct vmt_er
 int ids_form(struct store *s, enum vmt_meter_type type, const char *unit, uint32_t *ret_id,
 	     struct vmt_error *error)
 {
-	const char *type_name = ids_type_name(type);
+	const char *type_name = select_type_name(type);
 	char key[128];
 	uint32_t id;
 	int code;

@@ -50,10 +50,6 @@ int ids_series(struct store *s, uint32_t resource, uint32_t meter, struct ids_se
 /* Writes first and last of the versions that this publish touched. */
 int ids_flush(struct store *s, struct vmt_error *error);
 
-/* "cumulative", "gauge", "delta", and back (-1 for anything else). */
-const char *ids_type_name(unsigned type);
-int ids_type(const char *name);
-
 /* Bytes held, for tests. */
 size_t ids_bytes(const struct ids *ids);
 

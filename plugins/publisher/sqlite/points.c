@@ -237,7 +237,8 @@ static int late_run(struct store *s, const struct vmt_frame *frame, const struct
 	const struct vmt_batch *batch = &frame->batch[row->batch];
 	struct late late = {
 		.series = (uint32_t)row->key,
-		.time = store_minute_start((int64_t)(row->key >> 32) - MINUTE_OFFSET) + row->micros,
+		.time = select_minute_start((int64_t)(row->key >> 32) - MINUTE_OFFSET) +
+			row->micros,
 	};
 	sqlite3_stmt *at = store_statement(s, STORE_RUN_AT);
 	struct ids_version *version;
@@ -373,8 +374,8 @@ static int gather_row(struct store *s, const struct vmt_batch *batch, uint32_t b
 		      uint32_t i, uint32_t meter, uint32_t form, struct vmt_error *error)
 {
 	uint8_t kind = batch->kinds ? batch->kinds[i] : batch->kind;
-	int64_t time = store_micros(batch->times ? batch->times[i] : batch->time_ns);
-	int64_t minute = store_minute(time);
+	int64_t time = select_micros(batch->times ? batch->times[i] : batch->time_ns);
+	int64_t minute = select_minute(time);
 	struct points *p = s->points;
 	struct ids_version *version;
 	struct ids_series *series;
@@ -398,7 +399,7 @@ static int gather_row(struct store *s, const struct vmt_batch *batch, uint32_t b
 	make_room(p);
 	p->row[p->count++] = (struct row){
 		.key = (uint64_t)(minute + MINUTE_OFFSET) << 32 | series->id,
-		.micros = (uint32_t)(time - store_minute_start(minute)),
+		.micros = (uint32_t)(time - select_minute_start(minute)),
 		.batch = batch_number,
 		.row = i,
 		.kind = kind,

@@ -9,8 +9,7 @@
  *   ids.c       row numbers of meters, resources and series    (ids_)
  *   points.c    a frame into the tables                        (points_)
  *   expire.c    time_to_live                                   (expire_)
- *   query.c     which rows a query means; meters, resources    (query_)
- *   read.c      points, newest first                           (read_)
+ *   query.c     how the statements of ../select.h are run      (query_)
  *   sqlite.c    the plugin
  *
  * Layout (doc/formats.md): a point is (minute, series, micros) → value, clustered in that order, so that
@@ -24,10 +23,9 @@
 #include <sys/types.h>
 #include <virtmeter/plugin.h>
 
-#define STORE_EPOCH_US INT64_C(1577836800000000) /* 2020-01-01T00:00:00Z */
+#include "../select.h"
 
 enum {
-	STORE_MINUTE_US = 60000000,
 	STORE_SERIES_BLOCK =
 		16, /* row numbers set aside at a time for the series of one resource */
 };
@@ -142,30 +140,12 @@ int points_publish(struct store *s, const struct vmt_frame *frame, uint64_t bit,
 /* expire.c: deletes up to `limit` points older than time_to_live, inside the transaction. */
 int expire_step(struct store *s, uint64_t limit, struct vmt_error *error);
 
-/* query.c, read.c */
+/* query.c */
 int query_samples(void *self, const struct vmt_query *query, vmt_row_fn row, void *context,
 		  struct vmt_error *error);
 int query_resources(void *self, const struct vmt_query *query, vmt_row_fn row, void *context,
 		    struct vmt_error *error);
 int query_meters(void *self, const struct vmt_query *query, vmt_row_fn row, void *context,
 		 struct vmt_error *error);
-
-/* Whole microseconds at or before `ns`. */
-static inline int64_t store_micros(int64_t ns)
-{
-	return ns / 1000 - (ns % 1000 < 0);
-}
-
-/* The minute that a time lies in, and when a minute begins: minutes since 2020, microseconds. */
-static inline int64_t store_minute(int64_t micros)
-{
-	micros -= STORE_EPOCH_US;
-	return micros / STORE_MINUTE_US - (micros % STORE_MINUTE_US < 0);
-}
-
-static inline int64_t store_minute_start(int64_t minute)
-{
-	return minute * STORE_MINUTE_US + STORE_EPOCH_US;
-}
 
 #endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is asked of a store, in SQL that SQLite and PostgreSQL both understand, over the tables that both have
+ * (doc/formats.md).  A store brings a handful of functions that run a statement; plans, order and rows are made
+ * here, so that all stores answer alike.  One thread; blocks where those functions do.
+ *
+ *   select_plan.c     which series, which versions, between which times
+ *   select_known.c    names, resource versions, runs: read once, kept
+ *   select_samples.c  points, newest first
+ *   select_lists.c    resources, meters
+ */
+#ifndef PUBLISHER_SELECT_H
+#define PUBLISHER_SELECT_H
+
+#include <virtmeter/plugin.h>
+
+#define SELECT_EPOCH_US INT64_C(1577836800000000) /* 2020-01-01T00:00:00Z: minute 0 */
+
+enum { SELECT_MINUTE_US = 60000000 };
+
+struct select_value {
+	enum vmt_kind kind;
+	union vmt_num number;
+};
+
+/* How a store runs SQL.  All that can fail give -errno, with the reason in *error. */
+struct select_ops {
+	/* Columns of `point` that make up a value, as they stand in a list of columns. */
+	const char *value_columns;
+	/* Begins a statement with `texts` bound to $1, $2….  `bulk`: many short rows, which the caller
+	 * bounded; they may be held in memory. */
+	int (*begin)(void *db, const char *sql, const char *const *texts, size_t count, bool bulk,
+		     void **ret_rows, struct vmt_error *error);
+	/* 1: a row, whose columns hold until the next step; 0: no more. */
+	int (*step)(void *rows, struct vmt_error *error);
+	int64_t (*number)(void *rows, int column); /* INT64_MIN: null */
+	const char *(*text)(void *rows, int column,
+			    size_t *ret_len); /* NULL: null; zero-terminated */
+	struct select_value (*value)(void *rows, int column); /* from value_columns on */
+	void (*end)(void *rows); /* NULL is fine */
+};
+
+struct select_db {
+	const struct select_ops *ops;
+	void *db; /* for them; a view of the data that does not change */
+};
+
+int select_samples(const struct select_db *db, const struct vmt_query *query, vmt_row_fn row,
+		   void *context, struct vmt_error *error);
+int select_resources(const struct select_db *db, const struct vmt_query *query, vmt_row_fn row,
+		     void *context, struct vmt_error *error);
+int select_meters(const struct select_db *db, const struct vmt_query *query, vmt_row_fn row,
+		  void *context, struct vmt_error *error);
+
+/* "cumulative", "gauge", "delta", and back (-1 for anything else). */
+const char *select_type_name(unsigned type);
+int select_type(const char *name);
+
+/* Whole microseconds at or before `ns`. */
+static inline int64_t select_micros(int64_t ns)
+{
+	return ns / 1000 - (ns % 1000 < 0);
+}
+
+/* The minute that a time lies in, and when a minute begins: minutes since 2020, microseconds. */
+static inline int64_t select_minute(int64_t micros)
+{
+	micros -= SELECT_EPOCH_US;
+	return micros / SELECT_MINUTE_US - (micros % SELECT_MINUTE_US < 0);
+}
+
+static inline int64_t select_minute_start(int64_t minute)
+{
+	return minute * SELECT_MINUTE_US + SELECT_EPOCH_US;
+}
+
+#endif

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Samples, newest first: from the end of the table in steps of some minutes; of each the points of the series
+ * that the query selects, looked up one by one when they are few, or by reading the minutes when they are many.
+ * One thread; blocks on the store.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "select_plan.h"
+
+enum {
+	SEEK_SHARE = 8, /* fewer than 1/8 of all series: look each of them up */
+	SEEKS_MOST = 1 << 16, /* minutes × series that are looked up in one step */
+	SPAN_MOST = 1440, /* minutes in one step */
+	STEP_POINTS = 20000, /* a step that found fewer is followed by a longer one */
+	BLOCK = 2048, /* points whose series and versions are found out together */
+};
+
+struct point {
+	int64_t time; /* microseconds */
+	uint32_t series;
+	struct select_value value;
+};
+
+struct message {
+	int64_t time, mono;
+	uint32_t series;
+	bool has_id;
+	uint8_t id[16];
+};
+
+struct reader {
+	struct select_plan plan;
+	struct select_known known;
+	GArray *points, *messages; /* of the step; messages by time and series */
+	GArray *ids; /* scratch */
+	bool with_messages, seek;
+	int64_t newest; /* minute; INT64_MIN: none */
+	uint64_t given;
+	vmt_row_fn row;
+	void *context;
+};
+
+/* ------------------------------------------------------------------ one step */
+
+static int on_point(void *context, const struct select_ops *ops, void *rows)
+{
+	struct reader *r = context;
+	struct point p = {
+		.time = select_minute_start(ops->number(rows, 0)) + ops->number(rows, 2),
+		.series = (uint32_t)ops->number(rows, 1),
+	};
+
+	if (p.time < r->plan.first || p.time > r->plan.last ||
+	    (!r->seek && !select_has(r->plan.series, p.series))) {
+		return 0;
+	}
+	p.value = ops->value(rows, 3);
+	g_array_append_val(r->points, p);
+	return 0;
+}
+
+static int on_message(void *context, const struct select_ops *ops, void *rows)
+{
+	struct reader *r = context;
+	struct message m = {
+		.time = select_minute_start(ops->number(rows, 0)) + ops->number(rows, 2),
+		.series = (uint32_t)ops->number(rows, 1),
+		.mono = ops->number(rows, 4),
+	};
+	size_t len = 0;
+	const char *id = ops->text(rows, 3, &len);
+
+	if (id && len == sizeof m.id) {
+		memcpy(m.id, id, sizeof m.id);
+		m.has_id = true;
+	}
+	g_array_append_val(r->messages, m);
+	return 0;
+}
+
+/* The condition on `minute` and, with a list, on `series`. */
+static void put_where(const struct reader *r, struct buf *sql, int64_t from, int64_t to)
+{
+	if (!r->seek) {
+		buf_printf(sql, " WHERE minute >= %lld AND minute <= %lld", (long long)from,
+			   (long long)to);
+		return;
+	}
+	buf_puts(sql, " WHERE minute IN (");
+	for (int64_t minute = from; minute <= to; minute++) {
+		buf_printf(sql, "%s%lld", minute == from ? "" : ",", (long long)minute);
+	}
+	buf_puts(sql, ") AND series IN (");
+	for (guint i = 0; i < r->plan.series->len; i++) {
+		buf_printf(sql, "%s%u", i ? "," : "", g_array_index(r->plan.series, uint32_t, i));
+	}
+	buf_puts(sql, ")");
+}
+
+static int message_order(const void *a, const void *b)
+{
+	const struct message *x = a, *y = b;
+
+	if (x->time != y->time) {
+		return x->time < y->time ? -1 : 1;
+	}
+	return (x->series > y->series) - (x->series < y->series);
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	const struct point *x = a, *y = b;
+
+	if (x->time != y->time) {
+		return x->time < y->time ? 1 : -1;
+	}
+	return (x->series > y->series) - (x->series < y->series);
+}
+
+static void sort(GArray *array, size_t size, int (*order)(const void *, const void *))
+{
+	if (array->len) {
+		qsort(array->data, array->len, size, order);
+	}
+}
+
+static int read_step(struct reader *r, int64_t from, int64_t to)
+{
+	struct buf sql = BUF_INIT;
+	int code;
+
+	g_array_set_size(r->points, 0);
+	g_array_set_size(r->messages, 0);
+	buf_printf(&sql, "SELECT minute, series, micros, %s FROM point",
+		   r->plan.db->ops->value_columns);
+	put_where(r, &sql, from, to);
+	code = select_run(&r->plan, sql.data, NULL, 0, true, on_point, r);
+	if (code == 0 && r->with_messages && r->points->len) {
+		buf_reset(&sql);
+		buf_puts(&sql, "SELECT minute, series, micros, id, mono FROM message");
+		put_where(r, &sql, from, to);
+		code = select_run(&r->plan, sql.data, NULL, 0, true, on_message, r);
+	}
+	buf_fini(&sql);
+	sort(r->points, sizeof(struct point), newest_first);
+	sort(r->messages, sizeof(struct message), message_order);
+	return code;
+}
+
+/* ------------------------------------------------------------------ rows */
+
+static void take_message(const struct reader *r, const struct point *p, struct vmt_store_row *row)
+{
+	const struct message key = { .time = p->time, .series = p->series }, *m = NULL;
+
+	if (r->messages->len) {
+		m = bsearch(&key, r->messages->data, r->messages->len, sizeof key, message_order);
+	}
+	if (m) {
+		row->mono_ns = m->mono;
+		row->message_id = m->has_id ? m->id : NULL;
+	}
+}
+
+/* Hands one point to the caller, unless its version is not one that the query selects. */
+static int give(struct reader *r, const struct point *p)
+{
+	const struct select_series *series =
+		g_hash_table_lookup(r->known.series, GUINT_TO_POINTER(p->series));
+	const struct select_run *run = series ? select_run_at(series, p->time) : NULL;
+	const struct vmt_resource *resource;
+	const struct select_form *form;
+	struct vmt_store_row row;
+
+	if (!run || !series->name || (r->plan.version && !select_version(&r->plan, run->version))) {
+		return 0;
+	}
+	resource = g_hash_table_lookup(r->known.version, GUINT_TO_POINTER(run->version));
+	form = g_hash_table_lookup(r->known.form, GUINT_TO_POINTER(run->form));
+	if (!resource || !form) {
+		return 0;
+	}
+	row = (struct vmt_store_row){
+		.name = series->name,
+		.unit = form->unit,
+		.type = form->type,
+		.kind = p->value.kind,
+		.value = p->value.number,
+		.resource = resource,
+		.time_ns = p->time * 1000,
+		.mono_ns = INT64_MIN,
+		.first_ns = p->time * 1000,
+		.last_ns = p->time * 1000,
+		.series = p->series,
+	};
+	take_message(r, p, &row);
+	r->given++;
+	return r->row(r->context, &row);
+}
+
+/* Finds out what the points from `from` to before `to` belong to. */
+static int know(struct reader *r, guint from, guint to)
+{
+	int code;
+
+	g_array_set_size(r->ids, 0);
+	for (guint i = from; i < to; i++) {
+		g_array_append_val(r->ids, g_array_index(r->points, struct point, i).series);
+	}
+	code = select_known_series(&r->known, r->ids);
+	g_array_set_size(r->ids, 0);
+	for (guint i = from; i < to && code == 0; i++) {
+		const struct point *p = &g_array_index(r->points, struct point, i);
+		const struct select_series *series =
+			g_hash_table_lookup(r->known.series, GUINT_TO_POINTER(p->series));
+		const struct select_run *run = series ? select_run_at(series, p->time) : NULL;
+
+		if (run && (!r->plan.version || select_version(&r->plan, run->version))) {
+			g_array_append_val(r->ids, run->version);
+		}
+	}
+	return code ? code : select_known_versions(&r->known, r->ids);
+}
+
+static bool enough(const struct reader *r)
+{
+	return r->plan.query->limit && r->given >= r->plan.query->limit;
+}
+
+static int give_step(struct reader *r)
+{
+	int code = 0;
+
+	for (guint from = 0; from < r->points->len && code == 0 && !enough(r); from += BLOCK) {
+		guint to = MIN(r->points->len, from + BLOCK);
+
+		code = know(r, from, to);
+		for (guint i = from; i < to && code == 0 && !enough(r); i++) {
+			code = give(r, &g_array_index(r->points, struct point, i));
+		}
+	}
+	return code;
+}
+
+/* ------------------------------------------------------------------ all of them */
+
+static int on_newest(void *context, const struct select_ops *ops, void *rows)
+{
+	*(int64_t *)context = ops->number(rows, 0);
+	return 0;
+}
+
+/* The last minute with points up to `minute`. */
+static int find_newest(struct reader *r, int64_t minute)
+{
+	struct buf sql = BUF_INIT;
+	int code;
+
+	r->newest = INT64_MIN;
+	buf_printf(&sql,
+		   "SELECT minute FROM point WHERE minute <= %lld ORDER BY minute DESC LIMIT 1",
+		   (long long)CLAMP(minute, INT32_MIN, INT32_MAX));
+	code = select_run(&r->plan, sql.data, NULL, 0, true, on_newest, &r->newest);
+	buf_fini(&sql);
+	return code;
+}
+
+static int on_any(void *context, const struct select_ops *ops, void *rows)
+{
+	*(bool *)context = true;
+	return 0;
+}
+
+static int read_all(struct reader *r)
+{
+	const GArray *series = r->plan.series;
+	int64_t most, span = 1, first = select_minute(r->plan.first);
+	int code = 0;
+
+	r->seek = series && series->len <= MIN(r->plan.series_end / SEEK_SHARE, SELECT_LIST_MOST);
+	most = r->seek ? CLAMP(SEEKS_MOST / (int64_t)series->len, 1, SPAN_MOST) : SPAN_MOST;
+	if (!r->plan.query->bare) {
+		code = select_run(&r->plan,
+				  "SELECT minute FROM message WHERE minute > -2147483648 LIMIT 1",
+				  NULL, 0, true, on_any, &r->with_messages);
+	}
+	for (int64_t minute = select_minute(r->plan.last); code == 0 && !enough(r);) {
+		int64_t from;
+
+		code = find_newest(r, minute);
+		if (code || r->newest == INT64_MIN || r->newest < first) {
+			return code;
+		}
+		from = MAX(first, r->newest - span + 1);
+		code = read_step(r, from, r->newest);
+		if (code == 0) {
+			code = give_step(r);
+		}
+		minute = from - 1;
+		if (r->points->len < STEP_POINTS) {
+			span = MIN(most, span * 2);
+		} else if (r->points->len > 4 * STEP_POINTS) {
+			span = MAX(1, span / 2);
+		}
+	}
+	return code;
+}
+
+int select_samples(const struct select_db *db, const struct vmt_query *query, vmt_row_fn row,
+		   void *context, struct vmt_error *error)
+{
+	struct reader r = { .row = row, .context = context };
+	int code = select_plan_init(&r.plan, db, query, false, error);
+
+	if (code == 0 && !r.plan.none) {
+		r.points = g_array_new(FALSE, FALSE, sizeof(struct point));
+		r.messages = g_array_new(FALSE, FALSE, sizeof(struct message));
+		r.ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+		code = select_known_init(&r.known, &r.plan);
+		if (code == 0) {
+			code = read_all(&r);
+		}
+		select_known_fini(&r.known);
+		g_array_free(r.points, TRUE);
+		g_array_free(r.messages, TRUE);
+		g_array_free(r.ids, TRUE);
+	}
+	select_plan_fini(&r.plan);
+	return code;
+}
