@@ -34,6 +34,7 @@ build   pc:sqlite3             libsqlite3-dev             sqlite-devel          
 build   pc:libcrypto           libssl-dev                 openssl-devel               openssl          libopenssl-devel             openssl-dev
 build   pc:msgpack+pc:msgpack-c  libmsgpack-dev           msgpack-devel               msgpack-c        msgpack-c-devel              msgpack-c-dev
 build   pc:libcurl             libcurl4-openssl-dev       libcurl-devel               curl             libcurl-devel                curl-dev
+build   pc:libpq               libpq-dev                  libpq-devel                 postgresql-libs  postgresql-devel             libpq-dev
 build   pc:librabbitmq         librabbitmq-dev            librabbitmq-devel           librabbitmq-c    librabbitmq-devel            rabbitmq-c-dev
 build   pc:libssl              libssl-dev                 openssl-devel               openssl          libopenssl-devel             openssl-dev
 test    cmd:bash               bash                       bash                        bash             bash                         bash
@@ -44,6 +45,7 @@ test    cmd:clang-format       clang-format               clang-tools-extra     
 test    cmd:clang-tidy         clang-tidy                 clang-tools-extra           -                clang-tools                  clang-extra-tools
 test    cmd:cppcheck           cppcheck                   cppcheck                    cppcheck         cppcheck                     cppcheck
 test    cmd:mandoc             mandoc                     mandoc                      mandoc           mandoc                       mandoc
+test    file:/usr/lib/postgresql/*/bin/initdb+/usr/bin/initdb  postgresql  postgresql-server  postgresql  postgresql-server  postgresql
 test    cmd:sqlite3            sqlite3                    sqlite                      -                sqlite3                      sqlite
 test    cmd:libvirtd           libvirt-daemon             libvirt-daemon              -                libvirt-daemon               libvirt-daemon
 test    file:/usr/lib*/libvirt/connection-driver/libvirt_driver_qemu.so+/usr/lib*/*/libvirt/connection-driver/libvirt_driver_qemu.so  libvirt-daemon-driver-qemu  libvirt-daemon-driver-qemu  -  libvirt-daemon-driver-qemu  libvirt-qemu

@@ -11,8 +11,8 @@
 extern const struct vmt_plugin vmt_plugin_discovery_local_instances, vmt_plugin_discovery_simulated;
 extern const struct vmt_plugin vmt_plugin_inspector_libvirt, vmt_plugin_inspector_simulated;
 extern const struct vmt_plugin vmt_plugin_publisher_file, vmt_plugin_publisher_http,
-	vmt_plugin_publisher_null, vmt_plugin_publisher_sqlite, vmt_plugin_publisher_tcp,
-	vmt_plugin_publisher_test, vmt_plugin_publisher_udp;
+	vmt_plugin_publisher_null, vmt_plugin_publisher_postgresql, vmt_plugin_publisher_sqlite,
+	vmt_plugin_publisher_tcp, vmt_plugin_publisher_test, vmt_plugin_publisher_udp;
 extern const struct vmt_plugin vmt_declared_publisher_notifier, vmt_declared_publisher_polling,
 	vmt_declared_publisher_rpc;
 extern const struct vmt_plugin vmt_declared_receiver_rpc, vmt_declared_receiver_notifications;
@@ -30,6 +30,7 @@ const struct vmt_plugin *const builtin_plugins[] = {
 	&vmt_plugin_publisher_file,
 	&vmt_plugin_publisher_http,
 	&vmt_plugin_publisher_null,
+	&vmt_plugin_publisher_postgresql,
 	&vmt_plugin_publisher_sqlite,
 	&vmt_plugin_publisher_tcp,
 	&vmt_plugin_publisher_test,

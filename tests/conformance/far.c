@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "publisher/fixture_net.h"
+#include "publisher/postgresql/server.h"
 
 enum { QUIET_US = 50000 }; /* so long without another sample is the end */
 
@@ -199,6 +200,48 @@ static void serve_amqp(struct far *far, int fd)
 	}
 }
 
+/* ------------------------------------------------------------------ postgresql */
+
+/* One server for all tests; a place is a schema of it. */
+static struct server server;
+
+static void server_there(void)
+{
+	if (!server.folder) {
+		server_init(&server, "-c fsync=off");
+	} else if (!server.pid) {
+		server_start(&server);
+	}
+}
+
+const char *far_missing(enum far_kind kind)
+{
+	return kind == FAR_POSTGRESQL ? server_missing() : NULL;
+}
+
+char *far_url(enum far_kind kind, const char *form, int port)
+{
+	const char *gap = strchr(form, '%');
+
+	if (kind == FAR_POSTGRESQL) {
+		if (!server.folder) {
+			server_there();
+		}
+		return g_strdup_printf("%.*s%s%s%d", (int)(gap - form), form, server.folder,
+				       gap + 2, port);
+	}
+	return g_strdup_printf("%.*s%d%s", (int)(gap - form), form, port, gap + 2);
+}
+
+void far_end(enum far_kind kind)
+{
+	if (kind == FAR_POSTGRESQL && server.folder) {
+		server_stop(&server, SIGINT);
+	} else if (kind == FAR_NONE && server.folder) {
+		server_fini(&server);
+	}
+}
+
 /* ------------------------------------------------------------------ life */
 
 static void *run(void *arg)
@@ -230,8 +273,13 @@ static int type_of(enum far_kind kind)
 
 int far_port(enum far_kind kind)
 {
-	int port = 0, fd = fixture_socket(AF_INET, type_of(kind), &port);
+	static int schemas;
+	int port = 0, fd;
 
+	if (kind == FAR_POSTGRESQL) {
+		return ++schemas;
+	}
+	fd = fixture_socket(AF_INET, type_of(kind), &port);
 	g_assert_cmpint(fd, >=, 0);
 	close(fd);
 	return port;
@@ -242,6 +290,10 @@ struct far *far_new(enum far_kind kind, int port)
 	struct far *far = g_new0(struct far, 1);
 
 	far->kind = kind;
+	if (kind == FAR_POSTGRESQL) {
+		server_there();
+		return far;
+	}
 	far->fd = fixture_socket(AF_INET, type_of(kind), &port);
 	g_assert_cmpint(far->fd, >=, 0);
 	g_assert_cmpint(pthread_create(&far->thread, NULL, run, far), ==, 0);
@@ -262,7 +314,9 @@ unsigned far_samples(struct far *far)
 
 void far_free(struct far *far)
 {
-	if (far) {
+	if (far && far->kind == FAR_POSTGRESQL) {
+		g_free(far);
+	} else if (far) {
 		atomic_store(&far->stop, true);
 		shutdown(far->fd, SHUT_RDWR);
 		pthread_join(far->thread, NULL);

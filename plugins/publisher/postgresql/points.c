@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A frame into the tables, in one transaction.  A frame whose digest is known is absorbed whole.  One that is new goes
+ * by COPY straight into its partition; where a point of it is there already, that is taken back, and it goes by COPY
+ * into a temporary table and from there by one INSERT that leaves out what is there.  On the publisher's thread; blocks
+ * on the server.
+ */
+#include "points.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "ids.h"
+
+enum { TRIES = 5 }; /* of a transaction that met another one */
+
+#define AGAIN 1 /* under the lock */
+
+struct pgrows *pgrows_new(void)
+{
+	struct pgrows *points = g_new0(struct pgrows, 1);
+
+	points->rows = g_array_new(FALSE, FALSE, sizeof(struct pgrow));
+	points->runs = g_array_new(FALSE, FALSE, sizeof(struct pgrun));
+	points->late = g_array_new(FALSE, FALSE, sizeof(struct pgrun));
+	points->touched = g_ptr_array_new();
+	buf_init(&points->bytes);
+	return points;
+}
+
+void pgrows_free(struct pgrows *points)
+{
+	if (points) {
+		g_array_free(points->rows, TRUE);
+		g_array_free(points->runs, TRUE);
+		g_array_free(points->late, TRUE);
+		g_ptr_array_free(points->touched, TRUE);
+		buf_fini(&points->bytes);
+		g_free(points);
+	}
+}
+
+/* ------------------------------------------------------------------ what a frame is known by */
+
+/* Of the ids, times and values of its rows. */
+static void digest_frame(const struct vmt_frame *frame, uint64_t bit, uint64_t ret_digest[2])
+{
+	for (uint64_t half = 0; half < 2; half++) {
+		uint64_t d = half + 1;
+
+		for (size_t i = 0; i < frame->count; i++) {
+			const struct vmt_batch *b = &frame->batch[i];
+
+			if (!(b->publishers & bit)) {
+				continue;
+			}
+			d = hash64(b->name, strlen(b->name), d);
+			d = hash64(b->id, sizeof b->id, d ^ b->count);
+			d = b->ids ? hash64(b->ids, b->count * sizeof *b->ids, d) : d;
+			d = b->derived ? hash64(b->derived, strlen(b->derived), d) : d;
+			d = b->times ? hash64(b->times, b->count * sizeof *b->times, d)
+				     : hash64(&b->time_ns, sizeof b->time_ns, d);
+			d = hash64(b->value, b->count * sizeof *b->value, d);
+		}
+		ret_digest[half] = d;
+	}
+}
+
+/* ------------------------------------------------------------------ rows */
+
+/* A row whose version or form is not that of the newest run: there is a new one, or it comes late. */
+static int place(struct pg *p, struct pgids_series *s, const struct pgids_version *v, uint32_t form,
+		 int64_t time, bool locked)
+{
+	struct pgrun run = { s->id, v->id, form, time };
+
+	if (s->version == v->id && s->form == form && time >= s->since) {
+		return 0;
+	}
+	if (!locked) {
+		return AGAIN;
+	}
+	if (time > s->last) {
+		g_array_append_val(p->points->runs, run);
+		s->version = v->id;
+		s->form = form;
+		s->since = time;
+	} else {
+		g_array_append_val(p->points->late, run);
+	}
+	return 0;
+}
+
+static int gather_row(struct pg *p, const struct vmt_batch *b, uint32_t number, uint32_t i,
+		      uint32_t meter, uint32_t form, bool locked)
+{
+	struct pgrows *points = p->points;
+	struct pgrow row = { .kind = b->kinds ? b->kinds[i] : b->kind,
+			     .value = b->value[i],
+			     .batch = number,
+			     .row = i };
+	int64_t time = select_micros(b->times ? b->times[i] : b->time_ns);
+	struct pgids_version *v = pgids_version(p->ids, b->resource[i]->digest);
+	struct pgids_series *s = v ? pgids_series(p->ids, v->resource, meter) : NULL;
+	int code;
+
+	if (row.kind == VMT_DOUBLE && !isfinite(row.value.d)) {
+		p->delta.rejected++;
+		return 0;
+	}
+	if (!v || !s) {
+		return AGAIN;
+	}
+	if (v->stamp != points->stamp) {
+		v->stamp = points->stamp;
+		v->first = v->last = time;
+		g_ptr_array_add(points->touched, v);
+	}
+	v->first = MIN(v->first, time);
+	v->last = MAX(v->last, time);
+	code = place(p, s, v, form, time, locked);
+	if (locked) {
+		s->last = MAX(s->last, time);
+	}
+	row.minute = (int32_t)select_minute(time);
+	row.micros = (int32_t)(time - select_minute_start(row.minute));
+	row.series = s->id;
+	g_array_append_val(points->rows, row);
+	return code;
+}
+
+static void forget_rows(struct pg *p)
+{
+	struct pgrows *points = p->points;
+
+	points->stamp++;
+	g_ptr_array_set_size(points->touched, 0);
+	g_array_set_size(points->rows, 0);
+	g_array_set_size(points->runs, 0);
+	g_array_set_size(points->late, 0);
+	memset(&p->delta, 0, sizeof p->delta);
+}
+
+static gint by_key(gconstpointer a, gconstpointer b)
+{
+	const struct pgrow *x = a, *y = b;
+
+	if (x->minute != y->minute) {
+		return x->minute < y->minute ? -1 : 1;
+	}
+	if (x->series != y->series) {
+		return x->series < y->series ? -1 : 1;
+	}
+	if (x->micros != y->micros) {
+		return x->micros < y->micros ? -1 : 1;
+	}
+	return (x->batch > y->batch) - (x->batch < y->batch); /* the first comes first */
+}
+
+/* The rows of the frame in the order of the key.  AGAIN: something is not known, and the lock is not held. */
+static int gather(struct pg *p, const struct vmt_frame *frame, uint64_t bit, bool locked)
+{
+	int code = 0;
+
+	forget_rows(p);
+	for (size_t i = 0; i < frame->count && code == 0; i++) {
+		const struct vmt_batch *b = &frame->batch[i];
+		uint32_t meter, form;
+
+		if (!(b->publishers & bit)) {
+			continue;
+		}
+		meter = pgids_meter(p->ids, b->name);
+		form = pgids_form(p->ids, b);
+		if (!meter || !form) {
+			return AGAIN;
+		}
+		for (uint32_t r = 0; r < b->count && code == 0; r++) {
+			code = gather_row(p, b, (uint32_t)i, r, meter, form, locked);
+		}
+	}
+	g_array_sort(p->points->rows, by_key);
+	return code;
+}
+
+/* Series whose newest run is not that of a row: what another process did to them is read again. */
+static void refresh(struct pg *p, const struct vmt_frame *frame, uint64_t bit)
+{
+	for (size_t i = 0; i < frame->count; i++) {
+		const struct vmt_batch *b = &frame->batch[i];
+		uint32_t meter = pgids_meter(p->ids, b->name), form = pgids_form(p->ids, b);
+
+		for (uint32_t r = 0; (b->publishers & bit) && r < b->count; r++) {
+			const struct pgids_version *v =
+				pgids_version(p->ids, b->resource[r]->digest);
+			const struct pgids_series *s = v ? pgids_series(p->ids, v->resource, meter)
+							 : NULL;
+			int64_t time = select_micros(b->times ? b->times[r] : b->time_ns);
+
+			if (s && (s->version != v->id || s->form != form || time < s->since)) {
+				pgids_series_forget(p->ids, v->resource, meter);
+			}
+		}
+	}
+}
+
+static enum partition partition_of(const struct pg *p, const struct pgrow *row)
+{
+	return partition_known(p, partition_start(row->minute));
+}
+
+static bool has_partitions(const struct pg *p)
+{
+	const GArray *rows = p->points->rows;
+
+	for (guint i = 0; i < rows->len; i++) {
+		if (partition_of(p, &g_array_index(rows, struct pgrow, i)) == PARTITION_NONE) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static int make_partitions(struct pg *p, struct vmt_error *error)
+{
+	const GArray *rows = p->points->rows;
+	int code = 0;
+
+	for (guint i = 0; i < rows->len && code == 0; i++) {
+		const struct pgrow *row = &g_array_index(rows, struct pgrow, i);
+
+		if (partition_of(p, row) == PARTITION_NONE) {
+			code = partition_make(p, partition_start(row->minute), error);
+		}
+	}
+	return code;
+}
+
+/* ------------------------------------------------------------------ runs, times seen */
+
+static int put_runs(struct pg *p, struct vmt_error *error)
+{
+	struct buf array[4] = { BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT };
+	const char *values[4];
+	const GArray *runs = p->points->runs;
+	int code = 0;
+
+	for (guint i = 0; i < runs->len; i++) {
+		const struct pgrun *run = &g_array_index(runs, struct pgrun, i);
+
+		pgids_put_number(&array[0], run->series);
+		pgids_put_number(&array[1], run->since);
+		pgids_put_number(&array[2], run->version);
+		pgids_put_number(&array[3], run->form);
+	}
+	for (int i = 0; i < 4; i++) {
+		pgids_end(&array[i]);
+		values[i] = array[i].data;
+	}
+	if (runs->len) {
+		code = pg_ask(p,
+			      "INSERT INTO run SELECT * FROM unnest($1::integer[], $2::bigint[],"
+			      " $3::integer[], $4::integer[]) ON CONFLICT (series, since) DO UPDATE"
+			      " SET version = excluded.version, form = excluded.form",
+			      values, 4, NULL, error);
+	}
+	for (int i = 0; i < 4; i++) {
+		buf_fini(&array[i]);
+	}
+	return code;
+}
+
+/* A point between others.  Where another version holds at its time it gets a run of its own, a microsecond long;
+ * before all runs the first one begins earlier if it is the same. */
+static int put_late(struct pg *p, const struct pgrun *late, struct vmt_error *error)
+{
+	static const char *const steps[] = {
+		"UPDATE run SET since = $2 WHERE series = $1 AND version = $3 AND form = $4 AND"
+		" since = (SELECT min(since) FROM run WHERE series = $1) AND since > $2",
+		"INSERT INTO run SELECT $1, $2 + 1, u.version, u.form FROM (SELECT version, form"
+		" FROM run WHERE series = $1 AND since <= $2 ORDER BY since DESC LIMIT 1) u WHERE"
+		" (u.version, u.form) <> ($3, $4) ON CONFLICT DO NOTHING",
+		"INSERT INTO run SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM (SELECT"
+		" version, form FROM run WHERE series = $1 AND since <= $2 ORDER BY since DESC LIMIT"
+		" 1) u WHERE (u.version, u.form) = ($3, $4)) ON CONFLICT (series, since) DO UPDATE"
+		" SET version = excluded.version, form = excluded.form",
+	};
+	char number[4][24];
+	const char *values[4] = { number[0], number[1], number[2], number[3] };
+	int code = 0;
+
+	g_snprintf(number[0], sizeof number[0], "%u", late->series);
+	g_snprintf(number[1], sizeof number[1], "%" G_GINT64_FORMAT, late->since);
+	g_snprintf(number[2], sizeof number[2], "%u", late->version);
+	g_snprintf(number[3], sizeof number[3], "%u", late->form);
+	for (size_t i = 0; i < G_N_ELEMENTS(steps) && code == 0; i++) {
+		GString *sql = g_string_new(steps[i]);
+
+		g_string_replace(sql, "$1", "$1::integer", 0);
+		g_string_replace(sql, "$2", "$2::bigint", 0);
+		g_string_replace(sql, "$3", "$3::integer", 0);
+		g_string_replace(sql, "$4", "$4::integer", 0);
+		code = pg_ask(p, sql->str, values, 4, NULL, error);
+		g_string_free(sql, TRUE);
+	}
+	return code;
+}
+
+static gint by_id(gconstpointer a, gconstpointer b)
+{
+	const struct pgids_version *x = *(const struct pgids_version *const *)a,
+				   *y = *(const struct pgids_version *const *)b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+/* In the order of the ids, so that two writers do not wait for each other. */
+static int put_seen(struct pg *p, struct vmt_error *error)
+{
+	struct buf array[3] = { BUF_INIT, BUF_INIT, BUF_INIT };
+	const char *values[3];
+	GPtrArray *touched = p->points->touched;
+	int code = 0;
+
+	g_ptr_array_sort(touched, by_id);
+	for (guint i = 0; i < touched->len; i++) {
+		const struct pgids_version *v = g_ptr_array_index(touched, i);
+
+		pgids_put_number(&array[0], v->id);
+		pgids_put_number(&array[1], v->first);
+		pgids_put_number(&array[2], v->last);
+	}
+	for (int i = 0; i < 3; i++) {
+		pgids_end(&array[i]);
+		values[i] = array[i].data;
+	}
+	if (touched->len) {
+		code = pg_ask(p,
+			      "INSERT INTO seen AS s SELECT * FROM unnest($1::integer[],"
+			      " $2::bigint[], $3::bigint[]) ON CONFLICT (version) DO UPDATE SET"
+			      " first = least(s.first, excluded.first),"
+			      " last = greatest(s.last, excluded.last)",
+			      values, 3, NULL, error);
+	}
+	for (int i = 0; i < 3; i++) {
+		buf_fini(&array[i]);
+	}
+	return code;
+}
+
+/* ------------------------------------------------------------------ one transaction */
+
+/* Begins; the lock is held, shared unless `locked`.  What is remembered is forgotten if others changed something. */
+static int begin(struct pg *p, bool locked, struct vmt_error *error)
+{
+	int64_t left = (p->deadline_ns - clock_monotonic()) / NS_PER_MS;
+	PGresult *result = NULL;
+	char *sql;
+	int64_t generation;
+	int code;
+
+	if (left <= 0) {
+		return vmt_error_set(error, -ETIMEDOUT, "%s: no time left", p->text);
+	}
+	sql = g_strdup_printf("BEGIN; SET LOCAL statement_timeout = %" G_GINT64_FORMAT
+			      "; SELECT pg_advisory_xact_lock%s(%" G_GINT64_FORMAT
+			      "); SELECT generation FROM state",
+			      MIN(left, 3600000), locked ? "" : "_shared", p->lock);
+	code = pg_run(p, sql, &result, error);
+	g_free(sql);
+	if (code) {
+		return code;
+	}
+	generation = PQntuples(result) == 1 ? g_ascii_strtoll(PQgetvalue(result, 0, 0), NULL, 10)
+					    : -1;
+	PQclear(result);
+	if (generation != p->ids->generation) {
+		pgids_clear(p->ids);
+		g_hash_table_remove_all(p->partitions);
+		p->ids->generation = generation;
+	}
+	return 0;
+}
+
+/* Under the lock: all that is new but the points. */
+static int prepare(struct pg *p, const struct vmt_frame *frame, uint64_t bit,
+		   struct vmt_error *error)
+{
+	int code;
+
+	forget_rows(p);
+	refresh(p, frame, bit);
+	code = pgids_load(p, frame, bit, error);
+	if (code == 0) {
+		code = gather(p, frame, bit, true);
+	}
+	if (code == 0) {
+		code = make_partitions(p, error);
+	}
+	if (code == 0) {
+		code = put_runs(p, error);
+	}
+	for (guint i = 0; i < p->points->late->len && code == 0; i++) {
+		code = put_late(p, &g_array_index(p->points->late, struct pgrun, i), error);
+	}
+	if (code == 0) {
+		code = pg_run(p, "UPDATE state SET generation = generation + 1", NULL, error);
+		p->ids->generation++;
+	}
+	if (p->points->late->len) {
+		p->ids->generation = INT64_MIN; /* runs were changed behind what is remembered */
+	}
+	return code;
+}
+
+/* 1: the frame was not known. */
+static int put_digest(struct pg *p, const uint64_t digest[2], struct vmt_error *error)
+{
+	char id[40], minute[24];
+	const char *values[2] = { id, minute };
+	PGresult *result = NULL;
+	int code;
+
+	g_snprintf(id, sizeof id, "%016" G_GINT64_MODIFIER "x%016" G_GINT64_MODIFIER "x",
+		   (guint64)digest[0], (guint64)digest[1]);
+	g_snprintf(minute, sizeof minute, "%" G_GINT64_FORMAT,
+		   select_minute(select_micros(clock_real())));
+	code = pg_ask(p, "INSERT INTO digest VALUES ($1, $2) ON CONFLICT DO NOTHING", values, 2,
+		      &result, error);
+	if (code == 0) {
+		code = strcmp(PQcmdTuples(result), "1") == 0;
+	}
+	PQclear(result);
+	return code;
+}
+
+static int put_counts(struct pg *p, struct vmt_error *error)
+{
+	char *sql;
+	int code;
+
+	if (!p->delta.repeats && !p->delta.conflicts && !p->delta.rejected) {
+		return 0;
+	}
+	sql = g_strdup_printf("INSERT INTO counter AS c VALUES ('conflicts', %" G_GUINT64_FORMAT
+			      "), ('rejected', %" G_GUINT64_FORMAT
+			      "), ('repeats', %" G_GUINT64_FORMAT ") ON CONFLICT (name) DO UPDATE"
+			      " SET value = c.value + excluded.value",
+			      (guint64)p->delta.conflicts, (guint64)p->delta.rejected,
+			      (guint64)p->delta.repeats);
+	code = pg_run(p, sql, NULL, error);
+	g_free(sql);
+	return code;
+}
+
+/* The frame that was gathered. */
+static int put_frame(struct pg *p, const uint64_t digest[2], struct vmt_error *error)
+{
+	int code = put_digest(p, digest, error);
+
+	if (code == 0) {
+		p->delta.repeats += p->points->rows->len;
+	} else if (code == 1) {
+		code = put_seen(p, error);
+		if (code == 0) {
+			code = copy_points(p, error);
+		}
+	}
+	if (code == 0) {
+		code = put_counts(p, error);
+	}
+	return code ? code : pg_run(p, "COMMIT", NULL, error);
+}
+
+static int attempt(struct pg *p, const struct vmt_frame *frame, uint64_t bit,
+		   const uint64_t digest[2], struct vmt_error *error)
+{
+	int code = begin(p, false, error);
+
+	if (code == 0) {
+		code = gather(p, frame, bit, false);
+		if (code == 0 && !has_partitions(p)) {
+			code = AGAIN;
+		}
+	}
+	if (code == AGAIN) {
+		code = pg_run(p, "ROLLBACK", NULL, error);
+		if (code == 0) {
+			code = begin(p, true, error);
+		}
+		if (code == 0) {
+			code = prepare(p, frame, bit, error);
+		}
+	}
+	return code ? code : put_frame(p, digest, error);
+}
+
+static void take_counts(struct pg *p)
+{
+	p->counts.stored += p->delta.stored;
+	p->counts.repeats += p->delta.repeats;
+	p->counts.conflicts += p->delta.conflicts;
+	p->counts.rejected += p->delta.rejected;
+	p->counts.direct += p->delta.direct;
+	p->counts.staged += p->delta.staged;
+	if (p->delta.conflicts) {
+		vmt_log(VMT_LOG_WARNING,
+			"%s: samples whose time is stored with another value: first one kept",
+			p->text);
+	}
+	if (p->delta.rejected) {
+		vmt_log(VMT_LOG_WARNING, "%s: samples whose volume is not a number: left out",
+			p->text);
+	}
+}
+
+int pgrows_publish(struct pg *p, const struct vmt_frame *frame, uint64_t bit,
+		   struct vmt_error *error)
+{
+	uint64_t digest[2];
+	struct vmt_error ignored;
+	int code = -EAGAIN;
+
+	digest_frame(frame, bit, digest);
+	for (int i = 0; i < TRIES && (code == -EAGAIN || code == -ECONNRESET); i++) {
+		code = pg_connect(p, error);
+		if (code) {
+			break;
+		}
+		code = attempt(p, frame, bit, digest, error);
+		if (code) {
+			/* it may name rows that are taken back */
+			p->ids->generation = INT64_MIN;
+			if (pg_is_alive(p)) {
+				pg_run(p, "ROLLBACK", NULL, &ignored);
+			}
+		}
+	}
+	if (code == 0) {
+		error->text[0] = '\0'; /* of what was tried before */
+		take_counts(p);
+	}
+	forget_rows(p);
+	if (p->ids->generation == INT64_MIN) {
+		pgids_clear(p->ids);
+		g_hash_table_remove_all(p->partitions);
+	}
+	return code;
+}
