@@ -314,10 +314,11 @@ static int set_up(struct pg *p, struct vmt_error *error)
 		return -EINVAL;
 	}
 	PQsetnonblocking(p->c, 1);
-	sql = g_strdup_printf("SET search_path = %s, pg_catalog; SET synchronous_commit = %s;"
-			      " SET client_min_messages = error; SET default_transaction_read_only"
-			      " = %s; SET idle_in_transaction_session_timeout = 600000",
-			      p->schema, p->conf.synchronous_commit, p->read_only ? "on" : "off");
+	sql = g_strdup_printf(
+		"SET search_path = %s, pg_catalog; SET synchronous_commit = %s;"
+		" SET client_min_messages = error; SET jit = off; SET default_transaction_read_only"
+		" = %s; SET idle_in_transaction_session_timeout = 600000",
+		p->schema, p->conf.synchronous_commit, p->read_only ? "on" : "off");
 	code = pg_run(p, sql, NULL, error);
 	g_free(sql);
 	return code;
