@@ -19,7 +19,7 @@
 #include "wire/sample.h"
 
 enum {
-	CHUNK = 48 << 10, /* bytes handed to write() at a time */
+	CHUNK = 24 << 10, /* bytes handed to write() at a time */
 	TAIL = 1 << 20, /* of the file, in which the end of the last whole record is looked for */
 	WAIT_MS = 100, /* for the reader of a pipe, between two looks at the clock */
 };
