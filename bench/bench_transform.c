@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "tests/scenario/transform_load.h"
 
 enum { INSTANCES = 2000, METERS = 30, STAGES = 3, TARGET = 10 };
@@ -35,8 +36,11 @@ int main(int argc, char **argv)
 	int rounds = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 30;
 	double samples = (double)INSTANCES * METERS, all = 0, limit = 0, stage;
 	char *to = g_malloc0(64 << 20), *flush = g_malloc0(64 << 20);
+	const struct log_settings quiet = { .level = VMT_LOG_ERROR };
+	struct vmt_error error;
 	struct load l;
 
+	log_init(&quiet, &error); /* first samples have no predecessor, in each meter */
 	load_init(&l, INSTANCES, METERS);
 	for (int i = -2; i < rounds; i++) {
 		struct frame *in = load_frame(&l), *out;
