@@ -23,9 +23,9 @@ static int parse(int argc, char **argv, struct arguments *args)
 {
 	const GOptionEntry entries[] = {
 		{ "config-file", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &args->config_files,
-		  "configuration file, may be repeated, the last wins", "FILE" },
+		  "Read this configuration file; may be repeated, later files win", "FILE" },
 		{ "config-dir", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &args->config_dirs,
-		  "folder whose *.conf are read, by name", "DIR" },
+		  "Read *.conf of this folder; later files win", "FOLDER" },
 		{ "publish", 'p', 0, G_OPTION_ARG_STRING_ARRAY, &args->publishers,
 		  "publish there, instead of what pipeline.yaml says; may be repeated", "URL" },
 		{ "idle-exit", 0, 0, G_OPTION_ARG_DOUBLE, &args->idle_exit_s,
@@ -83,8 +83,7 @@ int cmd_collector(int argc, char **argv)
 	text = daemon_overrides(args.debug, args.log_file, args.log_dir);
 	options.idle_exit_ns = (int64_t)(args.idle_exit_s * 1e9);
 	options.plan = (struct plan_options){
-		.search = { .files = (const char *const *)args.config_files,
-			    .dirs = (const char *const *)args.config_dirs },
+		.search = cmd_search(args.config_files, args.config_dirs),
 		.ini_text = text,
 		.collector = true,
 		.publishers = (const char *const *)args.publishers,
