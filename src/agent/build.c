@@ -426,6 +426,7 @@ static int check_polling(struct build *b, struct vmt_error *error)
 		return ret;
 	}
 	ret = vet_sources(b->agent->registry, plan->polling, plan->discovery, b->problems);
+	vet_pollsters(b->agent->registry, plan->ini, &plan->settings, b->problems);
 	if (plan->pipeline != plan->polling) {
 		vet_pipeline(b->agent->registry, plan->pipeline, b->problems);
 	}

@@ -125,6 +125,33 @@ static void vet_discoveries(struct registry *registry, const struct polling *pol
 	}
 }
 
+/* ---- pollsters */
+
+static bool matches_some(const char *pattern, const char *const *names)
+{
+	bool some = strcmp(pattern, "*") == 0; /* there need not be any */
+
+	for (size_t i = 0; names[i] && !some; i++) {
+		some = pattern_glob(pattern, names[i]);
+	}
+	return some;
+}
+
+void vet_pollsters(const struct registry *registry, const struct ini *ini,
+		   const struct settings *settings, struct problems *problems)
+{
+	const struct ini_value *v = ini_find(ini, "virtmeter", "pollsters", NULL);
+	const char **names = registry_names(registry, VMT_POLLSTER);
+
+	for (const char *const *w = settings->pollsters; *w; w++) {
+		if (!matches_some(*w, names)) {
+			problems_add_failed(problems, v ? &v->value_at : NULL,
+					    "pollsters: no pollster %s is loaded", *w);
+		}
+	}
+	g_free(names);
+}
+
 /* ---- the whole */
 
 int vet_sources(struct registry *registry, const struct polling *polling, const char *discovery,

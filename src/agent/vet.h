@@ -6,12 +6,17 @@
 #ifndef AGENT_VET_H
 #define AGENT_VET_H
 
+#include "conf/ini.h"
 #include "conf/polling.h"
+#include "conf/settings.h"
 #include "plugin/registry.h"
 
 /* Sources that are polled; `discovery` is the agent's own.  -EINVAL when the agent could not start so. */
 int vet_sources(struct registry *registry, const struct polling *polling, const char *discovery,
 		struct problems *problems);
+/* Names in `pollsters` that no pollster has. */
+void vet_pollsters(const struct registry *registry, const struct ini *ini,
+		   const struct settings *settings, struct problems *problems);
 /* Sources that take what was polled. */
 void vet_pipeline(const struct registry *registry, const struct polling *pipeline,
 		  struct problems *problems);

@@ -19,11 +19,11 @@
 #define DEMO_INTERVAL_S 10.0
 
 struct arguments {
-	char **config_files, **config_dirs, **publishers, **meters, **namespaces;
-	char *log_file, *log_dir, *inspector, *control;
+	struct daemon_arguments daemon;
+	char **meters, **namespaces, *inspector;
 	double interval_s;
 	gint64 cycles;
-	gboolean demo, debug, table, verbose;
+	gboolean demo, table, verbose;
 };
 
 struct running {
@@ -54,10 +54,10 @@ static void complete(struct arguments *args)
 {
 	static const char *const nowhere[] = { "null://", NULL };
 
-	if (args->demo && !args->config_files && !args->config_dirs) {
+	if (args->demo && !args->daemon.config_files && !args->daemon.config_dirs) {
 		args->interval_s = args->interval_s > 0 ? args->interval_s : DEMO_INTERVAL_S;
-		if (!args->publishers) {
-			args->publishers = g_strdupv((char **)(uintptr_t)nowhere);
+		if (!args->daemon.publishers) {
+			args->daemon.publishers = g_strdupv((char **)(uintptr_t)nowhere);
 			args->table = TRUE;
 		}
 	}
@@ -66,10 +66,7 @@ static void complete(struct arguments *args)
 static int parse(int argc, char **argv, struct arguments *args)
 {
 	const GOptionEntry entries[] = {
-		{ "config-file", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &args->config_files,
-		  "configuration file, may be repeated, the last wins", "FILE" },
-		{ "config-dir", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &args->config_dirs,
-		  "folder whose *.conf are read, by name", "DIR" },
+		DAEMON_OPTIONS(args->daemon),
 		{ "cycles", 'n', 0, G_OPTION_ARG_INT64, &args->cycles,
 		  "stop after so many polling cycles of every task, queues flushed", "N" },
 		{ "demo", 0, 0, G_OPTION_ARG_NONE, &args->demo,
@@ -78,21 +75,12 @@ static int parse(int argc, char **argv, struct arguments *args)
 		  "poll every S seconds, instead of what polling.yaml says", "S" },
 		{ "meter", 'm', 0, G_OPTION_ARG_STRING_ARRAY, &args->meters,
 		  "meters for --interval, a pattern, may be repeated (all)", "PATTERN" },
-		{ "publish", 'p', 0, G_OPTION_ARG_STRING_ARRAY, &args->publishers,
-		  "publish there, instead of what pipeline.yaml says; may be repeated", "URL" },
 		{ "inspector", 0, 0, G_OPTION_ARG_STRING, &args->inspector, "inspector to use",
 		  "NAME" },
 		{ "table", 't', 0, G_OPTION_ARG_NONE, &args->table,
 		  "print a table of the instances after each cycle", NULL },
-		{ "socket", 0, 0, G_OPTION_ARG_FILENAME, &args->control,
-		  "path of the control socket", "PATH" },
-		{ "debug", 'd', 0, G_OPTION_ARG_NONE, &args->debug, "log at level DEBUG", NULL },
 		{ "verbose", 'v', 0, G_OPTION_ARG_NONE, &args->verbose, "accepted, without effect",
 		  NULL },
-		{ "log-file", 0, 0, G_OPTION_ARG_FILENAME, &args->log_file, "log to this file",
-		  "FILE" },
-		{ "log-dir", 0, 0, G_OPTION_ARG_FILENAME, &args->log_dir,
-		  "log to a file in this folder", "DIR" },
 		{ "polling-namespaces", 0, 0, G_OPTION_ARG_STRING_ARRAY, &args->namespaces,
 		  "accepted for ceilometer-polling's sake; only `compute` is polled", "NAME" },
 		{ NULL, 0, 0, 0, NULL, NULL, NULL },
@@ -134,15 +122,10 @@ static int parse(int argc, char **argv, struct arguments *args)
 
 static void arguments_fini(struct arguments *args)
 {
-	g_strfreev(args->config_files);
-	g_strfreev(args->config_dirs);
-	g_strfreev(args->publishers);
+	daemon_arguments_fini(&args->daemon);
 	g_strfreev(args->meters);
 	g_strfreev(args->namespaces);
-	g_free(args->log_file);
-	g_free(args->log_dir);
 	g_free(args->inspector);
-	g_free(args->control);
 }
 
 int cmd_agent(int argc, char **argv)
@@ -161,26 +144,26 @@ int cmd_agent(int argc, char **argv)
 		return status;
 	}
 	complete(&args);
-	text = daemon_overrides(args.debug, args.log_file, args.log_dir);
+	text = daemon_overrides(&args.daemon);
 	if (args.table) {
 		r.watch = watch_new(stdout, terminal_width());
 		options.on_cycle = on_cycle;
 	}
 	options.cycles = (uint64_t)args.cycles;
 	options.plan = (struct plan_options){
-		.search = cmd_search(args.config_files, args.config_dirs),
+		.search = cmd_search(args.daemon.config_files, args.daemon.config_dirs),
 		.ini_text = text,
 		.demo = args.demo,
 		.interval_ns = (int64_t)(args.interval_s * 1e9),
 		.meters = (const char *const *)args.meters,
-		.publishers = (const char *const *)args.publishers,
+		.publishers = (const char *const *)args.daemon.publishers,
 		.inspector = args.inspector,
 	};
 	if (agent_new(&options, &r.agent, &error) < 0) {
 		fprintf(stderr, "virtmeter agent: %s\n", error.text);
 		status = CMD_FAILED;
 	} else {
-		status = daemon_run(r.agent, "agent", args.control);
+		status = daemon_run(r.agent, "agent", args.daemon.control);
 		agent_free(r.agent);
 	}
 	watch_free(r.watch);

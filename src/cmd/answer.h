@@ -18,22 +18,23 @@ struct answer {
 	const struct problems *problems;
 	bool tests_failed; /* of the dry tests, some */
 	/* private */
+	size_t told; /* findings told */
 	size_t of[PROBLEM_ERROR + 1]; /* findings by level */
 	bool failed;
 };
 
-/* Prints each finding once, then (answer_verdict()) whether all is well, as lines for people or an object of JSON each:
+/* Prints the files read (answer_files()), each finding once, by its place, then whether all is well (answer_verdict()),
+ * as lines for people or an object of JSON each:
  *
  *	{"read":"FILE"}
  *	{"level":"error|warning|note","file":…,"line":…,"column":…,"failed":false,"text":"FILE:LINE:COLUMN: …"}
  *	{"ok":true,"errors":0,"warnings":0}
  *
  * with null for a place that is not known. */
+void answer_files(const struct answer *answer);
+/* Those that have come since the last call. */
 void answer_findings(struct answer *answer);
 /* CMD_OK, or CMD_FAILED when an agent would not start with all of it in effect, or a dry test failed. */
-int answer_verdict(const struct answer *answer);
-
-/* The lines of `text`, which dry tests printed: as they are, or as {"test":"LINE"} each. */
-void answer_tests(const struct answer *answer, const char *text);
+int answer_verdict(struct answer *answer);
 
 #endif

@@ -121,10 +121,7 @@ int ask_parse(struct ask *a, const char *name, const char *about, const GOptionE
 		  "at most so many, 0 for all (100 for a table on a terminal, else all)", "N" },
 		{ "format", 'f', 0, G_OPTION_ARG_STRING, &a->format, "table, json or csv",
 		  "FORMAT" },
-		{ "config-file", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &a->config_files,
-		  "configuration file, may be repeated, the last wins", "FILE" },
-		{ "config-dir", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &a->config_dirs,
-		  "folder whose *.conf are read, by name", "DIR" },
+		CMD_CONFIG_OPTIONS(a->config_files, a->config_dirs),
 	};
 	GArray *all = g_array_new(TRUE, FALSE, sizeof(GOptionEntry));
 	int status;

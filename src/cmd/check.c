@@ -80,16 +80,25 @@ static void read_searched(struct check *c)
 	}
 }
 
-/* A pipeline has sinks, or (Juno's list) publishers of its own. */
+/* Whether it has a key of that name, at a line's beginning or within braces: not a word in a comment. */
+static bool has_key(const struct buf *text, const char *name)
+{
+	char *pattern = g_strdup_printf("(^|[{,])[ \\t-]*['\"]?%s['\"]?[ \\t]*:", name);
+	bool has = g_regex_match_simple(pattern, text->data, G_REGEX_MULTILINE | G_REGEX_RAW, 0);
+
+	g_free(pattern);
+	return has;
+}
+
+/* A pipeline has sinks, or (Juno's list) publishers of its own and no sources. */
 static enum polling_role role_of(const char *path)
 {
 	struct buf text = BUF_INIT;
 	enum polling_role role = POLLING_FILE;
 
-	/* a key of that name, at a line's beginning or within braces: not a word in a comment */
 	if (conf_read(path, POLLING_FILE_MAX, &text) == 0 &&
-	    g_regex_match_simple("(^|[{,])[ \\t-]*['\"]?(sinks|publishers)['\"]?[ \\t]*:",
-				 text.data, G_REGEX_MULTILINE | G_REGEX_RAW, 0)) {
+	    (has_key(&text, "sinks") ||
+	     (has_key(&text, "publishers") && !has_key(&text, "sources")))) {
 		role = PIPELINE_FILE;
 	}
 	buf_fini(&text);
@@ -253,30 +262,19 @@ static void check_transformers(struct check *c, const struct pipeline_sink *conf
 }
 
 /* Runs the dry tests of all files named. */
-static int run_tests(struct check *c, const struct answer *answer)
+static void run_tests(struct check *c, struct answer *answer)
 {
 	const struct dry dry = { .registry = c->registry,
 				 .settings = &c->settings,
-				 .pipeline = c->pipeline };
-	size_t before = problems_count(c->problems), size;
-	int status = CMD_OK;
-	char *text;
-	FILE *out = open_memstream(&text, &size);
+				 .pipeline = c->pipeline,
+				 .format = c->format };
 
-	for (char **t = c->tests; out && t && *t; t++) {
-		if (dry_run(&dry, *t, out, c->problems) != 0) {
-			status = CMD_FAILED;
+	for (char **t = c->tests; t && *t; t++) {
+		if (dry_run(&dry, *t, answer->out, c->problems) != 0) {
+			answer->tests_failed = true;
 		}
-		for (; before < problems_count(c->problems); before++) {
-			fprintf(out, "%s\n", problems_at(c->problems, before)->text);
-		}
+		answer_findings(answer);
 	}
-	if (!out || fclose(out) != 0) {
-		return CMD_FAILED; /* out of memory */
-	}
-	answer_tests(answer, text);
-	free(text);
-	return status;
 }
 
 static void check_sinks(struct check *c, const struct polling *pipeline)
@@ -320,6 +318,7 @@ static int run(struct check *c, char **files)
 	check_plugins(c);
 	check_sinks(c, c->pipeline);
 	check_sinks(c, c->notify);
+	vet_pollsters(c->registry, c->ini, &c->settings, c->problems);
 	if (c->polling) {
 		vet_sources(c->registry, c->polling,
 			    plan_discovery_of(c->settings.hypervisor_inspector), c->problems);
@@ -329,13 +328,16 @@ static int run(struct check *c, char **files)
 	}
 	answer.ini = c->ini;
 	answer.problems = c->problems;
+	answer_files(&answer);
 	answer_findings(&answer);
-	if (run_tests(c, &answer) != CMD_OK) {
-		answer.tests_failed = true;
-	}
+	run_tests(c, &answer);
 	status = answer_verdict(&answer);
 	if (c->explain && c->polling && c->pipeline) {
 		explain(c);
+	} else if (c->explain) {
+		fprintf(stderr,
+			"virtmeter check: --explain needs what is polled and a pipeline; %s\n",
+			c->polling ? "name a pipeline.yaml too" : "name a polling.yaml too");
 	}
 	if (fflush(stdout) != 0) {
 		fprintf(stderr, "virtmeter check: standard output: %s\n", g_strerror(errno));
@@ -348,10 +350,7 @@ int cmd_check(int argc, char **argv)
 {
 	struct check c = { .config_files = NULL };
 	const GOptionEntry entries[] = {
-		{ "config-file", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &c.config_files,
-		  "Read this configuration file; may be repeated, later files win", "FILE" },
-		{ "config-dir", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &c.config_dirs,
-		  "Read *.conf of this folder; later files win", "FOLDER" },
+		CMD_CONFIG_OPTIONS(c.config_files, c.config_dirs),
 		{ "explain", 0, 0, G_OPTION_ARG_NONE, &c.explain,
 		  "Print which meters flow from which source to which publisher", NULL },
 		{ "test", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &c.tests,

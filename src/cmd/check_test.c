@@ -166,14 +166,14 @@ static void test_faults(void)
 	put("pipeline.yaml", PIPELINE("\"file:///x?size=0\""));
 	expect(cmd_check, "check --config-file v.conf", 1,
 	       READ
-	       "./polling.yaml:3:15: Interval value should > 0\n"
 	       "v.conf:2:22: hypervisor_inspector: there is no 'kvm'; write one of libvirt\n"
 	       "v.conf:5:1: [DEFAULT] rabbit_host: an option of Ceilometer's, without effect here\n"
 	       "v.conf:6:1: [DEFAULT] log_fiel: no such option, ignored; did you mean log_file?\n"
 	       "v.conf:10:6: size: '10' will not do; write a whole number from 1 to 9\n"
+	       "./pipeline.yaml:6:5: sink out is left with no publisher\n"
 	       "./pipeline.yaml:7:18: URL: size: '0' will not do; write a whole number from 1 to 9; its sink goes on "
 	       "without\n"
-	       "./pipeline.yaml:6:5: sink out is left with no publisher\n"
+	       "./polling.yaml:3:15: Interval value should > 0\n"
 	       "errors: 4, warnings: 2\n",
 	       "");
 }
@@ -233,14 +233,17 @@ static void test_json(void)
 	       "{\"read\":\"v.conf\"}\n{\"read\":\"./pipeline.yaml\"}\n{\"read\":\"./polling.yaml\"}\n"
 	       "{\"level\":\"warning\",\"file\":\"v.conf\",\"line\":4,\"column\":1,\"failed\":false,\"text\":"
 	       "\"v.conf:4:1: [DEFAULT] log_fiel: no such option, ignored; did you mean log_file?\"}\n"
-	       "{\"level\":\"error\",\"file\":\"./pipeline.yaml\",\"line\":8,\"column\":16,\"failed\":true,\"text\":"
-	       "\"./pipeline.yaml:8:16: No transformer named delta loaded\"}\n"
+	       "{\"level\":\"warning\",\"file\":\"v.conf\",\"line\":8,\"column\":9,\"failed\":false,\"text\":"
+	       "\"v.conf:8:9: deliver: no transport_url says where the bus is; it is looked for on this host "
+	       "(rabbit://guest@127.0.0.1:5672)\"}\n"
 	       "{\"level\":\"warning\",\"file\":\"v.conf\",\"line\":8,\"column\":9,\"failed\":true,\"text\":"
 	       "\"v.conf:8:9: polling://: no publisher of that scheme in this virtmeter; its sink goes on "
 	       "without\"}\n"
 	       "{\"level\":\"error\",\"file\":\"v.conf\",\"line\":8,\"column\":9,\"failed\":true,\"text\":"
 	       "\"v.conf:8:9: sink notifications is left with no publisher\"}\n"
-	       "{\"ok\":false,\"errors\":2,\"warnings\":2}\n"
+	       "{\"level\":\"error\",\"file\":\"./pipeline.yaml\",\"line\":8,\"column\":16,\"failed\":true,\"text\":"
+	       "\"./pipeline.yaml:8:16: No transformer named delta loaded\"}\n"
+	       "{\"ok\":false,\"errors\":2,\"warnings\":3}\n"
 	       "{\"meter\":\"cpu\",\"every_s\":10,\"source\":\"some\",\"pipeline\":\"all:out\",\"transformers\":"
 	       "[\"delta\"],\"publishers\":[\"file:///x\",\"file://me:****@h/y\"]}\n"
 	       "{\"meter\":\"cpu\",\"every_s\":10,\"source\":\"some\",\"pipeline\":\"notifications\",\"transformers\":"
@@ -251,8 +254,10 @@ static void test_json(void)
 	put("tests.yaml", "tests: []\n");
 	put("pipeline.yaml", PIPELINE("\"file:///x\""));
 	expect(cmd_check, "check pipeline.yaml --test tests.yaml --format json", 1,
-	       "{\"read\":\"pipeline.yaml\"}\n{\"test\":\"tests.yaml:1:1: tests: there are none\"}\n"
-	       "{\"ok\":false,\"errors\":0,\"warnings\":0}\n",
+	       "{\"read\":\"pipeline.yaml\"}\n"
+	       "{\"level\":\"error\",\"file\":\"tests.yaml\",\"line\":1,\"column\":1,\"failed\":true,\"text\":"
+	       "\"tests.yaml:1:1: tests: there are none\"}\n"
+	       "{\"ok\":false,\"errors\":1,\"warnings\":0}\n",
 	       "");
 	expect(cmd_check, "check --format xml", 2, "", NULL);
 }
@@ -310,6 +315,18 @@ static void test_refused(void)
 	g_string_free(urls, TRUE);
 }
 
+/* A pollster that there is not. */
+static void test_pollsters(void)
+{
+	write_good();
+	put("v.conf", "[DEFAULT]\npipeline_cfg_file=./pipeline.yaml\nplugin_dir=\n[polling]\n"
+		      "cfg_file=./polling.yaml\n[virtmeter]\npollsters=test*,nosuch\n");
+	expect(cmd_check, "check --config-file v.conf", 1,
+	       READ
+	       "v.conf:7:11: pollsters: no pollster nosuch is loaded\nerrors: 0, warnings: 1\n",
+	       "");
+}
+
 /* Folders that the agent would look for in vain. */
 static void test_folders(void)
 {
@@ -319,9 +336,9 @@ static void test_folders(void)
 	    "[polling]\ncfg_file=./polling.yaml\n[virtmeter]\nqueue_dir=/nowhere/a/b\n");
 	expect(cmd_check, "check --config-file v.conf", 1,
 	       READ
+	       "v.conf:3:12: plugin_dir: /nowhere/p: there is no such folder; make it or name another\n"
 	       "v.conf:4:10: log_file: /nowhere: there is no such folder; make it or name another\n"
 	       "v.conf:8:11: queue_dir: /nowhere/a: there is no such folder; make it or name another\n"
-	       "v.conf:3:12: plugin_dir: /nowhere/p: there is no such folder; make it or name another\n"
 	       "errors: 3, warnings: 0\n",
 	       "");
 }
@@ -363,8 +380,8 @@ static void test_warned(void)
 	    "  - {name: out, publishers: ['file:///x']}\n  - {name: none, publishers: ['file:///x']}\n");
 	expect(cmd_check, "check --config-file v.conf", 0,
 	       READ
-	       "./pipeline.yaml:5:5: sink none: no source names it, so nothing comes to it\n"
 	       "./pipeline.yaml:2:31: no meter matches memori (did you mean memory?); `virtmeter list meters` has them\n"
+	       "./pipeline.yaml:5:5: sink none: no source names it, so nothing comes to it\n"
 	       "ok\n",
 	       "");
 }
@@ -376,6 +393,10 @@ static void test_named_files(void)
 	expect(cmd_check, "check pipeline.yaml", 0, "read pipeline.yaml\nok\n", "");
 	put("commented.yaml", "# what the sinks: of pipeline.yaml get\n" POLLING);
 	expect(cmd_check, "check commented.yaml", 0, "read commented.yaml\nok\n", "");
+	put("stray.yaml", POLLING "publishers: [x]\n");
+	expect(cmd_check, "check stray.yaml", 0, NULL, "");
+	expect(cmd_check, "check polling.yaml --explain", 0, "read polling.yaml\nok\n",
+	       "virtmeter check: --explain needs what is polled and a pipeline; name a pipeline.yaml too\n");
 	put("x.conf", "[DEFAULT\n");
 	expect(cmd_check, "check x.conf", 1,
 	       "read x.conf\nx.conf:1:1: section without ']' at the end of its line; write [name]\n"
@@ -512,6 +533,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/cmd/check/refused", test_refused);
 	g_test_add_func("/cmd/check/many", test_many);
 	g_test_add_func("/cmd/check/folders", test_folders);
+	g_test_add_func("/cmd/check/pollsters", test_pollsters);
 	g_test_add_func("/cmd/check/warned", test_warned);
 	g_test_add_func("/cmd/check/named-files", test_named_files);
 	g_test_add_func("/cmd/check/order", test_order);

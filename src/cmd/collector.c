@@ -13,30 +13,16 @@
 #include "cmd/parse.h"
 
 struct arguments {
-	char **config_files, **config_dirs, **publishers;
-	char *log_file, *log_dir, *control;
+	struct daemon_arguments daemon;
 	double idle_exit_s;
-	gboolean debug;
 };
 
 static int parse(int argc, char **argv, struct arguments *args)
 {
 	const GOptionEntry entries[] = {
-		{ "config-file", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &args->config_files,
-		  "Read this configuration file; may be repeated, later files win", "FILE" },
-		{ "config-dir", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &args->config_dirs,
-		  "Read *.conf of this folder; later files win", "FOLDER" },
-		{ "publish", 'p', 0, G_OPTION_ARG_STRING_ARRAY, &args->publishers,
-		  "publish there, instead of what pipeline.yaml says; may be repeated", "URL" },
+		DAEMON_OPTIONS(args->daemon),
 		{ "idle-exit", 0, 0, G_OPTION_ARG_DOUBLE, &args->idle_exit_s,
 		  "stop when nothing has come in for so long, queues flushed", "S" },
-		{ "socket", 0, 0, G_OPTION_ARG_FILENAME, &args->control,
-		  "path of the control socket", "PATH" },
-		{ "debug", 'd', 0, G_OPTION_ARG_NONE, &args->debug, "log at level DEBUG", NULL },
-		{ "log-file", 0, 0, G_OPTION_ARG_FILENAME, &args->log_file, "log to this file",
-		  "FILE" },
-		{ "log-dir", 0, 0, G_OPTION_ARG_FILENAME, &args->log_dir,
-		  "log to a file in this folder", "DIR" },
 		{ NULL, 0, 0, 0, NULL, NULL, NULL },
 	};
 	int ret = cmd_parse(
@@ -56,19 +42,9 @@ static int parse(int argc, char **argv, struct arguments *args)
 	return -1;
 }
 
-static void arguments_fini(struct arguments *args)
-{
-	g_strfreev(args->config_files);
-	g_strfreev(args->config_dirs);
-	g_strfreev(args->publishers);
-	g_free(args->log_file);
-	g_free(args->log_dir);
-	g_free(args->control);
-}
-
 int cmd_collector(int argc, char **argv)
 {
-	struct arguments args = { .debug = FALSE };
+	struct arguments args = { .idle_exit_s = 0 };
 	struct agent_options options = { .builtin = builtin_plugins,
 					 .own_plugins = builtin_plugin_folder() };
 	struct agent *agent = NULL;
@@ -77,26 +53,26 @@ int cmd_collector(int argc, char **argv)
 	int status = parse(argc, argv, &args);
 
 	if (status >= 0) {
-		arguments_fini(&args);
+		daemon_arguments_fini(&args.daemon);
 		return status;
 	}
-	text = daemon_overrides(args.debug, args.log_file, args.log_dir);
+	text = daemon_overrides(&args.daemon);
 	options.idle_exit_ns = (int64_t)(args.idle_exit_s * 1e9);
 	options.plan = (struct plan_options){
-		.search = cmd_search(args.config_files, args.config_dirs),
+		.search = cmd_search(args.daemon.config_files, args.daemon.config_dirs),
 		.ini_text = text,
 		.collector = true,
-		.publishers = (const char *const *)args.publishers,
+		.publishers = (const char *const *)args.daemon.publishers,
 	};
 	if (agent_new(&options, &agent, &error) < 0) {
 		fprintf(stderr, "virtmeter collector: %s\n", error.text);
 		status = CMD_FAILED;
 	} else {
-		status = daemon_run(agent, "collector", args.control);
+		status = daemon_run(agent, "collector", args.daemon.control);
 		agent_free(agent);
 	}
 	log_fini();
 	g_free(text);
-	arguments_fini(&args);
+	daemon_arguments_fini(&args.daemon);
 	return status;
 }

@@ -70,20 +70,32 @@ static gboolean on_hangup(gpointer data)
 	return G_SOURCE_CONTINUE;
 }
 
-char *daemon_overrides(bool debug, const char *log_file, const char *log_dir)
+char *daemon_overrides(const struct daemon_arguments *a)
 {
 	GString *text = g_string_new("[DEFAULT]\n");
 
-	if (debug) {
-		g_string_append(text, "debug = true\n");
+	if (a->debug || a->no_debug) {
+		g_string_append_printf(text, "debug = %s\n", a->debug ? "true" : "false");
 	}
-	if (log_file) {
-		g_string_append_printf(text, "log_file = %s\n", log_file);
+	if (a->log_file) {
+		g_string_append_printf(text, "log_file = %s\n", a->log_file);
 	}
-	if (log_dir) {
-		g_string_append_printf(text, "log_dir = %s\n", log_dir);
+	if (a->log_dir) {
+		g_string_append_printf(text, "log_dir = %s\n", a->log_dir);
 	}
+	g_string_append(text, a->syslog ? "use_syslog = true\n" : "");
+	g_string_append(text, a->journal ? "use_journal = true\n" : "");
 	return g_string_free(text, FALSE);
+}
+
+void daemon_arguments_fini(struct daemon_arguments *a)
+{
+	g_strfreev(a->config_files);
+	g_strfreev(a->config_dirs);
+	g_strfreev(a->publishers);
+	g_free(a->log_file);
+	g_free(a->log_dir);
+	g_free(a->control);
 }
 
 /* Where `virtmeter status` will ask.  Without it the daemon works all the same. */

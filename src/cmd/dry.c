@@ -15,6 +15,7 @@
 #include "conf/pattern.h"
 #include "conf/read.h"
 #include "model/batch.h"
+#include "model/json_text.h"
 #include "pipeline/route.h"
 
 /* The file, while its tests run. */
@@ -29,7 +30,7 @@ struct run {
 	enum vmt_profile profile;
 	struct frame_pool *pool;
 	bool failed; /* something in the file is wrong */
-	unsigned good, bad;
+	unsigned good, bad, unusable;
 };
 
 /* One test: a set of pipelines of its own, and what has come out of it. */
@@ -344,20 +345,45 @@ static const struct yaml_node *list_of(struct run *r, const struct yaml_node *te
 	return &none;
 }
 
+static void tell_as_json(const struct run *r, const struct yaml_node *test, const char *name,
+			 const char *differs)
+{
+	struct buf line = BUF_INIT;
+	char **each = g_strsplit(differs, "\n", -1);
+
+	buf_puts(&line, "{\"test\":");
+	json_add(&line, name);
+	buf_puts(&line, ",\"file\":");
+	json_add(&line, test->at.file);
+	buf_printf(&line, ",\"line\":%u,\"passed\":%s,\"differences\":[", test->at.line,
+		   *differs ? "false" : "true");
+	for (char **d = each; *d && **d; d++) {
+		buf_puts(&line, d == each ? "" : ",");
+		json_add(&line, g_strchug(*d));
+	}
+	fprintf(r->out, "%s]}\n", line.data);
+	g_strfreev(each);
+	buf_fini(&line);
+}
+
 /* What the pipelines make of the samples, beside what is expected. */
 static void judge(struct trial *t, const struct yaml_node *test, const struct yaml_node *expect)
 {
 	struct run *r = t->run;
-	const struct yaml_node *name = yaml_get(test, "name");
+	const struct yaml_node *node = yaml_get(test, "name");
+	const char *name = node && node->kind == YAML_SCALAR ? node->text : "(without name)";
 	struct buf differs = BUF_INIT;
 
 	if (yaml_get(test, "meters")) {
 		leave_out(t, list_of(r, test, "meters", true));
 	}
 	compare(t, expect, &differs);
-	fprintf(r->out, "%s %s\n%s", differs.len ? "FAILED" : "ok",
-		name && name->kind == YAML_SCALAR ? name->text : "(without name)",
-		differs.len ? differs.data : "");
+	if (r->dry->format == TABLE_JSON) {
+		tell_as_json(r, test, name, differs.len ? differs.data : "");
+	} else {
+		fprintf(r->out, "%s %s\n%s", differs.len ? "FAILED" : "ok", name,
+			differs.len ? differs.data : "");
+	}
 	*(differs.len ? &r->bad : &r->good) += 1;
 	buf_fini(&differs);
 }
@@ -388,6 +414,8 @@ static bool run_test(struct run *r, const struct yaml_node *test)
 	}
 	if (opened && !r->failed) {
 		judge(&t, test, expect);
+	} else {
+		r->unusable++;
 	}
 	frame_builder_fini(&t.builder);
 	pipes_fini(&t.pipes);
@@ -442,7 +470,7 @@ static void read_pipeline(struct run *r)
 		fail(r, n, "pipeline: the path of a pipeline.yaml is needed, or its text behind |");
 		return;
 	}
-	if (strchr(n->text, '\n')) {
+	if (strchr(n->text, '\n') || strchr(n->text, '{')) { /* no path has braces or lines */
 		const struct yaml_origin origin = origin_of(r, n);
 
 		ret = polling_read_part(&origin, n->text, strlen(n->text), PIPELINE_FILE, &r->own,
@@ -501,6 +529,28 @@ static void run_all(struct run *r)
 	}
 }
 
+/* Of a file that cannot be used at all, there is nothing to tell. */
+static void tell_numbers(const struct run *r)
+{
+	if (r->good + r->bad + r->unusable == 0) {
+		return;
+	}
+	if (r->dry->format == TABLE_JSON) {
+		struct buf name = BUF_INIT;
+
+		json_add(&name, r->path);
+		fprintf(r->out, "{\"tests\":%s,\"passed\":%u,\"failed\":%u,\"unusable\":%u}\n",
+			name.data, r->good, r->bad, r->unusable);
+		buf_fini(&name);
+		return;
+	}
+	fprintf(r->out, "%u passed, %u failed", r->good, r->bad);
+	if (r->unusable) {
+		fprintf(r->out, ", %u could not be run", r->unusable);
+	}
+	fputc('\n', r->out);
+}
+
 int dry_run_text(const struct dry *dry, const char *name, const char *text, size_t size, FILE *out,
 		 struct problems *problems)
 {
@@ -519,9 +569,7 @@ int dry_run_text(const struct dry *dry, const char *name, const char *text, size
 	r.root = yaml_tree_root(yaml);
 	r.pool = frame_pool_new(2);
 	run_all(&r);
-	if (!r.failed) {
-		fprintf(out, "%u passed, %u failed\n", r.good, r.bad);
-	}
+	tell_numbers(&r);
 	frame_pool_free(r.pool);
 	polling_free(r.own);
 	yaml_tree_free(yaml);

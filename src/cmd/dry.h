@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#include "cmd/table.h"
 #include "conf/polling.h"
 #include "conf/settings.h"
 #include "plugin/registry.h"
@@ -17,11 +18,16 @@ struct dry {
 	struct registry *registry;
 	const struct settings *settings;
 	const struct polling *pipeline; /* that of the configuration; NULL: none */
+	enum table_format format;
 };
 
 /* Runs the file's tests and tells of each on `out`, "ok NAME" or "FAILED NAME" with what differs, and their
- * numbers at last.  0: all passed; 1: some did not; -errno: the file cannot be used, the reasons are in
- * `problems`. */
+ * numbers at last; or (format json) an object a line:
+ *
+ *	{"test":"NAME","file":"FILE","line":7,"passed":false,"differences":["FILE:9:5: …"]}
+ *	{"tests":"FILE","passed":1,"failed":1,"unusable":0}
+ *
+ * 0: all passed; 1: some did not; -errno: the file, or some of its tests, cannot be used, the reasons are in `problems`. */
 int dry_run(const struct dry *dry, const char *path, FILE *out, struct problems *problems);
 /* The same for a text, for which `name` stands in messages; paths in it are relative to its folder. */
 int dry_run_text(const struct dry *dry, const char *name, const char *text, size_t size, FILE *out,

@@ -17,13 +17,13 @@ const struct vmt_plugin *const builtin_plugins[] = { NULL };
 	"  sinks:\n  - {name: t, publishers: ['a://']}\n  - {name: u, publishers: ['b://']}\n"
 
 /* What the file's tests say, and what is wrong with it. */
-static char *run(const char *text, int *ret)
+static char *run(const char *text, enum table_format format, int *ret)
 {
 	char *folder = g_dir_make_tmp("virtmeter-dry-XXXXXX", NULL), *path, *out = NULL, *all;
 	struct registry *registry = registry_new(NULL);
 	struct problems *problems = problems_new();
 	struct settings settings;
-	struct dry dry = { .registry = registry, .settings = &settings };
+	struct dry dry = { .registry = registry, .settings = &settings, .format = format };
 	struct ini *ini = ini_new();
 	size_t size = 0;
 	FILE *stream;
@@ -54,14 +54,19 @@ static char *run(const char *text, int *ret)
 	return all;
 }
 
-static void check(const char *text, int ret, const char *said)
+static void check_as(enum table_format format, const char *text, int ret, const char *said)
 {
 	int got;
-	char *all = run(text, &got);
+	char *all = run(text, format, &got);
 
 	g_assert_cmpstr(all, ==, said);
 	g_assert_cmpint(got, ==, ret);
 	g_free(all);
+}
+
+static void check(const char *text, int ret, const char *said)
+{
+	check_as(TABLE_TEXT, text, ret, said);
 }
 
 static void test_passes(void)
@@ -114,6 +119,7 @@ static void test_wrong(void)
 	check("tests: []\n", -EINVAL, "/t.yaml:1:1: pipeline: none is configured; name one here\n");
 	check(PIPELINE "tests: []\n", -EINVAL, "/t.yaml:1:1: tests: there are none\n");
 	check(PIPELINE "profile: kilo\ntests: [{}]\n", -EINVAL,
+	      "0 passed, 0 failed, 1 could not be run\n"
 	      "/t.yaml:7:10: profile: juno, 19 or 26 is needed\n"
 	      "/t.yaml:8:9: samples: a list is needed\n/t.yaml:8:9: expect: a list is needed\n");
 	check("[]\n", -EINVAL, "/t.yaml:1:1: a file of dry tests is a mapping: pipeline, tests\n");
@@ -123,6 +129,7 @@ static void test_wrong(void)
 	      "tests:\n- samples: [{name: cpu, volume: many}, {volume: 1}, cycles, {name: a, volum: 1}]\n"
 	      "  expect: [{name: cpu, type: counter}, {nam: x}]\n",
 	      -EINVAL,
+	      "0 passed, 0 failed, 1 could not be run\n"
 	      "/t.yaml:9:30: type is cumulative, gauge or delta\n"
 	      "/t.yaml:9:41: nam: no field of a sample\n"
 	      "/t.yaml:8:33: volume: a number is needed\n"
@@ -133,11 +140,13 @@ static void test_wrong(void)
 	      "tests:\n- samples: [{name: cpu, volume: many}, {volume: 1}, cycles, {name: a, volum: 1}]\n"
 	      "  expect: []\n",
 	      -EINVAL,
+	      "0 passed, 0 failed, 1 could not be run\n"
 	      "/t.yaml:8:33: volume: a number is needed\n"
 	      "/t.yaml:8:40: name: a sample needs one\n"
 	      "/t.yaml:8:53: a sample is a mapping: name, volume and so on\n"
 	      "/t.yaml:8:71: volum: no field of a sample\n");
 	check(PIPELINE "tests:\n- {samples: 3, expect: x}\n", -EINVAL,
+	      "0 passed, 0 failed, 1 could not be run\n"
 	      "/t.yaml:8:13: samples: a list is needed\n/t.yaml:8:24: expect: a list is needed\n");
 }
 
@@ -148,7 +157,7 @@ static void test_others(void)
 		       "- {name: good, samples: [{name: cpu, volume: 1}], expect: [{volume: 1}]}\n"
 		       "- {nam: x, samples: [], expect: []}\nprofil: 19\n",
 	      -EINVAL,
-	      "ok good\n"
+	      "ok good\n1 passed, 0 failed, 2 could not be run\n"
 	      "/t.yaml:11:1: profil: no such key here; did you mean profile?\n"
 	      "/t.yaml:8:14: name: a sample needs one\n"
 	      "/t.yaml:10:4: nam: no such key here; did you mean name?\n");
@@ -175,9 +184,30 @@ static void test_block(void)
 	check("pipeline: |\n\n    sources:\n      - {name: s, meters: [cpu], sinks: [x]}\n"
 	      "    sinks:\n      - {name: t, publishers: ['a://']}\ntests: []\n",
 	      -EINVAL, "/t.yaml:4:42: Dangling sink x from source s\n");
+	check("pipeline: '{sources: [], sinks: 1}'\ntests: []\n", -EINVAL,
+	      "/t.yaml:1:11: sinks should be a list\n"
+	      "/t.yaml:1:11: Both sources & sinks are required\n");
 	check("pipeline: \"sources: []\\nsinks: 1\"\ntests: []\n", -EINVAL,
 	      "/t.yaml:1:11: sinks should be a list\n"
 	      "/t.yaml:1:11: Both sources & sinks are required\n");
+}
+
+/* For scripts: an object a line. */
+static void test_json(void)
+{
+	check_as(
+		TABLE_JSON,
+		PIPELINE
+		"tests:\n- name: \"a \\\"b\\\"\"\n  samples: [{name: cpu, volume: 7}]\n"
+		"  expect: [{name: cpu, volume: 7}]\n"
+		"- samples: [{name: cpu, volume: 1}]\n  expect: [{name: cpu, volume: 2}, {name: x}]\n"
+		"- {samples: [], expect: 1}\n",
+		-EINVAL,
+		"{\"test\":\"a \\\"b\\\"\",\"file\":\"/t.yaml\",\"line\":8,\"passed\":true,\"differences\":[]}\n"
+		"{\"test\":\"(without name)\",\"file\":\"/t.yaml\",\"line\":11,\"passed\":false,\"differences\":["
+		"\"/t.yaml:12:12: volume is 1, expected 2\",\"/t.yaml:12:36: no such sample came out\"]}\n"
+		"{\"tests\":\"/t.yaml\",\"passed\":1,\"failed\":1,\"unusable\":1}\n"
+		"/t.yaml:13:25: expect: a list is needed\n");
 }
 
 int main(int argc, char **argv)
@@ -189,5 +219,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/dry/others", test_others);
 	g_test_add_func("/dry/match", test_match);
 	g_test_add_func("/dry/block", test_block);
+	g_test_add_func("/dry/json", test_json);
 	return g_test_run();
 }

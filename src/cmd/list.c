@@ -399,10 +399,7 @@ int cmd_list(int argc, char **argv)
 {
 	struct list l = { .config_files = NULL };
 	const GOptionEntry entries[] = {
-		{ "config-file", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &l.config_files,
-		  "Read this configuration file; may be repeated, later files win", "FILE" },
-		{ "config-dir", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &l.config_dirs,
-		  "Read *.conf of this folder; later files win", "FOLDER" },
+		CMD_CONFIG_OPTIONS(l.config_files, l.config_dirs),
 		{ "format", 0, 0, G_OPTION_ARG_STRING, &l.format_name,
 		  "table (the default) or json", "FORM" },
 		{ NULL },

@@ -8,6 +8,21 @@
 #include "cmd/table.h"
 #include "conf/ini.h"
 
+/* Two entries, where the command reads the configuration: &files and &dirs are char **, to be freed with g_strfreev();
+ * cmd_search() takes them. */
+#define CMD_CONFIG_OPTIONS(files, dirs)                                                            \
+	{ "config-file",                                                                           \
+	  0,                                                                                       \
+	  0,                                                                                       \
+	  G_OPTION_ARG_FILENAME_ARRAY,                                                             \
+	  &(files),                                                                                \
+	  "Read this configuration file; may be repeated, later files win",                        \
+	  "FILE" },                                                                                \
+	{                                                                                          \
+		"config-dir", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &(dirs),                          \
+			"Read *.conf of this folder; later files win", "FOLDER"                    \
+	}
+
 /* Parses; `entries` ends with an empty one.  `usage` stands behind the name ("[FILE…]"), `about` is shown
  * below it by --help.  -1: go on, with what is no option left in argv[1] to argv[argc-1].  Else the exit
  * status: 0 after --help, 2 after one line about what is wrong. */

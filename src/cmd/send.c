@@ -336,10 +336,7 @@ static int parse(int argc, char **argv, struct send *s)
 		  NULL, NULL },
 		{ "publisher", 0, 0, G_OPTION_ARG_STRING_ARRAY, &s->publishers,
 		  "Send to this URL instead of the pipelines' publishers (repeatable)", "URL" },
-		{ "config-file", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &s->config_files,
-		  "Read this file instead of those in /etc (repeatable)", "FILE" },
-		{ "config-dir", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &s->config_dirs,
-		  "Read the *.conf of this folder as well (repeatable)", "DIR" },
+		CMD_CONFIG_OPTIONS(s->config_files, s->config_dirs),
 		{ "debug", 'd', 0, G_OPTION_ARG_NONE, &s->debug, "Say more", NULL },
 		{ NULL, 0, 0, 0, NULL, NULL, NULL },
 	};

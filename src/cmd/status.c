@@ -340,7 +340,7 @@ int cmd_status(int argc, char **argv)
 }
 
 /* {"reloaded":true,"message":"…"} or {"error":"…"}: the text, and whether it was taken. */
-static int show_reload(const struct buf *answer)
+static int show_reload(const struct buf *answer, enum table_format format)
 {
 	struct walk w;
 	const GPtrArray *row;
@@ -352,6 +352,11 @@ static int show_reload(const struct buf *answer)
 		walk_fini(&w);
 		return CMD_FAILED;
 	}
+	if (format == TABLE_JSON) {
+		printf("%s\n", answer->data);
+		walk_fini(&w);
+		return taken ? CMD_OK : CMD_FAILED;
+	}
 	row = g_ptr_array_index(((struct part *)g_ptr_array_index(w.parts, 0))->rows, 0);
 	message = value_of(row, "message");
 	message = message[0] ? message : value_of(row, "error");
@@ -362,13 +367,15 @@ static int show_reload(const struct buf *answer)
 
 int cmd_reload(int argc, char **argv)
 {
-	char *path = NULL;
+	char *path = NULL, *format_name = NULL;
+	enum table_format format = TABLE_TEXT;
 	gboolean collector = FALSE;
 	const GOptionEntry entries[] = {
 		{ "socket", 's', 0, G_OPTION_ARG_FILENAME, &path, "control socket of the agent",
 		  "PATH" },
 		{ "collector", 0, 0, G_OPTION_ARG_NONE, &collector,
 		  "tell the collector instead of the agent", NULL },
+		{ "format", 'f', 0, G_OPTION_ARG_STRING, &format_name, "table or json", "FORMAT" },
 		{ NULL, 0, 0, 0, NULL, NULL, NULL },
 	};
 	struct buf answer = BUF_INIT;
@@ -379,13 +386,17 @@ int cmd_reload(int argc, char **argv)
 	if (status < 0 && argc > 1) {
 		status = cmd_usage("reload", "%s: unexpected word", argv[1]);
 	}
+	if (status < 0 && cmd_format(format_name, &format) < 0) {
+		status = CMD_USAGE;
+	}
 	if (status < 0) {
 		status = ask("reload", path, collector, CONTROL_RELOAD, &answer);
 		if (status == CMD_OK) {
-			status = show_reload(&answer);
+			status = show_reload(&answer, format);
 		}
 	}
 	buf_fini(&answer);
 	g_free(path);
+	g_free(format_name);
 	return status;
 }

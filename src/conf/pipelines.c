@@ -85,6 +85,12 @@ static int read_notify(const struct ini *ini, struct problems *problems,
 	const struct ini_value *asks = ini_find(ini, "virtmeter", "deliver", NULL);
 	struct yaml_origin origin = { .made = true };
 
+	if (!is_bus_configured(ini)) {
+		problems_add(
+			problems, PROBLEM_WARNING, asks ? &asks->value_at : NULL,
+			"deliver: no transport_url says where the bus is; it is looked for on this host "
+			"(rabbit://guest@127.0.0.1:5672)");
+	}
 	asks = asks ? asks : ini_find(ini, "oslo_messaging_notifications", "transport_url", NULL);
 	asks = asks ? asks : ini_find(ini, NULL, "transport_url", NULL);
 	if (asks) {

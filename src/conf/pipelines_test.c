@@ -85,6 +85,16 @@ static const struct {
 	  false, 2 },
 };
 
+static bool tells(const struct problems *problems, const char *what)
+{
+	for (size_t i = 0; i < problems_count(problems); i++) {
+		if (strstr(problems_at(problems, i)->text, what)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void check(size_t i, const struct pipelines *p, int ret, const struct problems *problems)
 {
 	if (rows[i].error) {
@@ -102,6 +112,9 @@ static void check(size_t i, const struct pipelines *p, int ret, const struct pro
 		g_assert_true(g_str_has_suffix(p->pipeline->file, "test-pipeline.yaml"));
 	}
 	g_assert_cmpint(p->notify != NULL, ==, rows[i].notify);
+	g_assert_cmpint(tells(problems, "deliver: no transport_url says where the bus is"), ==,
+			strstr(rows[i].conf, "deliver = notifications") ||
+				strstr(rows[i].conf, "deliver = both"));
 	g_assert_cmpuint(p->files, ==, rows[i].files);
 	if (rows[i].polling && p->polling == p->pipeline) {
 		const char *last = problems_at(problems, problems_count(problems) - 1)->text;

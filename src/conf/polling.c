@@ -446,6 +446,16 @@ static const char *pair_name(struct reading *r, const char *source, const char *
 	return strcmp(source, sink) == 0 ? source : arena_printf(r->arena, "%s:%s", source, sink);
 }
 
+static bool is_named_before(const struct polling_list *list, size_t i)
+{
+	for (size_t k = 0; k < i; k++) {
+		if (strcmp(list->item[k].text, list->item[i].text) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Joins one source with its sinks: pipelines, whose names are unique today. */
 static void join_source(struct reading *r, const struct polling_source *source, GHashTable *sinks,
 			GHashTable *names, struct pipeline_pair *pairs, GHashTable *used)
@@ -465,6 +475,11 @@ static void join_source(struct reading *r, const struct polling_source *source, 
 			continue;
 		}
 		g_hash_table_add(used, (void *)(uintptr_t)sink);
+		if (is_juno(r) && is_named_before(&source->sinks, k)) {
+			problems_add(r->problems, PROBLEM_WARNING, &name->at,
+				     "sink %s is named twice by source %s: samples go there twice",
+				     name->text, source->name);
+		}
 		*pair = (struct pipeline_pair){ .name = pair_name(r, source->name, sink->name),
 						.source = source,
 						.sink = sink };

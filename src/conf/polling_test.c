@@ -225,6 +225,26 @@ static void test_part(void)
 	}
 }
 
+/* Juno let a source name a sink twice, and sent everything twice. */
+static void test_twice(void)
+{
+	static const char text[] =
+		"sources:\n- {name: a, interval: 5, meters: [cpu], sinks: [s, s]}\n"
+		"sinks:\n- {name: s, transformers: , publishers: [u]}\n";
+	struct problems *problems = problems_new();
+	struct polling *p = NULL;
+
+	g_assert_cmpint(polling_read_text("f.yaml", text, strlen(text), PIPELINE_FILE, &p,
+					  problems),
+			==, 0);
+	g_assert_cmpuint(p->pair_count, ==, 2);
+	g_assert_cmpuint(problems_count(problems), ==, 1);
+	g_assert_cmpstr(problems_at(problems, 0)->text, ==,
+			"f.yaml:2:52: sink s is named twice by source a: samples go there twice");
+	polling_free(p);
+	problems_free(problems);
+}
+
 static void test_errors(void)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
@@ -365,6 +385,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/polling/errors", test_errors);
 	g_test_add_func("/polling/rest", test_rest);
 	g_test_add_func("/polling/part", test_part);
+	g_test_add_func("/polling/twice", test_twice);
 	g_test_add_func("/polling/odd", test_odd);
 	g_test_add_func("/polling/transformers", test_transformers);
 	g_test_add_func("/polling/many", test_many);

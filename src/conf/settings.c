@@ -12,6 +12,7 @@
 #include <syslog.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "conf/nearest.h"
 #include "conf/option.h"
 
@@ -278,6 +279,18 @@ static int check_mode(struct settings *s, const struct ini *ini, struct problems
 	return 0;
 }
 
+static int check_fast(struct settings *s, const struct ini *ini, struct problems *problems)
+{
+	struct position at = place(ini, OWN, "fast_interval", NULL);
+
+	if (s->fast_interval_ns > 0 && s->fast_interval_ns < NS_PER_S) {
+		problems_add(problems, PROBLEM_ERROR, &at,
+			     "fast_interval: less than a second; write 1 or more, or 0 for none");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int check_levels(struct settings *s, const struct ini *ini, struct problems *problems)
 {
 	struct position at = place(ini, NULL, "default_log_levels", NULL);
@@ -305,13 +318,17 @@ static void check_namespaces(struct settings *s, const struct ini *ini, struct p
 	if (index_of(s->polling_namespaces, "compute") < 0) {
 		problems_add(problems, PROBLEM_WARNING, &at,
 			     "polling_namespaces: compute is polled all the same; write compute");
+	} else if (s->polling_namespaces[1]) {
+		problems_add(problems, PROBLEM_NOTE, &at,
+			     "polling_namespaces: compute is polled here; the others remain for "
+			     "Ceilometer's own agent");
 	}
 }
 
 int settings_read(struct settings *s, const struct ini *ini, struct problems *problems)
 {
 	static int (*const checks[])(struct settings *, const struct ini *, struct problems *) = {
-		check_host, check_log_format, check_facility, check_mode, check_levels,
+		check_host, check_log_format, check_facility, check_mode, check_fast, check_levels,
 	};
 	int ret;
 

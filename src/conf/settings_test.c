@@ -75,6 +75,10 @@ static void test_values(void)
 	g_assert_cmpint(s->meter_profile, ==, VMT_PROFILE_JUNO);
 	g_assert_cmpint(s->reserved_metadata_length, ==, 3);
 	g_assert_true(s->align && s->report_stopped_instance_metrics);
+	g_assert_cmpstr(
+		problems_at(f.problems, 0)->text, ==,
+		"t.conf:6:20: polling_namespaces: compute is polled here; the others remain for "
+		"Ceilometer's own agent");
 	g_assert_cmpint(s->jitter_ns, ==, 500000000);
 	g_assert_cmpuint(s->control_socket_mode, ==, 0600);
 	g_assert_cmpstr(s->cfg_file, ==, "/p.yaml");
@@ -110,6 +114,8 @@ static void test_faults(void)
 		  "logger=LEVEL, such as libvirt=WARNING" },
 		{ "[virtmeter]\njitter=-1",
 		  "t.conf:3:8: jitter: '-1' will not do; write seconds, such as 30 or 0.5 from 0 to 86400" },
+		{ "[virtmeter]\nfast_interval=0.1",
+		  "t.conf:3:15: fast_interval: less than a second; write 1 or more, or 0 for none" },
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
