@@ -76,7 +76,7 @@ static void test_values(void)
 	g_assert_cmpint(s->reserved_metadata_length, ==, 3);
 	g_assert_true(s->align && s->report_stopped_instance_metrics);
 	g_assert_cmpstr(
-		problems_at(f.problems, 0)->text, ==,
+		problems_at(f.problems, problems_count(f.problems) - 1)->text, ==,
 		"t.conf:6:20: polling_namespaces: compute is polled here; the others remain for "
 		"Ceilometer's own agent");
 	g_assert_cmpint(s->jitter_ns, ==, 500000000);
