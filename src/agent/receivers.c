@@ -84,6 +84,7 @@ static int open_one(struct agent *a, struct plan *plan, const struct vmt_plugin 
 		.intake = { .read = read_options(&plan->settings),
 			    .pool = a->pool,
 			    .runner = a->runner,
+			    .spool = a->spool,
 			    .profile = plan->settings.meter_profile },
 	};
 	int ret = plugin_object_open(plugin, plan->ini, url, NULL, false, &ar->object, problems,

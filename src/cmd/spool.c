@@ -37,6 +37,7 @@ struct job {
 	struct frame_pool *pool;
 	struct cursor cursor[SPOOL_CURSORS];
 	uint64_t chosen; /* cursors, as bits */
+	GHashTable *sources; /* receivers' numbers → URLs, the chosen ones */
 	struct buf bytes, line;
 	struct vmt_error error;
 	uint64_t frames, samples, faults;
@@ -73,6 +74,17 @@ static int take_cursor(void *context, const struct disk_cursor *cursor)
 	c->oldest_ns = INT64_MAX;
 	if (!j->publisher || strcmp(j->publisher, cursor->url) == 0) {
 		j->chosen |= UINT64_C(1) << cursor->id;
+	}
+	return 0;
+}
+
+static int take_source(void *context, const struct disk_cursor *cursor)
+{
+	struct job *j = context;
+
+	if (!j->publisher || strcmp(j->publisher, cursor->url) == 0) {
+		g_hash_table_insert(j->sources, GUINT_TO_POINTER(cursor->id),
+				    g_strdup(cursor->url));
 	}
 	return 0;
 }
@@ -116,13 +128,14 @@ static int read_all(struct job *j)
 {
 	int ret = disk_cursors(j->disk, take_cursor, j, &j->error);
 
+	ret = ret ? ret : disk_sources(j->disk, take_source, j, &j->error);
 	ret = ret ? ret : disk_ledgers(j->disk, take_ledger, j, &j->error);
 	ret = ret ? ret : disk_entries(j->disk, take_entry, j, &j->error);
 	for (unsigned c = 0; ret == 0 && c < SPOOL_CURSORS; c++) {
 		ret = disk_letters_count(j->disk, c, &j->cursor[c].letters,
 					 &j->cursor[c].ledger.dead_letters, &j->error);
 	}
-	if (ret == 0 && j->publisher && !j->chosen) {
+	if (ret == 0 && j->publisher && !j->chosen && !g_hash_table_size(j->sources)) {
 		ret = vmt_error_set(&j->error, -ENOENT,
 				    "%s: no publisher of that URL; `virtmeter spool ls` shows them",
 				    j->publisher);
@@ -158,7 +171,8 @@ static const struct table_column cursor_columns[] = {
 static const struct table_column letter_columns[] = {
 	{ .key = "id", .right = true },
 	{ .key = "time" },
-	{ .key = "publisher" },
+	{ .key = "by" },
+	{ .key = "publisher", .title = "URL" },
 	{ .key = "samples", .right = true },
 	{ .key = "bytes", .right = true },
 	{ .key = "reason", .wide = true },
@@ -219,11 +233,17 @@ static int list_cursors(struct job *j)
 	return close_table(j->table);
 }
 
-/* The publisher of a letter that was chosen, or NULL. */
+/* Who refused it. */
+static const char *letter_by(const struct disk_letter *l)
+{
+	return l->cursor >= DISK_SOURCES ? "receiver" : "publisher";
+}
+
+/* The URL of the publisher or receiver of a letter that was chosen, or NULL. */
 static const char *letter_url(const struct job *j, const struct disk_letter *l)
 {
-	if (l->cursor >= SPOOL_CURSORS) {
-		return NULL;
+	if (l->cursor >= DISK_SOURCES) {
+		return g_hash_table_lookup(j->sources, GUINT_TO_POINTER(l->cursor));
 	}
 	return j->chosen >> l->cursor & 1 ? j->cursor[l->cursor].url : NULL;
 }
@@ -236,6 +256,7 @@ static int list_letter(void *context, const struct disk_letter *l)
 	if (url) {
 		table_number(j->table, (long long)l->id);
 		put_time(j->table, l->time_ns);
+		table_text(j->table, letter_by(l));
 		table_text(j->table, url);
 		table_number(j->table, (long long)l->samples);
 		table_number(j->table, (long long)l->message_len);
@@ -292,13 +313,13 @@ static int verify_letter(void *context, const struct disk_letter *l)
 {
 	struct vmt_error error = { "" };
 	struct job *j = context;
-	struct frame *frame;
+	struct frame *frame = NULL;
 
 	if (l->frame && frame_decode(j->pool, l->frame, l->frame_len, &frame, &error) < 0) {
 		fault(j, "dead letter %" PRIu64 ": %s", l->id, error.text);
-	} else if (l->frame) {
+	} else {
 		j->frames++;
-		j->samples += frame->rows;
+		j->samples += l->frame ? frame->rows : l->samples;
 		frame_unref(frame);
 	}
 	return 0;
@@ -407,7 +428,9 @@ static int export_letter(void *context, const struct disk_letter *l)
 	}
 	buf_reset(&j->line);
 	sample_time_format(l->time_ns, VMT_PROFILE_26, time);
-	buf_printf(&j->line, "{\"id\":%" PRIu64 ",\"time\":\"%s\",\"publisher\":", l->id, time);
+	buf_printf(&j->line,
+		   "{\"id\":%" PRIu64 ",\"time\":\"%s\",\"by\":\"%s\",\"publisher\":", l->id, time,
+		   letter_by(l));
 	json_add(&j->line, url);
 	buf_puts(&j->line, ",\"reason\":");
 	json_add(&j->line, l->reason);
@@ -455,6 +478,8 @@ static int run_export(struct job *j)
 
 static int drop_letters(struct job *j)
 {
+	GHashTableIter iter;
+	gpointer source;
 	int ret = 0;
 
 	for (unsigned c = 0; ret == 0 && c < SPOOL_CURSORS; c++) {
@@ -462,6 +487,16 @@ static int drop_letters(struct job *j)
 			j->samples += j->cursor[c].ledger.dead_letters;
 			ret = disk_remove_letters(j->disk, (int)c, &j->error);
 		}
+	}
+	g_hash_table_iter_init(&iter, j->sources);
+	while (ret == 0 && g_hash_table_iter_next(&iter, &source, NULL)) {
+		uint64_t letters, samples = 0;
+
+		ret = disk_letters_count(j->disk, GPOINTER_TO_UINT(source), &letters, &samples,
+					 &j->error);
+		j->samples += samples;
+		ret = ret ? ret
+			  : disk_remove_letters(j->disk, (int)GPOINTER_TO_UINT(source), &j->error);
 	}
 	return ret;
 }
@@ -525,6 +560,7 @@ static int run_job(struct job *j, const char *dir, int (*run)(struct job *job))
 	int ret = disk_open(dir, DISK_READ, &j->disk, &j->error);
 
 	j->pool = frame_pool_new(1);
+	j->sources = g_hash_table_new_full(NULL, NULL, NULL, g_free);
 	j->entries = g_array_new(FALSE, FALSE, sizeof(struct disk_entry));
 	buf_init(&j->bytes);
 	buf_init(&j->line);
@@ -536,6 +572,7 @@ static int run_job(struct job *j, const char *dir, int (*run)(struct job *job))
 		g_free(j->cursor[c].url);
 	}
 	g_array_unref(j->entries);
+	g_hash_table_unref(j->sources);
 	frame_pool_free(j->pool);
 	buf_fini(&j->bytes);
 	buf_fini(&j->line);
@@ -547,9 +584,11 @@ int cmd_spool(int argc, char **argv)
 	struct job j = { .publisher = NULL };
 	const GOptionEntry entries[] = {
 		{ "dead", 'd', 0, G_OPTION_ARG_NONE, &j.dead,
-		  "Dead letters: what publishers were refused for good", NULL },
+		  "Dead letters: what publishers were refused for good, and what receivers rejected",
+		  NULL },
 		{ "publisher", 'p', 0, G_OPTION_ARG_STRING, &j.publisher,
-		  "Only what is queued for the publisher of this URL, as ls shows it", "URL" },
+		  "Only what is of the publisher, or receiver, of this URL, as ls shows it",
+		  "URL" },
 		{ "format", 'f', 0, G_OPTION_ARG_STRING, &j.format_name, "table or json, for ls",
 		  "FORMAT" },
 		{ NULL, 0, 0, 0, NULL, NULL, NULL },

@@ -223,6 +223,34 @@ static void test_verify(void)
 	end();
 }
 
+/* What receivers rejected stands beside what publishers were refused. */
+static void test_rejected(void)
+{
+	begin();
+	log_open();
+	g_assert_cmpint(spool_source_add(spool, "udp://0.0.0.0:4952"), ==, 64);
+	g_assert_cmpint(spool_reject(spool, 64, 3, "shape, type", "\xff{", 2), ==, 0);
+	spool_free(spool);
+	g_assert_cmpuint(printed("spool ls -f json --dead queue",
+				 "\"by\":\"publisher\",\"publisher\":\"rpc://one\",\"samples\":1,"),
+			 ==, 1);
+	g_assert_cmpuint(printed("spool ls -f json --dead queue",
+				 "\"by\":\"receiver\",\"publisher\":\"udp://0.0.0.0:4952\","
+				 "\"samples\":3,\"bytes\":2,\"reason\":\"shape, type\"}"),
+			 ==, 1);
+	g_assert_cmpuint(printed("spool ls -f json queue", "udp://0.0.0.0"), ==, 0);
+	g_assert_cmpuint(printed("spool export --dead queue",
+				 "\"by\":\"receiver\",\"publisher\":\"udp://0.0.0.0:4952\","
+				 "\"reason\":\"shape, type\",\"samples\":[],"
+				 "\"message_base64\":\"/3s=\"}"),
+			 ==, 1);
+	expect(cmd_spool, "spool verify --dead queue", 0, "ok: 2 dead letters, 4 samples\n", "");
+	expect(cmd_spool, "spool drop --dead -p udp://0.0.0.0:4952 queue", 0, "3 samples dropped\n",
+	       "");
+	expect(cmd_spool, "spool verify --dead queue", 0, "ok: 1 dead letters, 1 samples\n", "");
+	end();
+}
+
 static void wrong(const char *words, int status, const char *reason)
 {
 	struct said said;
@@ -269,6 +297,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/cmd/spool/export", test_export);
 	g_test_add_func("/cmd/spool/drop", test_drop);
 	g_test_add_func("/cmd/spool/verify", test_verify);
+	g_test_add_func("/cmd/spool/rejected", test_rejected);
 	g_test_add_func("/cmd/spool/wrong-words", test_wrong_words);
 	return g_test_run();
 }

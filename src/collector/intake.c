@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/wait.h"
 #include "pipeline/pipeline.h"
+#include "spool/spool.h"
 
 enum {
 	FRAME_ROWS = 2000, /* a frame that has so many goes on its way */
@@ -25,6 +26,7 @@ enum {
 	ROWS_MAX = 200000,
 };
 #define SUBMIT_AGAIN_NS NS_PER_MS
+#define COMMIT_NS NS_PER_S /* dead letters that nobody waits for are written so often */
 #define TELL_NS (60 * NS_PER_S) /* rejects are told of so often */
 
 /* A frame under way, and the messages in it. */
@@ -42,12 +44,19 @@ struct intake {
 	char *name;
 	struct pipeline_runner *runner;
 	enum vmt_profile profile;
+	struct spool *spool; /* NULL: no dead letters */
+	unsigned source; /* its number there */
 	/* the receiver's thread's */
 	struct message_reader *reader;
 	struct frame_builder builder;
 	struct handover *gathering; /* the tags of the frame to be */
 	int64_t told_ns; /* when rejects were told of */
 	uint64_t told; /* how many there were then */
+	/* of dead letters that are not on the disk yet */
+	unsigned letters;
+	bool letter_urgent; /* the far side waits for it */
+	int64_t committed_ns; /* when the last were written */
+	GArray *refused; /* uint64_t: tags of messages of which nothing was taken */
 	/* below: under `lock` */
 	pthread_mutex_t lock;
 	struct pipeline_set *set;
@@ -55,6 +64,7 @@ struct intake {
 	struct handover *free;
 	unsigned frames; /* under way */
 	uint64_t gathered; /* rows that are not yet under way */
+	unsigned refusing; /* tags that wait for a dead letter */
 	bool wanting; /* the receiver was told to wait */
 	/* settled and not yet asked for: a ring */
 	struct vmt_settled *settled;
@@ -168,9 +178,32 @@ static void frame_gone(void *context, bool lost)
 	intake_unref(in);
 }
 
-static void intake_flush(struct vmt_intake *public)
+/* Rejected messages are on the disk before the far side hears of them. */
+static void commit_letters(struct intake *in)
 {
-	struct intake *in = intake_of(public);
+	int64_t now_ns = clock_monotonic();
+
+	if (!in->letters || (!in->letter_urgent && now_ns - in->committed_ns < COMMIT_NS)) {
+		return;
+	}
+	(void)spool_commit(in->spool); /* tells of a failure, and tries again by itself */
+	in->letters = 0;
+	in->letter_urgent = false;
+	in->committed_ns = now_ns;
+	pthread_mutex_lock(&in->lock);
+	for (guint i = 0; i < in->refused->len; i++) {
+		push_settled(in, g_array_index(in->refused, uint64_t, i), false);
+	}
+	in->refusing = 0;
+	pthread_mutex_unlock(&in->lock);
+	if (in->refused->len) {
+		wake(in);
+	}
+	g_array_set_size(in->refused, 0);
+}
+
+static void submit(struct intake *in)
+{
 	struct handover *h = in->gathering;
 	struct frame *frame =
 		message_reader_frame(in->reader, &in->builder, in->profile, clock_real());
@@ -193,6 +226,14 @@ static void intake_flush(struct vmt_intake *public)
 	}
 	pipeline_set_unref(set);
 	in->gathering = take_handover(in);
+}
+
+static void intake_flush(struct vmt_intake *public)
+{
+	struct intake *in = intake_of(public);
+
+	commit_letters(in);
+	submit(in);
 }
 
 /* ------------------------------------------------------------------ messages */
@@ -231,7 +272,52 @@ static void tell_rejected(struct intake *in, const struct message_tally *tally)
 	in->told_ns = now_ns;
 }
 
-static void count_message(struct intake *in, const struct message_tally *tally, uint64_t tag)
+/* "signature", "shape, type". */
+static void name_reasons(const struct message_tally *tally, char *ret_text, size_t size)
+{
+	size_t n = 0;
+
+	ret_text[0] = '\0';
+	for (int i = 0; i < MESSAGE_REJECTS && n < size; i++) {
+		if (tally->rejected[i]) {
+			n += (size_t)g_snprintf(ret_text + n, size - n, "%s%s", n ? ", " : "",
+						message_reject_name((enum message_reject)i));
+		}
+	}
+}
+
+/* The message becomes a dead letter.  A sender that waits for an answer waits for the disk, too, where much is to be
+ * written; others do not. */
+static bool keep_letter(struct intake *in, const void *bytes, size_t len,
+			const struct message_tally *tally, uint64_t tag)
+{
+	uint64_t rejected = rejected_of(tally->rejected);
+	size_t kept = bytes ? MIN(len, INTAKE_LETTER) : 0;
+	char reasons[128];
+	int ret;
+
+	if (!rejected || !in->spool) {
+		return false;
+	}
+	name_reasons(tally, reasons, sizeof(reasons));
+	ret = spool_reject(in->spool, in->source, rejected, reasons, kept ? bytes : NULL, kept);
+	if (ret == -ENOBUFS && tag && spool_commit(in->spool) == 0) {
+		ret = spool_reject(in->spool, in->source, rejected, reasons, kept ? bytes : NULL,
+				   kept);
+	}
+	if (ret < 0) {
+		return false;
+	}
+	in->letters++;
+	in->letter_urgent |= tag != 0;
+	if (tag && !tally->taken) {
+		g_array_append_val(in->refused, tag);
+	}
+	return true;
+}
+
+static void count_message(struct intake *in, const struct message_tally *tally, uint64_t tag,
+			  bool kept)
 {
 	uint64_t rejected = rejected_of(tally->rejected);
 
@@ -243,9 +329,13 @@ static void count_message(struct intake *in, const struct message_tally *tally, 
 	for (int i = 0; i < MESSAGE_REJECTS; i++) {
 		in->ledger.rejected[i] += tally->rejected[i];
 	}
-	if (tag && !tally->taken) {
+	if (tag && !tally->taken && !kept) {
 		push_settled(in, tag, false);
 		wake(in);
+	}
+	in->refusing += tag && !tally->taken && kept;
+	if (rejected && in->spool) {
+		*(kept ? &in->ledger.dead_letters : &in->ledger.unkept) += rejected;
 	}
 	pthread_mutex_unlock(&in->lock);
 }
@@ -283,7 +373,7 @@ static int intake_message(struct vmt_intake *public, enum vmt_message_form form,
 	ret = form == VMT_MESSAGE_JSON
 		      ? message_read_json(in->reader, bytes, len, clock_real(), &tally)
 		      : message_read_msgpack(in->reader, bytes, len, clock_real(), &tally);
-	count_message(in, &tally, tag);
+	count_message(in, &tally, tag, keep_letter(in, bytes, len, &tally, tag));
 	if (tag && tally.taken) {
 		remember_tag(in->gathering, tag);
 	}
@@ -363,7 +453,8 @@ bool intake_idle(struct intake *intake)
 	bool idle;
 
 	pthread_mutex_lock(&intake->lock);
-	idle = intake->frames == 0 && intake->gathered == 0 && intake->length == 0;
+	idle = intake->frames == 0 && intake->gathered == 0 && intake->length == 0 &&
+	       intake->refusing == 0;
 	pthread_mutex_unlock(&intake->lock);
 	return idle;
 }
@@ -379,6 +470,7 @@ struct intake *intake_new(const struct intake_parts *parts)
 {
 	struct message_reader *reader = message_reader_new(&parts->read);
 	struct intake *in;
+	int source;
 
 	if (!reader) {
 		return NULL;
@@ -393,6 +485,12 @@ struct intake *intake_new(const struct intake_parts *parts)
 	in->runner = parts->runner;
 	in->profile = parts->profile;
 	in->reader = reader;
+	in->refused = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+	source = parts->spool ? spool_source_add(parts->spool, parts->name) : -ENOTSUP;
+	if (source >= 0) {
+		in->spool = parts->spool;
+		in->source = (unsigned)source;
+	}
 	frame_builder_init(&in->builder, parts->pool);
 	pthread_mutex_init(&in->lock, NULL);
 	in->gathering = take_handover(in);
@@ -406,6 +504,7 @@ void intake_free(struct intake *intake)
 	}
 	message_reader_free(intake->reader);
 	frame_builder_fini(&intake->builder);
+	g_array_unref(intake->refused);
 	g_free(intake->gathering->tag);
 	g_free(intake->gathering);
 	intake_unref(intake);

@@ -5,6 +5,9 @@
  * the last publisher has let go of it the messages are settled: stored, or, when a publisher could not take it,
  * to come again.
  *
+ * A message of which something was rejected becomes a dead letter of the log, where that is durable: with its bytes,
+ * at most INTAKE_LETTER of them, and the reason.  It is settled once the letter is on the disk.
+ *
  * Ledger, in samples, at any time (a message that cannot be read counts as one):
  *     received = accepted + returned + pending + sum of rejected
  *
@@ -20,11 +23,15 @@ struct frame_pool;
 struct intake;
 struct pipeline_runner;
 struct pipeline_set;
+struct spool;
+
+#define INTAKE_LETTER ((size_t)1 << 20)
 
 struct intake_parts {
 	struct message_read_options read; /* copied */
 	struct frame_pool *pool; /* these two must outlive the intake */
 	struct pipeline_runner *runner;
+	struct spool *spool; /* of dead letters; NULL: none are kept */
 	enum vmt_profile profile; /* of the frames */
 	const char *name; /* of the receiver, for the log; copied */
 };
@@ -37,6 +44,8 @@ struct intake_ledger {
 	uint64_t rejected[MESSAGE_REJECTS];
 	uint64_t messages;
 	uint64_t lost; /* messages that did not come so far */
+	uint64_t dead_letters; /* of `rejected`, samples of messages that were kept */
+	uint64_t unkept; /* and of those that should have been, and could not */
 };
 
 /* NULL when the library has no HMAC-SHA256. */

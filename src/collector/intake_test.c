@@ -6,12 +6,14 @@
 
 #include <errno.h>
 #include <glib.h>
+#include <glib/gstdio.h>
 #include <poll.h>
 
 #include "base/clock.h"
 #include "base/wait.h"
 #include "model/frame.h"
 #include "pipeline/pipeline.h"
+#include "spool/disk.h"
 #include "spool/spool.h"
 
 #define SAMPLE(name_)                                                                              \
@@ -32,9 +34,23 @@ struct bench {
 	unsigned cursor;
 };
 
-static void bench_init(struct bench *b)
+static struct spool *new_spool(const char *dir, struct frame_pool *pool)
 {
-	const struct spool_limits limits = { .frames = 1000, .bytes = 64 << 20 };
+	const struct spool_limits limits = {
+		.frames = 1000, .bytes = 64 << 20, .memory_bytes = 64 << 20, .dead_bytes = 64 << 20
+	};
+	struct spool *spool;
+
+	if (!dir) {
+		return spool_new_memory(&limits);
+	}
+	g_assert_cmpint(spool_open(dir, &limits, pool, &spool, NULL), ==, 0);
+	return spool;
+}
+
+/* `dir`: of a durable log; NULL: one in memory. */
+static void bench_init_at(struct bench *b, const char *dir)
+{
 	const char *pattern = "cpu", *reason;
 	size_t at;
 	struct pattern *match = pattern_new(&pattern, 1, 0, &reason, &at);
@@ -44,7 +60,7 @@ static void bench_init(struct bench *b)
 	struct pipeline *pipeline;
 
 	b->pool = parts.pool = frame_pool_new(2);
-	b->spool = spool_new_memory(&limits);
+	b->spool = parts.spool = new_spool(dir, b->pool);
 	b->cursor = (unsigned)spool_cursor_add(b->spool, &publisher);
 	b->runner = parts.runner = pipeline_runner_new(b->spool, b->pool);
 	pipeline = pipeline_new("p", match, UINT64_C(1) << b->cursor, match,
@@ -53,6 +69,11 @@ static void bench_init(struct bench *b)
 	b->intake = intake_new(&parts);
 	g_assert_nonnull(b->intake);
 	intake_set_pipelines(b->intake, b->set);
+}
+
+static void bench_init(struct bench *b)
+{
+	bench_init_at(b, NULL);
 }
 
 static void bench_fini(struct bench *b)
@@ -209,11 +230,131 @@ static void test_full(void)
 	bench_fini(&b); /* with frames under way, which come back later */
 }
 
+/* ------------------------------------------------------------------ dead letters */
+
+/* What a letter should be; reason NULL: the end. */
+struct letter {
+	const char *reason, *message;
+	uint64_t samples;
+	size_t len;
+};
+
+static int look_at_letter(void *context, const struct disk_letter *l)
+{
+	const struct letter **next = context, *wanted = (*next)++;
+
+	g_assert_cmpstr(l->reason, ==, wanted->reason);
+	g_assert_cmpuint(l->samples, ==, wanted->samples);
+	g_assert_cmpuint(l->message_len, ==, wanted->len);
+	if (wanted->message) {
+		g_assert_cmpmem(l->message, l->message_len, wanted->message, wanted->len);
+	}
+	return 0;
+}
+
+static void check_letters(const char *dir, const struct letter *wanted)
+{
+	struct disk *disk;
+
+	g_assert_cmpint(disk_open(dir, DISK_READ, &disk, NULL), ==, 0);
+	g_assert_cmpint(disk_letters(disk, look_at_letter, &wanted, NULL), ==, 0);
+	g_assert_null(wanted->reason);
+	disk_close(disk);
+}
+
+static void remove_folder(char *dir)
+{
+	static const char *const names[] = { "lock", "reserve", "spool.db", "spool.db-journal" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+		char *path = g_build_filename(dir, names[i], NULL);
+
+		g_unlink(path);
+		g_free(path);
+	}
+	g_assert_cmpint(g_rmdir(dir), ==, 0);
+	g_free(dir);
+}
+
+/* A message that was rejected, or a part of it, is kept with its bytes before it is settled. */
+static void test_letters(void)
+{
+	static const char partly[] = "[" SAMPLE("cpu") ", {}, {\"counter_name\": 1}]";
+	char *dir = g_dir_make_tmp("intake-test-XXXXXX", NULL), *big = g_malloc0(3 << 20);
+	const struct letter wanted[] = {
+		{ "format", "poison\0!", 1, 8 },
+		{ "shape, type", partly, 2, strlen(partly) },
+		{ "size", NULL, 1, INTAKE_LETTER },
+		{ "size", NULL, 1, 0 },
+		{ 0 },
+	};
+	struct vmt_settled s[4];
+	struct vmt_intake *public;
+	struct bench b;
+
+	bench_init_at(&b, dir);
+	public = intake_public(b.intake);
+	g_assert_cmpint(vmt_intake_message(public, VMT_MESSAGE_JSON, "poison\0!", 8, 1), ==, 0);
+	g_assert_cmpuint(settled(&b, s, 4), ==, 0);
+	g_assert_false(intake_idle(b.intake) || readable(&b));
+	vmt_intake_flush(public);
+	g_assert_true(readable(&b));
+	g_assert_cmpuint(settled(&b, s, 4), ==, 1);
+	g_assert_true(s[0].tag == 1 && !s[0].again && intake_idle(b.intake));
+
+	g_assert_cmpint(hand_over(&b, partly, 2), ==, 0);
+	flush(&b);
+	g_assert_cmpuint(settled(&b, s, 4), ==, 0);
+	next_frame(&b);
+	spool_confirm(b.spool, b.cursor);
+	g_assert_cmpuint(settled(&b, s, 4), ==, 1);
+	g_assert_true(s[0].tag == 2 && !s[0].again);
+
+	g_assert_cmpint(vmt_intake_message(public, VMT_MESSAGE_JSON, big, 3 << 20, 0), ==, 0);
+	g_assert_cmpint(vmt_intake_message(public, VMT_MESSAGE_JSON, NULL, SIZE_MAX, 0), ==, 0);
+	g_assert_cmpuint(ledger(&b).dead_letters, ==, 5);
+	g_assert_cmpuint(ledger(&b).unkept, ==, 0);
+	bench_fini(&b);
+	check_letters(dir, wanted);
+	remove_folder(dir);
+	g_free(big);
+}
+
+/* Datagrams come faster than a disk writes: what is too much is counted, and nobody waits.  Who waits for an answer
+ * loses none. */
+static void test_letters_bounds(void)
+{
+	char *dir = g_dir_make_tmp("intake-test-XXXXXX", NULL), *big = g_malloc0(1 << 20);
+	uint64_t before;
+	struct bench b;
+
+	bench_init_at(&b, dir);
+	for (unsigned i = 0; i < 20; i++) {
+		g_assert_cmpint(vmt_intake_message(intake_public(b.intake), VMT_MESSAGE_JSON, big,
+						   1 << 20, 0),
+				==, 0);
+	}
+	before = ledger(&b).unkept;
+	g_assert_cmpuint(before, >, 0);
+	g_assert_cmpuint(ledger(&b).dead_letters, ==, 20 - before);
+	for (unsigned i = 0; i < 20; i++) {
+		g_assert_cmpint(vmt_intake_message(intake_public(b.intake), VMT_MESSAGE_JSON, big,
+						   1 << 20, 7 + i),
+				==, 0);
+	}
+	g_assert_cmpuint(ledger(&b).unkept, ==, before);
+	bench_fini(&b);
+	remove_folder(dir);
+	g_free(big);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/intake/stored", test_stored);
 	g_test_add_func("/intake/ways", test_ways);
 	g_test_add_func("/intake/full", test_full);
+	g_test_add_func("/intake/letters", test_letters);
+	g_test_add_func("/intake/letters-bounds", test_letters_bounds);
 	return g_test_run();
 }

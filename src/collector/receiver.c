@@ -251,5 +251,7 @@ void receiver_status(struct receiver *r, struct buf *json)
 	}
 	buf_putc(json, '}');
 	add_number(json, "lost", l.lost);
+	add_number(json, "dead_letters", l.dead_letters);
+	add_number(json, "unkept", l.unkept);
 	buf_putc(json, '}');
 }

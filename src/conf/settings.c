@@ -150,7 +150,7 @@ const struct vmt_option settings_options[] = {
 	       "Samples of a backlog that a publisher sends in a second; 0: as fast as it can.",
 	       .min = 0, .max = 1000000000),
 	OPTION(OWN, "dead_letter_bytes", INT, dead_letter_bytes, "67108864",
-	       "Bytes of refused messages that are kept in queue_dir; the oldest go beyond it.",
+	       "Bytes of refused and rejected messages that are kept in queue_dir; the oldest go beyond it.",
 	       .min = 0, .max = INT64_C(1) << 40),
 	OPTION(OWN, "receivers", LIST, receivers, "udp://,rpc://,notifications://",
 	       "URLs that the collector receives from."),

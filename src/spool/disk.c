@@ -34,7 +34,8 @@ static const char *const sql[DISK_STATEMENTS] = {
 };
 
 /* Statements that are made for one use. */
-#define GET_CURSORS "SELECT id, name, url FROM cursor ORDER BY id"
+#define GET_CURSORS "SELECT id, name, url FROM cursor WHERE id < 64 ORDER BY id"
+#define GET_SOURCES "SELECT id, name, url FROM cursor WHERE id >= 64 ORDER BY id"
 #define GET_LEDGERS "SELECT cursor, name, samples FROM ledger WHERE cursor >= 0"
 #define GET_ENTRIES                                                                                \
 	"SELECT sequence, time, bytes, audience, pending, shares FROM entry ORDER BY sequence"
@@ -163,12 +164,17 @@ static int cursor_row(void *fn, void *context, sqlite3_stmt *row)
 				       .name = column_text(row, 1),
 				       .url = column_text(row, 2) };
 
-	return id >= 0 && id < 64 ? (*(disk_cursor_fn *)fn)(context, &c) : 0;
+	return id >= 0 && id <= INT32_MAX ? (*(disk_cursor_fn *)fn)(context, &c) : 0;
 }
 
 int disk_cursors(struct disk *d, disk_cursor_fn fn, void *context, struct vmt_error *error)
 {
 	return each(d, GET_CURSORS, 0, cursor_row, &fn, context, error);
+}
+
+int disk_sources(struct disk *d, disk_cursor_fn fn, void *context, struct vmt_error *error)
+{
+	return each(d, GET_SOURCES, 0, cursor_row, &fn, context, error);
 }
 
 static int ledger_row(void *fn, void *context, sqlite3_stmt *row)

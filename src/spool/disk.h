@@ -35,8 +35,11 @@ struct disk_entry {
 	const struct spool_share *shares; /* one per bit of `audience`, the lowest first */
 };
 
+/* Cursors from this number on are receivers: they have dead letters and nothing else. */
+enum { DISK_SOURCES = 64 };
+
 struct disk_cursor {
-	unsigned id; /* its bit */
+	unsigned id; /* its bit; of a receiver its number */
 	const char *name; /* what a publisher is known by: "SINK/SCHEME/N" */
 	const char *url; /* without secrets */
 };
@@ -71,6 +74,7 @@ typedef int (*disk_entry_fn)(void *context, const struct disk_entry *entry);
 typedef int (*disk_letter_fn)(void *context, const struct disk_letter *letter);
 
 int disk_cursors(struct disk *disk, disk_cursor_fn fn, void *context, struct vmt_error *error);
+int disk_sources(struct disk *disk, disk_cursor_fn fn, void *context, struct vmt_error *error);
 int disk_ledgers(struct disk *disk, disk_ledger_fn fn, void *context, struct vmt_error *error);
 /* By sequence. */
 int disk_entries(struct disk *disk, disk_entry_fn fn, void *context, struct vmt_error *error);
@@ -100,6 +104,8 @@ int disk_remove_cursor(struct disk *disk, unsigned id, struct vmt_error *error);
 int disk_set_ledger(struct disk *disk, unsigned cursor, const char *name, uint64_t samples,
 		    struct vmt_error *error);
 int disk_add_letter(struct disk *disk, const struct disk_letter *letter, struct vmt_error *error);
+/* What a letter counts beside its frame and message. */
+enum { DISK_LETTER_BYTES = 256 };
 /* Keeps the newest letters within so many bytes; *ret_samples: in those removed, of any cursor. */
 int disk_trim_letters(struct disk *disk, uint64_t bytes, uint64_t *ret_samples,
 		      struct vmt_error *error);

@@ -18,6 +18,7 @@
 #include "model/frame.h"
 
 #define SHED_BYTES (UINT64_C(1) << 20) /* dropped at a time on a full disk, at least */
+#define TELL_NS (60 * NS_PER_S) /* removed dead letters are told of so often */
 #define SETTLE_NS (NS_PER_S / 5) /* confirmations are gathered for so long at most */
 
 /* ---- what is to be written; with the log's lock */
@@ -36,6 +37,7 @@ void durable_letter_clear(void *letter)
 	struct durable_letter *l = letter;
 
 	g_free(l->reason);
+	g_free(l->source);
 	g_free(l->frame);
 	g_free(l->message);
 }
@@ -184,20 +186,63 @@ static int write_changes(struct durable *d, struct vmt_error *error)
 	return ret;
 }
 
+static int write_letter(struct disk *disk, const struct durable_letter *l, struct vmt_error *error)
+{
+	const struct disk_cursor source = { l->letter.cursor, "receiver", l->source };
+	int ret = l->source ? disk_set_cursor(disk, &source, error) : 0;
+
+	return ret < 0 ? ret : disk_add_letter(disk, &l->letter, error);
+}
+
+/* Making room looks at every letter: when it has to be, then for an eighth more. */
 static int write_letters(struct spool *s, uint64_t *ret_trimmed, struct vmt_error *error)
 {
 	struct durable *d = s->durable;
+	uint64_t most = s->limits.dead_bytes;
 	int ret = 0;
 
 	for (guint i = 0; ret == 0 && i < d->writing_letters->len; i++) {
-		ret = disk_add_letter(
-			d->disk,
-			&g_array_index(d->writing_letters, struct durable_letter, i).letter, error);
+		const struct durable_letter *l =
+			&g_array_index(d->writing_letters, struct durable_letter, i);
+
+		d->dead_bytes += l->letter.frame_len + l->letter.message_len + DISK_LETTER_BYTES;
+		ret = write_letter(d->disk, l, error);
 	}
-	if (ret == 0 && d->writing_letters->len > 0) {
-		ret = disk_trim_letters(d->disk, s->limits.dead_bytes, ret_trimmed, error);
+	if (ret == 0 && d->writing_letters->len > 0 && d->dead_bytes > most) {
+		ret = disk_trim_letters(d->disk, most - most / 8, ret_trimmed, error);
+		d->dead_bytes = ret < 0 ? d->dead_bytes : most - most / 8;
 	}
 	return ret;
+}
+
+/* The letters are written. */
+static void forget_letters(struct durable *d)
+{
+	for (guint i = 0; i < d->writing_letters->len; i++) {
+		const struct durable_letter *l =
+			&g_array_index(d->writing_letters, struct durable_letter, i);
+
+		d->rejected_bytes -= l->source ? l->letter.message_len + DISK_LETTER_BYTES : 0;
+	}
+	g_array_set_size(d->writing_letters, 0);
+}
+
+static void tell_trimmed(struct spool *s, uint64_t trimmed)
+{
+	struct durable *d = s->durable;
+	int64_t now_ns = clock_monotonic();
+
+	if (trimmed > 0) {
+		durable_count_letters(s);
+	}
+	d->trimmed += trimmed;
+	if (d->trimmed > 0 && (!d->trimmed_ns || now_ns - d->trimmed_ns >= TELL_NS)) {
+		log_warn("%" G_GUINT64_FORMAT
+			 " samples of the oldest dead letters were removed to make room",
+			 d->trimmed);
+		d->trimmed = 0;
+		d->trimmed_ns = now_ns;
+	}
 }
 
 static int write_parts(struct spool *s, const struct extent *x, uint64_t fresh,
@@ -244,21 +289,18 @@ static int write_once(struct spool *s, uint64_t fresh, bool frames, struct vmt_e
 		disk_abort(d->disk);
 	} else {
 		g_array_set_size(d->writing_changes, 0);
-		g_array_set_size(d->writing_letters, 0);
 	}
 	wait_lock(&s->wait);
+	if (ret == 0) {
+		forget_letters(d);
+	}
 	settle_extent(s, x, ret == 0);
 	wait_unlock(&s->wait);
 	wait_wake(&s->wait);
 	clear_inserts(d->inserts);
 	d->written_ns = clock_monotonic();
 	g_free(x);
-	if (trimmed > 0) {
-		log_warn("%" G_GUINT64_FORMAT
-			 " samples of the oldest dead letters were removed to make room",
-			 trimmed);
-		durable_count_letters(s);
-	}
+	tell_trimmed(s, ret == 0 ? trimmed : 0);
 	return ret;
 }
 
@@ -444,6 +486,7 @@ void durable_free(struct durable *d)
 	g_array_unref(d->writing_letters);
 	g_array_unref(d->changes);
 	g_array_unref(d->letters);
+	g_ptr_array_unref(d->sources);
 	pthread_mutex_destroy(&d->lock);
 	g_free(d->dir);
 	g_free(d);

@@ -17,7 +17,7 @@ struct durable_change {
 /* A dead letter that is not on the disk yet. */
 struct durable_letter {
 	struct disk_letter letter; /* its pointers are ours */
-	char *reason;
+	char *reason, *source; /* URL of the receiver; NULL: a publisher's */
 	void *frame, *message;
 };
 
@@ -34,9 +34,15 @@ struct durable {
 	/* what a write takes with it, until one succeeds */
 	GArray *inserts; /* struct spool_entry: copies, with a reference to the frame */
 	GArray *writing_changes, *writing_letters;
+	uint64_t dead_bytes; /* of the dead letters on the disk, at most */
+	uint64_t trimmed; /* samples of letters that were removed, and not told of */
+	int64_t trimmed_ns; /* when that was told */
 	/* under the log's lock */
 	GArray *changes; /* struct durable_change */
 	GArray *letters; /* struct durable_letter */
+	uint64_t rejected_bytes; /* of those that came by spool_reject and are not written */
+	GPtrArray
+		*sources; /* URLs of receivers by number - DISK_SOURCES, NULL where there is none */
 };
 
 /* Writes all that is not on the disk.  `fresh`: the sequence whose byte form is in `bytes`; 0: none.

@@ -18,6 +18,11 @@
 /* No log comes that far by counting; what says so is damaged. */
 #define SEQUENCE_MAX (UINT64_C(1) << 62)
 
+enum {
+	SOURCES_MAX = 1024, /* URLs of receivers that are remembered */
+	REJECTED_BYTES = 4 << 20, /* that wait to be written */
+};
+
 /* ---- reading what is there */
 
 static int take_cursor(void *context, const struct disk_cursor *cursor)
@@ -42,6 +47,19 @@ static int take_ledger(void *context, unsigned cursor, const char *name, uint64_
 		l->confirmed = samples;
 	} else if (reason >= 0) {
 		l->dropped[reason] = samples;
+	}
+	return 0;
+}
+
+static int take_source(void *context, const struct disk_cursor *cursor)
+{
+	GPtrArray *sources = ((struct spool *)context)->durable->sources;
+	guint i = cursor->id - DISK_SOURCES;
+
+	if (i < SOURCES_MAX) {
+		g_ptr_array_set_size(sources, (gint)MAX(sources->len, i + 1));
+		g_free(sources->pdata[i]);
+		sources->pdata[i] = g_strdup(cursor->url);
 	}
 	return 0;
 }
@@ -124,6 +142,7 @@ static int read_all(struct spool *s, struct vmt_error *error)
 
 	s->sequence = s->sequence > SEQUENCE_MAX ? 0 : s->sequence;
 	ret = ret ? ret : disk_cursors(disk, take_cursor, s, error);
+	ret = ret ? ret : disk_sources(disk, take_source, s, error);
 	ret = ret ? ret : disk_ledgers(disk, take_ledger, s, error);
 	ret = ret ? ret : disk_entries(disk, take_entry, s, error);
 	return ret;
@@ -145,6 +164,7 @@ static struct durable *durable_new(const char *dir, struct frame_pool *pool)
 	d->writing_changes = g_array_new(FALSE, FALSE, sizeof(struct durable_change));
 	d->letters = g_array_new(FALSE, FALSE, sizeof(struct durable_letter));
 	g_array_set_clear_func(d->letters, durable_letter_clear);
+	d->sources = g_ptr_array_new_with_free_func(g_free);
 	d->writing_letters = g_array_new(FALSE, FALSE, sizeof(struct durable_letter));
 	g_array_set_clear_func(d->writing_letters, durable_letter_clear);
 	return d;
@@ -160,6 +180,7 @@ static void forget_all(struct spool *s)
 	}
 	s->sequence = 0;
 	s->durable->changes->len = 0;
+	g_ptr_array_set_size(s->durable->sources, 0);
 }
 
 static int open_and_read(struct spool *s, struct vmt_error *error)
@@ -202,6 +223,8 @@ int spool_open(const char *dir, const struct spool_limits *limits, struct frame_
 	}
 	check_ledgers(s);
 	durable_count_letters(s);
+	s->durable->dead_bytes =
+		limits->dead_bytes + 1; /* not known: looked at with the next letter */
 	*ret_spool = s;
 	return 0;
 }
@@ -240,4 +263,73 @@ void spool_dead_letter(struct spool *s, unsigned cursor, const struct vmt_rows *
 	wait_unlock(&s->wait);
 	buf_fini(&bytes);
 	frame_unref(part);
+}
+
+int spool_source_add(struct spool *s, const char *url)
+{
+	GPtrArray *sources;
+	guint i = 0;
+
+	if (!s->durable) {
+		return -ENOTSUP;
+	}
+	sources = s->durable->sources;
+	wait_lock(&s->wait);
+	while (i < sources->len && sources->pdata[i] && strcmp(sources->pdata[i], url) != 0) {
+		i++;
+	}
+	if (i == sources->len && i < SOURCES_MAX) {
+		g_ptr_array_add(sources, NULL);
+	}
+	if (i < sources->len && !sources->pdata[i]) {
+		sources->pdata[i] = g_strdup(url);
+	}
+	wait_unlock(&s->wait);
+	return i < SOURCES_MAX ? DISK_SOURCES + (int)i : -ENOSPC;
+}
+
+int spool_reject(struct spool *s, unsigned source, uint64_t samples, const char *reason,
+		 const void *message, size_t len)
+{
+	struct durable *d = s->durable;
+	struct durable_letter l = { .reason = NULL };
+	uint64_t bytes = len + DISK_LETTER_BYTES;
+	int ret = 0;
+
+	assert(d && source >= DISK_SOURCES);
+	wait_lock(&s->wait);
+	if (d->rejected_bytes > 0 && d->rejected_bytes + bytes > REJECTED_BYTES) {
+		ret = -ENOBUFS;
+	} else {
+		d->rejected_bytes += bytes;
+		l.source = g_strdup(d->sources->pdata[source - DISK_SOURCES]);
+	}
+	wait_unlock(&s->wait);
+	if (ret < 0) {
+		return ret;
+	}
+	l.reason = g_strdup(reason);
+	l.message = message ? g_memdup2(message, len) : NULL;
+	l.letter = (struct disk_letter){ .time_ns = clock_real(),
+					 .cursor = source,
+					 .samples = samples,
+					 .reason = l.reason,
+					 .message = l.message,
+					 .message_len = len };
+	wait_lock(&s->wait);
+	g_array_append_val(d->letters, l);
+	wait_unlock(&s->wait);
+	return 0;
+}
+
+int spool_commit(struct spool *s)
+{
+	int ret = 0;
+
+	if (s->durable) {
+		pthread_mutex_lock(&s->durable->lock);
+		ret = durable_write(s, 0);
+		pthread_mutex_unlock(&s->durable->lock);
+	}
+	return ret;
 }

@@ -405,6 +405,98 @@ static void test_dead_letters(void)
 	place_fini(&p);
 }
 
+static int look_at_rejected(void *context, const struct disk_letter *letter)
+{
+	unsigned *seen = context;
+
+	g_assert_cmpuint(letter->cursor, ==, DISK_SOURCES + (*seen > 0));
+	g_assert_cmpuint(letter->samples, ==, 3 + *seen);
+	g_assert_cmpstr(letter->reason, ==, "shape, type");
+	g_assert_null(letter->frame);
+	if (*seen == 0) {
+		g_assert_cmpmem(letter->message, letter->message_len, "\0x", 2);
+	} else {
+		g_assert_null(letter->message);
+	}
+	++*seen;
+	return 0;
+}
+
+static int look_at_source(void *context, const struct disk_cursor *cursor)
+{
+	unsigned *seen = context;
+
+	g_assert_cmpuint(cursor->id, ==, DISK_SOURCES + *seen);
+	g_assert_cmpstr(cursor->url, ==, *seen ? "tcp://b" : "udp://a");
+	++*seen;
+	return 0;
+}
+
+/* Messages that receivers rejected are dead letters, too, and keep the receiver's number over a restart. */
+static void test_rejected(void)
+{
+	unsigned letters = 0, sources = 0;
+	struct disk *disk;
+	struct place p;
+
+	place_init(&p);
+	g_assert_cmpint(spool_source_add(p.spool, "udp://a"), ==, DISK_SOURCES);
+	g_assert_cmpint(spool_reject(p.spool, DISK_SOURCES, 3, "shape, type", "\0x", 2), ==, 0);
+	g_assert_cmpint(spool_commit(p.spool), ==, 0);
+	place_close(&p);
+	place_open(&p);
+	g_assert_cmpint(spool_cursor_add(p.spool, &first), ==, 0);
+	g_assert_cmpint(spool_source_add(p.spool, "tcp://b"), ==, DISK_SOURCES + 1);
+	g_assert_cmpint(spool_source_add(p.spool, "udp://a"), ==, DISK_SOURCES);
+	g_assert_cmpint(spool_reject(p.spool, DISK_SOURCES + 1, 4, "shape, type", NULL, 0), ==, 0);
+	end(p.spool, 0);
+	place_close(&p);
+	g_assert_cmpint(disk_open(p.dir, DISK_READ, &disk, NULL), ==, 0);
+	g_assert_cmpint(disk_letters(disk, look_at_rejected, &letters, NULL), ==, 0);
+	g_assert_cmpint(disk_sources(disk, look_at_source, &sources, NULL), ==, 0);
+	g_assert_cmpuint(letters, ==, 2);
+	g_assert_cmpuint(sources, ==, 2);
+	disk_close(disk);
+	place_fini(&p);
+}
+
+static int add_bytes(void *context, const struct disk_letter *letter)
+{
+	*(size_t *)context += letter->message_len;
+	return 0;
+}
+
+/* Bounded in memory until the disk has them, and on the disk. */
+static void test_rejected_bounds(void)
+{
+	char *big = g_malloc0(1 << 20);
+	size_t bytes = 0;
+	struct disk *disk;
+	struct place p;
+	unsigned n = 0;
+
+	place_init(&p);
+	place_close(&p);
+	p.limits.dead_bytes = 8 << 20;
+	place_open(&p);
+	g_assert_cmpint(spool_source_add(p.spool, "udp://a"), ==, DISK_SOURCES);
+	for (unsigned turn = 0; turn < 5; turn++) {
+		for (n = 0; spool_reject(p.spool, DISK_SOURCES, 1, "format", big, 1 << 20) == 0;) {
+			g_assert_cmpuint(++n, <, 10);
+		}
+		g_assert_cmpuint(n, >=, 2);
+		g_assert_cmpint(spool_commit(p.spool), ==, 0);
+	}
+	place_close(&p);
+	g_assert_cmpint(disk_open(p.dir, DISK_READ, &disk, NULL), ==, 0);
+	g_assert_cmpint(disk_letters(disk, add_bytes, &bytes, NULL), ==, 0);
+	g_assert_cmpuint(bytes, <, 8 << 20);
+	g_assert_cmpuint(bytes, >=, 4 << 20);
+	disk_close(disk);
+	g_free(big);
+	place_fini(&p);
+}
+
 /* ---- damage, versions, others */
 
 static void change(const struct place *p, const char *sql)
@@ -560,6 +652,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/durable/identity", test_identity);
 	g_test_add_func("/durable/bounds", test_bounds);
 	g_test_add_func("/durable/dead-letters", test_dead_letters);
+	g_test_add_func("/durable/rejected", test_rejected);
+	g_test_add_func("/durable/rejected-bounds", test_rejected_bounds);
 	g_test_add_func("/durable/damaged-frame", test_damaged_frame);
 	g_test_add_func("/durable/damaged-file", test_damaged_file);
 	g_test_add_func("/durable/version-1", test_version_1);

@@ -137,6 +137,17 @@ void spool_drop(struct spool *spool, unsigned cursor, enum spool_reason reason);
 void spool_dead_letter(struct spool *spool, unsigned cursor, const struct vmt_rows *rows,
 		       size_t count, const char *reason, const void *message, size_t len);
 
+/* A receiver's number for dead letters: the same for the same URL (without secrets).  -ENOTSUP: the log keeps none. */
+int spool_source_add(struct spool *spool, const char *url);
+/* A message that the receiver rejected, and of which so many samples could not be taken, becomes a dead letter; it is
+ * on the disk after the next spool_commit, or earlier.  `message` NULL (len 0): its bytes are not there.  -ENOBUFS:
+ * too much waits for the disk already. */
+int spool_reject(struct spool *spool, unsigned source, uint64_t samples, const char *reason,
+		 const void *message, size_t len);
+/* All that waits for the disk is written: 0, or -errno, and what could not be written waits on.  The other logs have
+ * nothing to write. */
+int spool_commit(struct spool *spool);
+
 void spool_ledger(struct spool *spool, unsigned cursor, struct spool_ledger *ret_ledger);
 
 #endif

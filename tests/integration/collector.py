@@ -3,6 +3,7 @@
 """`virtmeter collector` with agents of ours, bodies that Ceilometer 19.0.0 sent, clients of oslo.messaging, and a real
 RabbitMQ: every sample arrives, each is stored once, whoever is killed meanwhile.  KILLS says how often a collector is
 killed (20)."""
+import base64
 import json
 import os
 import random
@@ -11,6 +12,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
@@ -52,7 +54,8 @@ class Collector(agent.Agent):
     def __init__(self, receivers, options=None, **more):
         options = {s: dict(v) for s, v in (options or {}).items()}
         options.setdefault("DEFAULT", {})["host"] = "collector-0"
-        options.setdefault("virtmeter", {}).update(receivers=",".join(receivers), queue_dir="")
+        options.setdefault("virtmeter", {}).setdefault("queue_dir", "")
+        options["virtmeter"]["receivers"] = ",".join(receivers)
         more.setdefault("publishers", ("sqlite://{dir}/store.db",))
         super().__init__("", 1, meters=("*", "vm.*"), options=options, **more)
 
@@ -203,6 +206,42 @@ def broker(t, mq):
     t.ok(all(q["messages"] == 0 for q in mq.listed("list_queues", "name", "messages")), "nothing came back")
 
 
+def letters(t, mq):
+    """What is poison is on the disk before the broker hears of it."""
+    poison = [os.urandom(64) for _ in range(300)]
+    good = [json.dumps({"payload": made(5, f"m{i}")}).encode() for i in range(40)]
+    mixed = json.dumps({"payload": [{"counter_name": 1}, *made(3, "mixed")]}).encode()
+    bodies = poison + good + [mixed]
+    random.shuffle(bodies)
+    with tempfile.TemporaryDirectory(prefix="vm-dead-") as folder:
+        options = {"DEFAULT": {"transport_url": mq.url("rabbit")}, "publisher": {"telemetry_secret": ""},
+                   "virtmeter": {"queue_dir": f"{folder}/queue", "amqp_prefetch": "50"}}
+        port = rabbit.free_port()
+        with Collector(["notifications://", f"udp://127.0.0.1:{port}"], options) as c:
+            c.wait(lambda: len(mq.listed("list_consumers", "queue_name")) == 2, 60, "both queues are consumed")
+            send(mq, bodies)
+            c.wait(lambda: drained(mq), 60, "poison leaves the queue")
+            c.stop(signal.SIGKILL)
+            kept = [json.loads(line) for line in
+                    agent.command("spool", "export", "--dead", f"{folder}/queue").stdout.splitlines()]
+            amqp = {base64.b64decode(k["message_base64"]) if "message_base64" in k else k["message"].encode()
+                    for k in kept if k["publisher"].startswith("notifications:")}
+            t.ok(amqp == {*poison, mixed} and {k["reason"] for k in kept} <= {"format", "shape", "type", "envelope"},
+                 "every rejected message is a dead letter, byte for byte, whenever the collector is killed",
+                 f"{len(amqp & set(poison))} of {len(poison)} in {len(kept)}: {kept[:1]}")
+            c.start()
+            c.wait(c.status, 30, "the collector answers")
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.sendto(b"no sample", ("127.0.0.1", port))
+            r = c.wait(lambda: c.receiver("udp")["dead_letters"] and c.receiver("udp"), 30, "a datagram is rejected")
+            t.ok(r["dead_letters"] == 1 and r["unkept"] == 0 and r["rejected"] == {"format": 1},
+                 "a datagram is kept, too, and counted", r)
+            ends_well(t, c, "dead letters")
+            done = agent.command("spool", "ls", "--dead", "--format", "json", "-p", f"udp://127.0.0.1:{port}",
+                                 f"{folder}/queue")
+            t.ok('"samples":1,"bytes":9,"reason":"format"}' in done.stdout, "and shown", done.stdout + done.stderr)
+
+
 def oslo(t, mq):
     try:
         subprocess.run(["/usr/bin/python3", "-c", "import oslo_messaging"], check=True, capture_output=True)
@@ -288,7 +327,7 @@ def main():
     with tap.Suite("collector") as t:
         sockets(t)
         with rabbit.Rabbit() as mq:
-            for part in (broker, oslo, store_away, kills):
+            for part in (broker, letters, oslo, store_away, kills):
                 part(t, mq)
                 for q in mq.listed("list_queues", "name"):
                     mq.ctl("delete_queue", "-p", rabbit.VHOST, q["name"])
