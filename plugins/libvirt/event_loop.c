@@ -33,7 +33,8 @@ struct entry {
 struct handle {
 	struct entry entry; /* first */
 	int fd;
-	int events; /* of VIR_EVENT_HANDLE_*; 0: not in the epoll set, which would tell of its end all the same */
+	int wanted; /* VIR_EVENT_HANDLE_* that libvirt waits for */
+	int events; /* what the epoll set knows of them; 0: not in it, for it would tell of its end all the same */
 	virEventHandleCallback fn;
 };
 
@@ -51,6 +52,8 @@ static struct {
 	unsigned dead;
 	int set; /* epoll */
 	int timer;
+	int turning; /* id of the handle whose callback runs; 0: none */
+	pthread_t turner; /* on which thread */
 	int64_t armed_ns; /* what the timer is set to, at the latest when the next timeout is due */
 } loop = { .lock = PTHREAD_MUTEX_INITIALIZER, .set = -1, .timer = -1, .armed_ns = INT64_MAX };
 
@@ -109,13 +112,14 @@ static int events_of(uint32_t epoll)
 	       (epoll & EPOLLHUP ? VIR_EVENT_HANDLE_HANGUP : 0);
 }
 
-static int watch(struct handle *h, int events)
+/* Tells the epoll set what is wanted. */
+static int watch(struct handle *h)
 {
-	struct epoll_event e = { .events = epoll_of(events), .data.u32 = (uint32_t)h->entry.id };
-	int op = !events ? EPOLL_CTL_DEL : h->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-	int rc = events != h->events ? epoll_ctl(loop.set, op, h->fd, &e) : 0;
+	struct epoll_event e = { .events = epoll_of(h->wanted), .data.u32 = (uint32_t)h->entry.id };
+	int op = !h->wanted ? EPOLL_CTL_DEL : h->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+	int rc = h->wanted != h->events ? epoll_ctl(loop.set, op, h->fd, &e) : 0;
 
-	h->events = events;
+	h->events = h->wanted;
 	return rc;
 }
 
@@ -129,9 +133,10 @@ static int add_handle(int fd, int events, virEventHandleCallback fn, void *opaqu
 	*h = (struct handle){
 		.entry = { .id = loop.last_id + 1, .opaque = opaque, .release = release },
 		.fd = fd,
+		.wanted = events,
 		.fn = fn
 	};
-	if (watch(h, events) == 0) {
+	if (watch(h) == 0) {
 		id = ++loop.last_id;
 		g_ptr_array_add(loop.handles, h);
 		h = NULL;
@@ -148,7 +153,10 @@ static void update_handle(int id, int events)
 	pthread_mutex_lock(&loop.lock);
 	h = find(loop.handles, id);
 	if (h) {
-		watch(h, events);
+		h->wanted = events;
+	}
+	if (h && !(id == loop.turning && pthread_equal(loop.turner, pthread_self()))) {
+		watch(h); /* its own callback may change its mind: the turn tells */
 	}
 	pthread_mutex_unlock(&loop.lock);
 }
@@ -160,7 +168,8 @@ static int remove_handle(int id)
 	pthread_mutex_lock(&loop.lock);
 	h = find(loop.handles, id);
 	if (h) {
-		watch(h, 0);
+		h->wanted = 0;
+		watch(h);
 		bury(&h->entry);
 	}
 	pthread_mutex_unlock(&loop.lock);
@@ -217,23 +226,58 @@ static int remove_timeout(int id)
 
 /* ------------------------------------------------------------------ a turn, on the main thread */
 
-static void turn_handle(int id, uint32_t epoll)
+/* Runs the callback of the handle for those of `events` that it waits for, if any. */
+static void call_back(int id, int events)
 {
 	const int bad = VIR_EVENT_HANDLE_ERROR | VIR_EVENT_HANDLE_HANGUP;
-	struct handle *h, was = { .events = 0 };
-	int events;
+	struct handle *h, was = { .wanted = 0 };
 
 	pthread_mutex_lock(&loop.lock);
 	h = find(loop.handles, id);
 	if (h) {
 		was = *h;
+		loop.turning = id;
+		loop.turner = pthread_self();
 	}
 	pthread_mutex_unlock(&loop.lock);
-	events = was.events ? events_of(epoll) & (was.events | bad)
-			    : 0; /* may have changed since */
+	events &= was.wanted ? was.wanted | bad : 0; /* may have changed since */
 	if (events) {
 		was.fn(id, was.fd, events, was.entry.opaque);
 	}
+	pthread_mutex_lock(&loop.lock);
+	loop.turning = 0;
+	pthread_mutex_unlock(&loop.lock);
+}
+
+/* Whether it waits for room to write, which the epoll set does not know yet. */
+static bool wants_to_write(int id)
+{
+	struct handle *h;
+	bool wants;
+
+	pthread_mutex_lock(&loop.lock);
+	h = find(loop.handles, id);
+	wants = h && (h->wanted & ~h->events & VIR_EVENT_HANDLE_WRITABLE);
+	pthread_mutex_unlock(&loop.lock);
+	return wants;
+}
+
+/* A handle that has just begun to wait for room to write is called for it at once: there is nearly always room, and where
+ * not, it waits on.  So the answer to a keep-alive costs one turn, not two. */
+static void turn_handle(int id, uint32_t epoll)
+{
+	struct handle *h;
+
+	call_back(id, events_of(epoll));
+	if (wants_to_write(id)) {
+		call_back(id, VIR_EVENT_HANDLE_WRITABLE);
+	}
+	pthread_mutex_lock(&loop.lock);
+	h = find(loop.handles, id);
+	if (h) {
+		watch(h);
+	}
+	pthread_mutex_unlock(&loop.lock);
 }
 
 /* The next timeout that is due, armed anew; false when there is none. */

@@ -12,6 +12,7 @@
 #include <glib.h>
 #include <libvirt/libvirt.h>
 #include <pthread.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct seen {
@@ -88,6 +89,61 @@ static void turn_until(const unsigned *what, unsigned wanted)
 		wait_sleep(NS_PER_MS);
 	}
 	g_assert_cmpuint(*what, >=, wanted);
+}
+
+/* What answers is told of room to write in the turn in which it begins to wait for that; without room it waits. */
+struct answerer {
+	unsigned answers, tries;
+};
+
+static void on_question(int id, int fd, int events, void *opaque)
+{
+	struct answerer *a = opaque;
+	char byte;
+
+	if (events & VIR_EVENT_HANDLE_READABLE) {
+		g_assert_cmpint(read(fd, &byte, 1), ==, 1);
+		virEventUpdateHandle(id, VIR_EVENT_HANDLE_READABLE | VIR_EVENT_HANDLE_WRITABLE);
+	}
+	if (events & VIR_EVENT_HANDLE_WRITABLE) {
+		a->tries++;
+		if (write(fd, "a", 1) == 1) {
+			a->answers++;
+			virEventUpdateHandle(id, VIR_EVENT_HANDLE_READABLE);
+		}
+	}
+}
+
+static void test_answer(void)
+{
+	struct answerer a = { .answers = 0 };
+	char bytes[4096] = "";
+	int ends[2], id;
+
+	g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), ==, 0);
+	id = virEventAddHandle(ends[0], VIR_EVENT_HANDLE_READABLE, on_question, &a, NULL);
+	g_assert_cmpint(write(ends[1], "q", 1), ==, 1);
+	g_assert_true(g_main_context_iteration(NULL, FALSE));
+	g_assert_cmpuint(a.answers, ==, 1);
+	g_assert_cmpuint(turns(), ==, 0);
+	g_assert_cmpuint(a.tries, ==, 1);
+
+	while (write(ends[0], bytes, sizeof(bytes)) > 0) {
+	}
+	g_assert_cmpint(write(ends[1], "q", 1), ==, 1);
+	g_assert_true(g_main_context_iteration(NULL, FALSE));
+	g_assert_cmpuint(turns(), ==, 0);
+	g_assert_cmpuint(a.tries, ==, 2);
+	g_assert_cmpuint(a.answers, ==, 1);
+	while (read(ends[1], bytes, sizeof(bytes)) > 0) {
+	}
+	g_assert_true(g_main_context_iteration(NULL, FALSE));
+	g_assert_cmpuint(a.answers, ==, 2);
+	g_assert_cmpuint(turns(), ==, 0);
+	virEventRemoveHandle(id);
+	turns();
+	close(ends[0]);
+	close(ends[1]);
 }
 
 static void test_handle(void)
@@ -275,6 +331,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	g_test_add_func("/event_loop/handle", test_handle);
+	g_test_add_func("/event_loop/answer", test_answer);
 	g_test_add_func("/event_loop/handle_removes_itself", test_handle_removes_itself);
 	g_test_add_func("/event_loop/timeout", test_timeout);
 	g_test_add_func("/event_loop/quiet", test_quiet);
