@@ -4,6 +4,7 @@
  * (doc/formats.md).  A store brings a handful of functions that run a statement; plans, order and rows are made
  * here, so that all stores answer alike.  One thread; blocks where those functions do.
  *
+ *   select.c          the operations of a store, each in one view of the data
  *   select_plan.c     which series, which versions, between which times
  *   select_known.c    names, resource versions, runs: read once, kept
  *   select_samples.c  points, newest first
@@ -27,6 +28,13 @@ struct select_value {
 struct select_ops {
 	/* Columns of `point` that make up a value, as they stand in a list of columns. */
 	const char *value_columns;
+	/* Around "TABLE p WHERE …", behind FROM: look-ups of p for each row of `minutes` and each of `ranges`, in
+	 * this order. */
+	const char *each_begin, *each_end;
+	/* Opens a view of the data that does not change until it is closed.  What failed is not closed. */
+	int (*open)(void *db, struct vmt_error *error);
+	/* Hands `code` on, unless what was read may be wrong. */
+	int (*close)(void *db, int code, struct vmt_error *error);
 	/* Begins a statement with `texts` bound to $1, $2….  `bulk`: many short rows, which the caller
 	 * bounded; they may be held in memory. */
 	int (*begin)(void *db, const char *sql, const char *const *texts, size_t count, bool bulk,
@@ -40,17 +48,13 @@ struct select_ops {
 	void (*end)(void *rows); /* NULL is fine */
 };
 
+/* What a store begins with: the `self` of select_store is a pointer to it, and the `db` of its functions. */
 struct select_db {
 	const struct select_ops *ops;
-	void *db; /* for them; a view of the data that does not change */
 };
 
-int select_samples(const struct select_db *db, const struct vmt_query *query, vmt_row_fn row,
-		   void *context, struct vmt_error *error);
-int select_resources(const struct select_db *db, const struct vmt_query *query, vmt_row_fn row,
-		     void *context, struct vmt_error *error);
-int select_meters(const struct select_db *db, const struct vmt_query *query, vmt_row_fn row,
-		  void *context, struct vmt_error *error);
+/* The queries of every store. */
+extern const struct vmt_store_ops select_store;
 
 /* "cumulative", "gauge", "delta", and back (-1 for anything else). */
 const char *select_type_name(unsigned type);

@@ -45,7 +45,7 @@ void select_known_fini(struct select_known *k)
 	g_hash_table_destroy(k->form);
 }
 
-/* Those of `ids` that are not in the table, which is emptied first if it would hold too many. */
+/* Those of `ids` that are not in the table, once each.  It is emptied first if it would hold too many. */
 static GArray *unknown(GHashTable *table, const GArray *ids, guint most)
 {
 	GArray *list = g_array_new(FALSE, FALSE, sizeof(uint32_t));
@@ -60,6 +60,7 @@ static GArray *unknown(GHashTable *table, const GArray *ids, guint most)
 			g_array_append_val(list, id);
 		}
 	}
+	select_make_set(list);
 	return list;
 }
 

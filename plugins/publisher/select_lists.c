@@ -105,9 +105,8 @@ static int give_all(struct lister *l)
 	return code;
 }
 
-static int run(const struct select_db *db, const struct vmt_query *query, vmt_row_fn row,
-	       void *context, struct vmt_error *error, int (*gather)(struct lister *l),
-	       GCompareFunc order)
+static int run(struct select_db *db, const struct vmt_query *query, vmt_row_fn row, void *context,
+	       struct vmt_error *error, int (*gather)(struct lister *l), GCompareFunc order)
 {
 	struct lister l = { .row = row, .context = context };
 	int code = select_plan_init(&l.plan, db, query, true, error);
@@ -147,13 +146,14 @@ static int on_resource_number(void *context, const struct select_ops *ops, void 
 /* The resources that have one of the meters; NULL: all. */
 static int with_meters(struct lister *l, GHashTable **ret_set)
 {
-	*ret_set = l->plan.by_meter ? g_hash_table_new(NULL, NULL) : NULL;
-	return *ret_set
-		       ? select_run_list(&l->plan,
-					 "SELECT DISTINCT resource FROM series WHERE meter IN (%s)",
-					 (const uint32_t *)(void *)l->plan.meters->data,
-					 l->plan.meters->len, true, on_resource_number, *ret_set)
-		       : 0;
+	const GArray *series = l->plan.by_meter ? l->plan.series : NULL;
+
+	*ret_set = series ? g_hash_table_new(NULL, NULL) : NULL;
+	return series ? select_run_list(&l->plan,
+					"SELECT DISTINCT resource FROM series WHERE id IN (%s)",
+					(const uint32_t *)(void *)series->data, series->len, true,
+					on_resource_number, *ret_set)
+		      : 0;
 }
 
 /* Of each resource the version that was seen last, with the time in which any that matches was seen. */
@@ -205,7 +205,7 @@ static gint last_first(gconstpointer a, gconstpointer b)
 	return strcmp(x->id, y->id);
 }
 
-int select_resources(const struct select_db *db, const struct vmt_query *query, vmt_row_fn row,
+int select_resources(struct select_db *db, const struct vmt_query *query, vmt_row_fn row,
 		     void *context, struct vmt_error *error)
 {
 	return run(db, query, row, context, error, gather_resources, last_first);
@@ -213,38 +213,71 @@ int select_resources(const struct select_db *db, const struct vmt_query *query, 
 
 /* ------------------------------------------------------------------ meters */
 
-/* The newest run of a series, unless its version is none of those that match. */
-static int on_newest_run(void *context, const struct select_ops *ops, void *rows)
+static int on_series(void *context, const struct select_ops *ops, void *rows)
 {
 	struct lister *l = context;
-	const struct select_version *v = select_version(&l->plan, (uint32_t)ops->number(rows, 3));
 	struct item item = {
 		.series = (uint32_t)ops->number(rows, 0),
 		.resource = (uint32_t)ops->number(rows, 1),
 		.name = g_hash_table_lookup(l->plan.meter,
 					    GUINT_TO_POINTER((guint)ops->number(rows, 2))),
-		.form = (uint32_t)ops->number(rows, 4),
 	};
 
-	if (!v || !item.name || v->last < l->plan.first || v->first > l->plan.last) {
-		return 0;
+	if (item.name) {
+		g_array_append_val(l->items, item);
 	}
-	item.version = v->id;
-	item.first = v->first;
-	item.last = v->last;
-	g_array_append_val(l->items, item);
 	return 0;
+}
+
+/* The newest run of a series into the item; false: its version is none of those that match. */
+static bool take_newest_run(struct lister *l, struct item *item)
+{
+	const struct select_series *series =
+		g_hash_table_lookup(l->known.series, GUINT_TO_POINTER(item->series));
+	const struct select_run *run = series && series->count ? &series->run[series->count - 1]
+							       : NULL;
+	const struct select_version *v = run ? select_version(&l->plan, run->version) : NULL;
+
+	if (!v || v->last < l->plan.first || v->first > l->plan.last) {
+		return false;
+	}
+	item->version = v->id;
+	item->form = run->form;
+	item->first = v->first;
+	item->last = v->last;
+	return true;
 }
 
 static int gather_meters(struct lister *l)
 {
-	static const char sql[] =
-		"SELECT s.id, s.resource, s.meter, u.version, u.form FROM series s"
-		" JOIN run u ON u.series = s.id AND u.since ="
-		" (SELECT max(since) FROM run WHERE series = s.id) WHERE s.meter IN (%s)";
+	bool chosen = l->plan.series;
+	const GArray *from = chosen ? l->plan.series : l->plan.meters;
+	GArray *ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+	guint kept = 0;
+	int code = select_run_list(
+		&l->plan,
+		chosen ? "SELECT id, resource, meter FROM series WHERE id IN (%s)"
+		       : "SELECT id, resource, meter FROM series WHERE meter IN (%s)",
+		(const uint32_t *)(void *)from->data, from->len, true, on_series, l);
 
-	return select_run_list(&l->plan, sql, (const uint32_t *)(void *)l->plan.meters->data,
-			       l->plan.meters->len, true, on_newest_run, l);
+	for (guint i = 0; i < l->items->len && code == 0; i++) {
+		struct item *item = &g_array_index(l->items, struct item, i);
+
+		if (i % BLOCK == 0) {
+			g_array_set_size(ids, 0);
+			for (guint j = i; j < MIN(l->items->len, i + BLOCK); j++) {
+				g_array_append_val(ids,
+						   g_array_index(l->items, struct item, j).series);
+			}
+			code = select_known_series(&l->known, ids);
+		}
+		if (code == 0 && take_newest_run(l, item)) {
+			g_array_index(l->items, struct item, kept++) = *item;
+		}
+	}
+	g_array_set_size(l->items, kept);
+	g_array_free(ids, TRUE);
+	return code;
 }
 
 static gint by_name(gconstpointer a, gconstpointer b)
@@ -256,7 +289,7 @@ static gint by_name(gconstpointer a, gconstpointer b)
 	return order ? order : (x->series > y->series) - (x->series < y->series);
 }
 
-int select_meters(const struct select_db *db, const struct vmt_query *query, vmt_row_fn row,
+int select_meters(struct select_db *db, const struct vmt_query *query, vmt_row_fn row,
 		  void *context, struct vmt_error *error)
 {
 	return run(db, query, row, context, error, gather_meters, by_name);

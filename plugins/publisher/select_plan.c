@@ -40,7 +40,7 @@ int select_run(struct select_plan *p, const char *sql, const char *const *texts,
 {
 	const struct select_ops *ops = p->db->ops;
 	void *rows = NULL;
-	int code = ops->begin(p->db->db, sql, texts, count, bulk, &rows, p->error);
+	int code = ops->begin(p->db, sql, texts, count, bulk, &rows, p->error);
 
 	while (code == 0 && (code = ops->step(rows, p->error)) == 1) {
 		code = row(context, ops, rows);
@@ -114,6 +114,14 @@ static int on_version(void *context, const struct select_ops *ops, void *rows)
 	return 0;
 }
 
+/* Of elements that begin with a uint32_t. */
+static gint by_number(gconstpointer a, gconstpointer b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
 /* The versions that match, and the times in which one of them was seen at all. */
 static int plan_versions(struct select_plan *p)
 {
@@ -132,18 +140,21 @@ static int plan_versions(struct select_plan *p)
 	int code;
 
 	g_string_append(sql, q->metadata && q->metadata->key ? ", v.metadata" : "");
-	g_string_append(sql, " FROM version v JOIN resource r ON r.id = v.resource"
-			     " JOIN seen n ON n.version = v.id WHERE v.id > 0");
+	/* in the order in which they are to be looked up */
+	g_string_append(sql, q->resource ? " FROM resource r JOIN version v ON v.resource = r.id"
+					 : " FROM version v");
+	g_string_append(sql, " JOIN seen n ON n.version = v.id");
 	for (size_t i = 0; i < G_N_ELEMENTS(equal); i++) {
 		if (equal[i].value) {
 			texts[count++] = equal[i].value;
-			g_string_append_printf(sql, " AND %s = $%zu", equal[i].column, count);
+			g_string_append_printf(sql, "%s%s = $%zu", count > 1 ? " AND " : " WHERE ",
+					       equal[i].column, count);
 		}
 	}
-	g_string_append(sql, " ORDER BY v.id");
 	p->version = g_array_new(FALSE, FALSE, sizeof(struct select_version));
 	code = select_run(p, sql->str, texts, count, false, on_version, p);
 	g_string_free(sql, TRUE);
+	g_array_sort(p->version, by_number);
 	for (guint i = 0; i < p->version->len; i++) {
 		first = MIN(first, g_array_index(p->version, struct select_version, i).first);
 		last = MAX(last, g_array_index(p->version, struct select_version, i).last);
@@ -162,15 +173,7 @@ static int on_series(void *context, const struct select_ops *ops, void *rows)
 	return 0;
 }
 
-static gint by_number(gconstpointer a, gconstpointer b)
-{
-	const uint32_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-/* Sorts, and leaves one of each. */
-static void make_set(GArray *ids)
+void select_make_set(GArray *ids)
 {
 	guint kept = 0;
 
@@ -189,33 +192,34 @@ static int plan_series(struct select_plan *p)
 {
 	GArray *resources = g_array_new(FALSE, FALSE, sizeof(uint32_t));
 	GString *sql = g_string_new("SELECT id FROM series WHERE ");
-	GString *list = g_string_new(NULL);
 	int code;
 
-	for (guint i = 0; i < p->meters->len; i++) {
-		g_string_append_printf(list, "%s%u", i ? "," : "",
-				       g_array_index(p->meters, uint32_t, i));
+	if (p->by_meter) {
+		g_string_append(sql, "meter IN (");
+		for (guint i = 0; i < p->meters->len; i++) {
+			g_string_append_printf(sql, "%s%u", i ? "," : "",
+					       g_array_index(p->meters, uint32_t, i));
+		}
+		g_string_append(sql, p->by_version ? ") AND " : ")");
 	}
 	p->series = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-	g_string_append_printf(sql, "meter IN (%s)", list->str);
 	if (p->by_version) {
 		for (guint i = 0; i < p->version->len; i++) {
 			g_array_append_val(
 				resources,
 				g_array_index(p->version, struct select_version, i).resource);
 		}
-		make_set(resources);
-		g_string_append(sql, " AND resource IN (%s)");
+		select_make_set(resources);
+		g_string_append(sql, "resource IN (%s)");
 		code = select_run_list(p, sql->str, (const uint32_t *)(void *)resources->data,
 				       resources->len, true, on_series, p->series);
 	} else {
 		code = select_run(p, sql->str, NULL, 0, true, on_series, p->series);
 	}
-	make_set(p->series);
+	select_make_set(p->series);
 	p->none = p->none || p->series->len == 0;
 	g_array_free(resources, TRUE);
 	g_string_free(sql, TRUE);
-	g_string_free(list, TRUE);
 	return code;
 }
 
@@ -230,8 +234,8 @@ static int on_end(void *context, const struct select_ops *ops, void *rows)
 
 /* ------------------------------------------------------------------ the plan */
 
-int select_plan_init(struct select_plan *p, const struct select_db *db,
-		     const struct vmt_query *query, bool versions, struct vmt_error *error)
+int select_plan_init(struct select_plan *p, struct select_db *db, const struct vmt_query *query,
+		     bool versions, struct vmt_error *error)
 {
 	int code;
 
@@ -274,22 +278,14 @@ void select_plan_fini(struct select_plan *p)
 	}
 }
 
-static int id_order(const void *a, const void *b)
-{
-	/* both kinds of element begin with the id */
-	const uint32_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 bool select_has(const GArray *ids, uint32_t id)
 {
-	return !ids || (ids->len && bsearch(&id, ids->data, ids->len, sizeof(uint32_t), id_order));
+	return !ids || (ids->len && bsearch(&id, ids->data, ids->len, sizeof(uint32_t), by_number));
 }
 
 const struct select_version *select_version(const struct select_plan *p, uint32_t id)
 {
 	return p->version->len ? bsearch(&id, p->version->data, p->version->len,
-					 sizeof(struct select_version), id_order)
+					 sizeof(struct select_version), by_number)
 			       : NULL;
 }

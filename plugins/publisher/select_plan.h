@@ -19,7 +19,7 @@ struct select_version {
 };
 
 struct select_plan {
-	const struct select_db *db;
+	struct select_db *db;
 	const struct vmt_query *query;
 	struct vmt_error *error;
 	bool none; /* nothing can match */
@@ -33,10 +33,12 @@ struct select_plan {
 };
 
 /* `versions`: they are wanted even where nothing restricts them. */
-int select_plan_init(struct select_plan *p, const struct select_db *db,
-		     const struct vmt_query *query, bool versions, struct vmt_error *error);
+int select_plan_init(struct select_plan *p, struct select_db *db, const struct vmt_query *query,
+		     bool versions, struct vmt_error *error);
 void select_plan_fini(struct select_plan *p);
 
+/* Sorts an array of uint32_t, and leaves one of each. */
+void select_make_set(GArray *ids);
 /* Is `id` in the ascending array of uint32_t?  NULL has all. */
 bool select_has(const GArray *ids, uint32_t id);
 /* NULL: it is none of them. */
@@ -49,6 +51,14 @@ int select_run(struct select_plan *p, const char *sql, const char *const *texts,
 /* The same for `ids` in lists of SELECT_LIST_MOST, put in for the one %s of `sql`. */
 int select_run_list(struct select_plan *p, const char *sql, const uint32_t *ids, size_t count,
 		    bool bulk, select_row_fn row, void *context);
+
+/* select_samples.c, select_lists.c: in a view that is open. */
+int select_samples(struct select_db *db, const struct vmt_query *query, vmt_row_fn row,
+		   void *context, struct vmt_error *error);
+int select_resources(struct select_db *db, const struct vmt_query *query, vmt_row_fn row,
+		     void *context, struct vmt_error *error);
+int select_meters(struct select_db *db, const struct vmt_query *query, vmt_row_fn row,
+		  void *context, struct vmt_error *error);
 
 /* select_known.c */
 

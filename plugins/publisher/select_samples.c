@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Samples, newest first: from the end of the table in steps of some minutes; of each the points of the series
- * that the query selects, looked up one by one when they are few, or by reading the minutes when they are many.
+ * that the query selects, looked up in each minute when they are few, or by reading the minutes when they are many.
  * One thread; blocks on the store.
  */
 #include <stdlib.h>
@@ -11,9 +11,11 @@
 #include "select_plan.h"
 
 enum {
-	SEEK_SHARE = 8, /* fewer than 1/8 of all series: look each of them up */
-	SEEKS_MOST = 1 << 16, /* minutes × series that are looked up in one step */
+	GAP = 16, /* numbers that are read over rather than looked up past */
+	SEEK_SHARE = 8, /* ranges fewer than 1/8 of all series: look each of them up */
+	SEEKS_MOST = 1 << 16, /* minutes × ranges that are looked up in one step */
 	SPAN_MOST = 1440, /* minutes in one step */
+	DAY = 1440, /* minutes */
 	STEP_POINTS = 20000, /* a step that found fewer is followed by a longer one */
 	BLOCK = 2048, /* points whose series and versions are found out together */
 };
@@ -31,13 +33,17 @@ struct message {
 	uint8_t id[16];
 };
 
+/* Series with neighbouring numbers, which lie beside each other in each minute. */
+struct range {
+	uint32_t first, last;
+};
+
 struct reader {
 	struct select_plan plan;
 	struct select_known known;
+	GArray *ranges; /* struct range; empty: read the minutes */
 	GArray *points, *messages; /* of the step; messages by time and series */
 	GArray *ids; /* scratch */
-	bool with_messages, seek;
-	int64_t newest; /* minute; INT64_MIN: none */
 	uint64_t given;
 	vmt_row_fn row;
 	void *context;
@@ -54,7 +60,7 @@ static int on_point(void *context, const struct select_ops *ops, void *rows)
 	};
 
 	if (p.time < r->plan.first || p.time > r->plan.last ||
-	    (!r->seek && !select_has(r->plan.series, p.series))) {
+	    !select_has(r->plan.series, p.series)) {
 		return 0;
 	}
 	p.value = ops->value(rows, 3);
@@ -81,23 +87,42 @@ static int on_message(void *context, const struct select_ops *ops, void *rows)
 	return 0;
 }
 
-/* The condition on `minute` and, with a list, on `series`. */
-static void put_where(const struct reader *r, struct buf *sql, int64_t from, int64_t to)
+/* The minutes and the ranges as tables. */
+static void put_tables(const struct reader *r, struct buf *sql, int64_t from, int64_t to)
 {
-	if (!r->seek) {
-		buf_printf(sql, " WHERE minute >= %lld AND minute <= %lld", (long long)from,
-			   (long long)to);
-		return;
+	buf_puts(sql, "WITH minutes(minute) AS (VALUES ");
+	for (int64_t minute = to; minute >= from; minute--) {
+		buf_printf(sql, "%s(%lld)", minute == to ? "" : ",", (long long)minute);
 	}
-	buf_puts(sql, " WHERE minute IN (");
-	for (int64_t minute = from; minute <= to; minute++) {
-		buf_printf(sql, "%s%lld", minute == from ? "" : ",", (long long)minute);
+	buf_puts(sql, "), ranges(first, last) AS (VALUES ");
+	for (guint i = 0; i < r->ranges->len; i++) {
+		const struct range *range = &g_array_index(r->ranges, struct range, i);
+
+		buf_printf(sql, "%s(%u,%u)", i ? "," : "", range->first, range->last);
 	}
-	buf_puts(sql, ") AND series IN (");
-	for (guint i = 0; i < r->plan.series->len; i++) {
-		buf_printf(sql, "%s%u", i ? "," : "", g_array_index(r->plan.series, uint32_t, i));
+	buf_puts(sql, ") ");
+}
+
+/* A SELECT from `point` or `message`, of the minutes `from` to `to`, both included. */
+static void put_select(const struct reader *r, struct buf *sql, const char *table,
+		       const char *columns, int64_t from, int64_t to)
+{
+	const struct select_ops *ops = r->plan.db->ops;
+	bool each = r->ranges->len;
+
+	buf_reset(sql);
+	if (each) {
+		put_tables(r, sql, from, to);
 	}
-	buf_puts(sql, ")");
+	buf_printf(sql, "SELECT p.minute, p.series, p.micros, %s FROM %s%s p WHERE ", columns,
+		   each ? ops->each_begin : "", table);
+	if (each) {
+		buf_puts(sql, "p.minute = minutes.minute AND p.series >="
+			      " ranges.first AND p.series <= ranges.last AND ");
+	}
+	/* with an index that has the minute already it is for the choice of partitions */
+	buf_printf(sql, "p.minute >= %lld AND p.minute <= %lld%s", (long long)from, (long long)to,
+		   each ? ops->each_end : "");
 }
 
 static int message_order(const void *a, const void *b)
@@ -127,6 +152,38 @@ static void sort(GArray *array, size_t size, int (*order)(const void *, const vo
 	}
 }
 
+static int on_number(void *context, const struct select_ops *ops, void *rows)
+{
+	*(int64_t *)context = ops->number(rows, 0);
+	return 0;
+}
+
+/* The last minute of the table from `from` to `to`; INT64_MIN: none. */
+static int last_minute(struct reader *r, const char *table, int64_t from, int64_t to,
+		       int64_t *ret_minute)
+{
+	struct buf sql = BUF_INIT;
+	int code;
+
+	*ret_minute = INT64_MIN;
+	buf_printf(&sql,
+		   "SELECT minute FROM %s WHERE minute >= %lld AND minute <= %lld"
+		   " ORDER BY minute DESC LIMIT 1",
+		   table, (long long)from, (long long)to);
+	code = select_run(&r->plan, sql.data, NULL, 0, true, on_number, ret_minute);
+	buf_fini(&sql);
+	return code;
+}
+
+/* Whether there are any, in most stores there are none. */
+static int has_messages(struct reader *r, int64_t from, int64_t to)
+{
+	int64_t minute;
+	int code = last_minute(r, "message", from, to, &minute);
+
+	return code ? code : minute != INT64_MIN;
+}
+
 static int read_step(struct reader *r, int64_t from, int64_t to)
 {
 	struct buf sql = BUF_INIT;
@@ -134,14 +191,13 @@ static int read_step(struct reader *r, int64_t from, int64_t to)
 
 	g_array_set_size(r->points, 0);
 	g_array_set_size(r->messages, 0);
-	buf_printf(&sql, "SELECT minute, series, micros, %s FROM point",
-		   r->plan.db->ops->value_columns);
-	put_where(r, &sql, from, to);
+	put_select(r, &sql, "point", r->plan.db->ops->value_columns, from, to);
 	code = select_run(&r->plan, sql.data, NULL, 0, true, on_point, r);
-	if (code == 0 && r->with_messages && r->points->len) {
-		buf_reset(&sql);
-		buf_puts(&sql, "SELECT minute, series, micros, id, mono FROM message");
-		put_where(r, &sql, from, to);
+	if (code == 0 && !r->plan.query->bare && r->points->len) {
+		code = has_messages(r, from, to);
+	}
+	if (code == 1) {
+		put_select(r, &sql, "message", "id, mono", from, to);
 		code = select_run(&r->plan, sql.data, NULL, 0, true, on_message, r);
 	}
 	buf_fini(&sql);
@@ -247,55 +303,84 @@ static int give_step(struct reader *r)
 
 /* ------------------------------------------------------------------ all of them */
 
-static int on_newest(void *context, const struct select_ops *ops, void *rows)
+/* The last minute with points from `first` to `minute`, looked for in wider and wider parts, so that not each
+ * partition that there is has to be opened.  INT64_MIN: none. */
+static int find_newest(struct reader *r, int64_t first, int64_t minute, int64_t *ret_newest)
 {
-	*(int64_t *)context = ops->number(rows, 0);
-	return 0;
-}
+	int64_t ahead = select_minute(select_micros(vmt_clock_real())) + DAY, width = DAY;
+	int code = 0;
 
-/* The last minute with points up to `minute`. */
-static int find_newest(struct reader *r, int64_t minute)
-{
-	struct buf sql = BUF_INIT;
-	int code;
+	*ret_newest = INT64_MIN;
+	while (code == 0 && *ret_newest == INT64_MIN && minute >= first) {
+		int64_t from = minute > ahead ? MAX(first, ahead + 1)
+					      : MAX(first, minute - width + 1);
 
-	r->newest = INT64_MIN;
-	buf_printf(&sql,
-		   "SELECT minute FROM point WHERE minute <= %lld ORDER BY minute DESC LIMIT 1",
-		   (long long)CLAMP(minute, INT32_MIN, INT32_MAX));
-	code = select_run(&r->plan, sql.data, NULL, 0, true, on_newest, &r->newest);
-	buf_fini(&sql);
+		code = last_minute(r, "point", from, minute, ret_newest);
+		minute = from - 1;
+		width *= 8;
+	}
 	return code;
 }
 
-static int on_any(void *context, const struct select_ops *ops, void *rows)
+/* How many minutes to begin with. */
+static int64_t first_span(const struct reader *r, int64_t most)
 {
-	*(bool *)context = true;
-	return 0;
+	uint64_t wanted = 4 * STEP_POINTS, width = 0;
+
+	for (guint i = 0; i < r->ranges->len; i++) {
+		const struct range *range = &g_array_index(r->ranges, struct range, i);
+
+		width += range->last - range->first + 1;
+	}
+	width = width ? width : r->plan.series_end;
+	if (r->plan.query->limit && r->plan.query->limit < wanted) {
+		wanted = r->plan.query->limit;
+	}
+	return CLAMP((int64_t)(wanted / MAX(width, 1)), 1, most);
+}
+
+static void make_ranges(struct reader *r)
+{
+	const GArray *series = r->plan.series;
+	struct range *last = NULL;
+
+	for (guint i = 0; series && i < series->len; i++) {
+		uint32_t id = g_array_index(series, uint32_t, i);
+		struct range new = { id, id };
+
+		if (last && id - last->last <= GAP) {
+			last->last = id;
+			continue;
+		}
+		g_array_append_val(r->ranges, new);
+		last = &g_array_index(r->ranges, struct range, r->ranges->len - 1);
+	}
+	if (r->ranges->len > MIN(r->plan.series_end / SEEK_SHARE, SELECT_LIST_MOST)) {
+		g_array_set_size(r->ranges, 0);
+	}
 }
 
 static int read_all(struct reader *r)
 {
-	const GArray *series = r->plan.series;
-	int64_t most, span = 1, first = select_minute(r->plan.first);
+	int64_t first = CLAMP(select_minute(r->plan.first), INT32_MIN, INT32_MAX);
+	int64_t minute = CLAMP(select_minute(r->plan.last), INT32_MIN, INT32_MAX);
+	int64_t most, span;
 	int code = 0;
 
-	r->seek = series && series->len <= MIN(r->plan.series_end / SEEK_SHARE, SELECT_LIST_MOST);
-	most = r->seek ? CLAMP(SEEKS_MOST / (int64_t)series->len, 1, SPAN_MOST) : SPAN_MOST;
-	if (!r->plan.query->bare) {
-		code = select_run(&r->plan,
-				  "SELECT minute FROM message WHERE minute > -2147483648 LIMIT 1",
-				  NULL, 0, true, on_any, &r->with_messages);
-	}
-	for (int64_t minute = select_minute(r->plan.last); code == 0 && !enough(r);) {
+	make_ranges(r);
+	most = CLAMP(SEEKS_MOST / (int64_t)MAX(r->ranges->len, 1), 1, SPAN_MOST);
+	span = first_span(r, most);
+	while (code == 0 && !enough(r)) {
 		int64_t from;
 
-		code = find_newest(r, minute);
-		if (code || r->newest == INT64_MIN || r->newest < first) {
+		if (r->points->len == 0) {
+			code = find_newest(r, first, minute, &minute);
+		}
+		if (code || minute < first) {
 			return code;
 		}
-		from = MAX(first, r->newest - span + 1);
-		code = read_step(r, from, r->newest);
+		from = MAX(first, minute - span + 1);
+		code = read_step(r, from, minute);
 		if (code == 0) {
 			code = give_step(r);
 		}
@@ -309,13 +394,14 @@ static int read_all(struct reader *r)
 	return code;
 }
 
-int select_samples(const struct select_db *db, const struct vmt_query *query, vmt_row_fn row,
+int select_samples(struct select_db *db, const struct vmt_query *query, vmt_row_fn row,
 		   void *context, struct vmt_error *error)
 {
 	struct reader r = { .row = row, .context = context };
 	int code = select_plan_init(&r.plan, db, query, false, error);
 
 	if (code == 0 && !r.plan.none) {
+		r.ranges = g_array_new(FALSE, FALSE, sizeof(struct range));
 		r.points = g_array_new(FALSE, FALSE, sizeof(struct point));
 		r.messages = g_array_new(FALSE, FALSE, sizeof(struct message));
 		r.ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
@@ -324,6 +410,7 @@ int select_samples(const struct select_db *db, const struct vmt_query *query, vm
 			code = read_all(&r);
 		}
 		select_known_fini(&r.known);
+		g_array_free(r.ranges, TRUE);
 		g_array_free(r.points, TRUE);
 		g_array_free(r.messages, TRUE);
 		g_array_free(r.ids, TRUE);

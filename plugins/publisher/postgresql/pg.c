@@ -314,11 +314,17 @@ static int set_up(struct pg *p, struct vmt_error *error)
 		return -EINVAL;
 	}
 	PQsetnonblocking(p->c, 1);
+	/* who reads looks points up by their key, minute by minute; of what is written at this moment there are
+	 * no statistics that would lead the planner to it */
 	sql = g_strdup_printf(
 		"SET search_path = %s, pg_catalog; SET synchronous_commit = %s;"
-		" SET client_min_messages = error; SET jit = off; SET default_transaction_read_only"
-		" = %s; SET idle_in_transaction_session_timeout = 600000",
-		p->schema, p->conf.synchronous_commit, p->read_only ? "on" : "off");
+		" SET client_min_messages = error; SET jit = off;"
+		" SET idle_in_transaction_session_timeout = 600000%s",
+		p->schema, p->conf.synchronous_commit,
+		p->read_only ? "; SET default_transaction_read_only = on; SET enable_seqscan = off;"
+			       " SET enable_bitmapscan = off; SET enable_hashjoin = off;"
+			       " SET enable_mergejoin = off; SET join_collapse_limit = 1"
+			     : "; SET default_transaction_read_only = off");
 	code = pg_run(p, sql, NULL, error);
 	g_free(sql);
 	return code;

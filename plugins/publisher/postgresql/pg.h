@@ -44,6 +44,7 @@ struct pgrows;
 struct address;
 
 struct pg {
+	struct select_db select;
 	struct pg_conf conf; /* its texts are ours */
 	char *text; /* the URL, for messages */
 	bool read_only;
@@ -121,11 +122,6 @@ int partition_make(struct pg *p, int64_t start, struct vmt_error *error);
 void partition_expire(struct pg *p);
 
 /* query.c */
-int pgquery_samples(void *self, const struct vmt_query *query, vmt_row_fn row, void *context,
-		    struct vmt_error *error);
-int pgquery_resources(void *self, const struct vmt_query *query, vmt_row_fn row, void *context,
-		      struct vmt_error *error);
-int pgquery_meters(void *self, const struct vmt_query *query, vmt_row_fn row, void *context,
-		   struct vmt_error *error);
+extern const struct select_ops pgquery_ops;
 
 #endif

@@ -51,6 +51,7 @@ static char *quote(const char *name)
 static struct pg *make(const struct pg_conf *conf, const struct vmt_url *url, bool read_only)
 {
 	struct pg *p = g_new0(struct pg, 1);
+	p->select.ops = &pgquery_ops;
 
 	p->conf = *conf;
 	p->conf.host = p->conf.password = NULL; /* the address has them */
@@ -124,17 +125,11 @@ static int pg_publish(void *self, const struct vmt_frame *frame, uint64_t bit,
 	return code == -EEXIST ? -EAGAIN : code;
 }
 
-static const struct vmt_store_ops store_ops = {
-	.samples = pgquery_samples,
-	.resources = pgquery_resources,
-	.meters = pgquery_meters,
-};
-
 static const struct vmt_publisher_ops ops = {
 	.open = pg_open,
 	.publish = pg_publish,
 	.close = pg_close,
-	.store = &store_ops,
+	.store = &select_store,
 };
 
 VMT_PLUGIN(publisher, postgresql) = {

@@ -114,34 +114,11 @@ static void end(void *rows)
 	g_free(r);
 }
 
-static const struct select_ops ops = {
-	.value_columns = "whole, real, huge",
-	.begin = begin,
-	.step = step,
-	.number = number,
-	.text = text,
-	.value = value,
-	.end = end,
-};
-
-typedef int (*select_fn)(const struct select_db *db, const struct vmt_query *query, vmt_row_fn row,
-			 void *context, struct vmt_error *error);
-
-static int run(struct pg *p, const struct vmt_query *query, select_fn fn, vmt_row_fn row,
-	       void *context, struct vmt_error *error)
+static int close_view(void *db, int code, struct vmt_error *error)
 {
-	const struct select_db db = { &ops, p };
+	struct pg *p = db;
 	struct vmt_error ignored;
-	int code;
 
-	pg_call_begin(p, NULL);
-	code = pg_connect(p, error);
-	if (code == 0) {
-		code = pg_run(p, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, error);
-	}
-	if (code == 0) {
-		code = fn(&db, query, row, context, error);
-	}
 	if (pg_is_alive(p)) {
 		pg_call_begin(p, NULL);
 		pg_run(p, "ROLLBACK", NULL, &ignored);
@@ -149,20 +126,30 @@ static int run(struct pg *p, const struct vmt_query *query, select_fn fn, vmt_ro
 	return code;
 }
 
-int pgquery_samples(void *self, const struct vmt_query *query, vmt_row_fn row, void *context,
-		    struct vmt_error *error)
+static int open_view(void *db, struct vmt_error *error)
 {
-	return run(self, query, select_samples, row, context, error);
+	struct pg *p = db;
+	int code;
+
+	pg_call_begin(p, NULL);
+	code = pg_connect(p, error);
+	if (code == 0) {
+		code = pg_run(p, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, error);
+	}
+	return code ? close_view(p, code, error) : 0;
 }
 
-int pgquery_resources(void *self, const struct vmt_query *query, vmt_row_fn row, void *context,
-		      struct vmt_error *error)
-{
-	return run(self, query, select_resources, row, context, error);
-}
-
-int pgquery_meters(void *self, const struct vmt_query *query, vmt_row_fn row, void *context,
-		   struct vmt_error *error)
-{
-	return run(self, query, select_meters, row, context, error);
-}
+const struct select_ops pgquery_ops = {
+	.value_columns = "whole, real, huge",
+	/* OFFSET keeps the planner from joining in another order */
+	.each_begin = "minutes CROSS JOIN ranges CROSS JOIN LATERAL (SELECT * FROM ",
+	.each_end = " OFFSET 0) p",
+	.open = open_view,
+	.close = close_view,
+	.begin = begin,
+	.step = step,
+	.number = number,
+	.text = text,
+	.value = value,
+	.end = end,
+};

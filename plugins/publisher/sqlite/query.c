@@ -90,8 +90,28 @@ static void end(void *rows)
 	}
 }
 
-static const struct select_ops ops = {
+static int open_view(void *db, struct vmt_error *error)
+{
+	struct store *s = db;
+	int code = store_read_begin(s, error);
+
+	if (code) {
+		store_call_end(s);
+	}
+	return code;
+}
+
+static int close_view(void *db, int code, struct vmt_error *error)
+{
+	return store_read_end(db, code, error);
+}
+
+const struct select_ops query_ops = {
 	.value_columns = "value",
+	.each_begin = "minutes CROSS JOIN ranges CROSS JOIN ",
+	.each_end = "",
+	.open = open_view,
+	.close = close_view,
 	.begin = begin,
 	.step = step,
 	.number = number,
@@ -99,37 +119,3 @@ static const struct select_ops ops = {
 	.value = value,
 	.end = end,
 };
-
-typedef int (*select_fn)(const struct select_db *db, const struct vmt_query *query, vmt_row_fn row,
-			 void *context, struct vmt_error *error);
-
-static int run(struct store *s, const struct vmt_query *query, select_fn fn, vmt_row_fn row,
-	       void *context, struct vmt_error *error)
-{
-	const struct select_db db = { &ops, s };
-	int code = store_read_begin(s, error);
-
-	if (code) {
-		store_call_end(s);
-		return code;
-	}
-	return store_read_end(s, fn(&db, query, row, context, error), error);
-}
-
-int query_samples(void *self, const struct vmt_query *query, vmt_row_fn row, void *context,
-		  struct vmt_error *error)
-{
-	return run(self, query, select_samples, row, context, error);
-}
-
-int query_resources(void *self, const struct vmt_query *query, vmt_row_fn row, void *context,
-		    struct vmt_error *error)
-{
-	return run(self, query, select_resources, row, context, error);
-}
-
-int query_meters(void *self, const struct vmt_query *query, vmt_row_fn row, void *context,
-		 struct vmt_error *error)
-{
-	return run(self, query, select_meters, row, context, error);
-}

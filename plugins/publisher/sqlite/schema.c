@@ -47,7 +47,10 @@ static const char step_1[] =
 	" (SELECT max(since) FROM run WHERE series = p.series AND since <= p.minute * 60000000 + 1577836800000000 + p.micros)"
 	" JOIN version v ON v.id = u.version JOIN form f ON f.id = u.form;";
 
-const char *const schema_steps[] = { step_1 };
+/* Which series a meter has. */
+static const char step_2[] = "CREATE INDEX series_meter ON series (meter);";
+
+const char *const schema_steps[] = { step_1, step_2 };
 const size_t schema_version = sizeof schema_steps / sizeof *schema_steps;
 
 /* The first column of the first row of `sql`; -1 on a failure. */

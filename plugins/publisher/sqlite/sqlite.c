@@ -99,6 +99,7 @@ static int store_open(const void *conf, const struct vmt_url *url, bool read_onl
 				     url->text, url->query->key);
 	}
 	s = g_new0(struct store, 1);
+	s->select.ops = &query_ops;
 	s->conf = *(const struct store_conf *)conf;
 	s->conf.synchronous = synchronous_word(s->conf.synchronous);
 	s->path = g_strdup(url->path);
@@ -148,17 +149,11 @@ static int store_publish(void *self, const struct vmt_frame *frame, uint64_t bit
 	return code;
 }
 
-static const struct vmt_store_ops store_ops = {
-	.samples = query_samples,
-	.resources = query_resources,
-	.meters = query_meters,
-};
-
 static const struct vmt_publisher_ops ops = {
 	.open = store_open,
 	.publish = store_publish,
 	.close = store_close,
-	.store = &store_ops,
+	.store = &select_store,
 };
 
 VMT_PLUGIN(publisher, sqlite) = {

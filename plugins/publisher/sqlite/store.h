@@ -82,6 +82,7 @@ struct ids;
 struct points;
 
 struct store {
+	struct select_db select;
 	struct store_conf conf;
 	char *path, *text; /* text: the URL, for messages */
 	bool read_only;
@@ -141,11 +142,6 @@ int points_publish(struct store *s, const struct vmt_frame *frame, uint64_t bit,
 int expire_step(struct store *s, uint64_t limit, struct vmt_error *error);
 
 /* query.c */
-int query_samples(void *self, const struct vmt_query *query, vmt_row_fn row, void *context,
-		  struct vmt_error *error);
-int query_resources(void *self, const struct vmt_query *query, vmt_row_fn row, void *context,
-		    struct vmt_error *error);
-int query_meters(void *self, const struct vmt_query *query, vmt_row_fn row, void *context,
-		 struct vmt_error *error);
+extern const struct select_ops query_ops;
 
 #endif
