@@ -43,9 +43,9 @@ def programs():
 
 
 class Postgres:
-    def __init__(self, megabytes=None):
-        self.bin = programs()
-        self.dir = tempfile.mkdtemp(prefix="vm-pg-")
+    def __init__(self, megabytes=None, folder=None, settings=None):
+        self.bin, self.settings = programs(), settings or {}
+        self.dir = tempfile.mkdtemp(prefix="vm-pg-", dir=folder)
         self.port, self.process, self.disk = rabbit.free_port(), None, None
         self.data, self.wrap, self.user = f"{self.dir}/disk/data", [], None
         os.chmod(self.dir, 0o755)
@@ -104,7 +104,8 @@ class Postgres:
         settings = {"listen_addresses": "127.0.0.1,127.0.0.2", "port": self.port, "unix_socket_directories": self.dir,
                     "shared_buffers": "32MB", "max_connections": 30, "ssl": "on", "ssl_cert_file":
                     f"{self.dir}/tls/server.pem", "ssl_key_file": f"{self.dir}/tls/server.key", "max_wal_size": "32MB",
-                    "min_wal_size": "8MB", "autovacuum": "off", "synchronous_commit": "on"}
+                    "min_wal_size": "8MB", "autovacuum": "off", "synchronous_commit": "on",
+                    **self.settings}
         words = [w for k, v in settings.items() for w in ("-c", f"{k}={v}")]
         with open(f"{self.dir}/log", "ab") as log:
             self.process = subprocess.Popen([*self.wrap, f"{self.bin}/postgres", "-D", self.data, *words], cwd="/",
@@ -114,8 +115,7 @@ class Postgres:
 
     def _up(self):
         if self.process.poll() is not None:
-            with open(f"{self.dir}/log", errors="replace") as f:
-                raise private.Failed(f"PostgreSQL did not start: {f.read()[-1500:]}")
+            raise private.Failed(f"PostgreSQL did not start: {self.log()[-1500:]}")
         try:
             return self.sql("SELECT 1", database="postgres") == [["1"]]
         except private.Failed:
@@ -150,6 +150,10 @@ class Postgres:
         """Ends the connections of the program under test; how many."""
         return len(self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'virtmeter'"))
 
+    def log(self):
+        with open(f"{self.dir}/log", errors="replace") as f:
+            return f.read()
+
     def filler(self):
         return f"/proc/{self.disk.pid}/root{self.dir}/disk/filler"
 
@@ -165,10 +169,11 @@ class Postgres:
     def make_room(self):
         os.unlink(self.filler())
 
-    def sql(self, text, database=DATABASE):
+    def sql(self, command, database=DATABASE, text=None, timeout=600):
+        """`text`: what a COPY … FROM STDIN reads."""
         done = subprocess.run([f"{self.bin}/psql", "-XqAt", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-h", self.dir, "-p",
-                               str(self.port), "-U", USER, "-d", database, "-c", text], capture_output=True, text=True,
-                              timeout=60, cwd="/")
+                               str(self.port), "-U", USER, "-d", database, "-c", command], input=text,
+                              capture_output=True, text=True, timeout=timeout, cwd="/")
         if done.returncode:
             raise private.Failed(f"psql: {done.stderr.strip()[-400:]}")
         return [line.split("\t") for line in done.stdout.splitlines()]
@@ -190,7 +195,6 @@ class Postgres:
     def __exit__(self, kind, *_):
         if kind:
             print("# the server's last words:")
-            with open(f"{self.dir}/log", errors="replace") as f:
-                for line in f.read().splitlines()[-20:]:
-                    print(f"#   {line[:200]}")
+            for line in self.log().splitlines()[-20:]:
+                print(f"#   {line[:200]}")
         self.close()
