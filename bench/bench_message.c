@@ -4,13 +4,12 @@
  * cache.  Prints CPU time per sample, and the share of the bare rate; exit status 1 when a target is missed.
  * Usage: message-bench [ROUNDS]
  */
+#include "bare_hmac.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "cycle_fixture.h"
 #include "wire/message.h"
 
-#include <openssl/core_names.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 
 enum { CHUNK = 256 << 10, SAMPLES = (METERS + DEVICE_METERS) * INSTANCES };
@@ -37,31 +36,11 @@ static void cycle(struct message_encoder *e, struct buf *out, size_t keep)
 /* Each message's worth of bytes, keyed once, from memory that no cache holds. */
 static void bare(EVP_MAC_CTX *mac, const struct buf *bytes)
 {
-	size_t each = bytes->len / SAMPLES, len;
-	unsigned char digest[32];
+	size_t each = bytes->len / SAMPLES;
 
 	for (size_t i = 0; i < SAMPLES; i++) {
-		if (!EVP_MAC_init(mac, NULL, 0, NULL) ||
-		    !EVP_MAC_update(mac, (const unsigned char *)bytes->data + i * each, each) ||
-		    !EVP_MAC_final(mac, digest, &len, sizeof(digest))) {
-			abort();
-		}
+		bare_hmac(mac, bytes->data + i * each, each);
 	}
-}
-
-static EVP_MAC_CTX *mac_new(void)
-{
-	char name[] = "SHA256";
-	OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
-				OSSL_PARAM_construct_end() };
-	EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	EVP_MAC_CTX *mac = EVP_MAC_CTX_new(hmac);
-
-	EVP_MAC_free(hmac);
-	if (!mac || !EVP_MAC_init(mac, (const unsigned char *)"secret", 6, params)) {
-		abort();
-	}
-	return mac;
 }
 
 static double best(double known, int64_t begin_ns)
@@ -78,7 +57,7 @@ static bool measure(const char *what, enum message_form form, int rounds)
 	};
 	struct message_encoder *e = message_encoder_new(&o);
 	struct buf whole = BUF_INIT, out = BUF_INIT;
-	EVP_MAC_CTX *mac = mac_new();
+	EVP_MAC_CTX *mac = bare_hmac_new();
 	double ours = 0, theirs = 0, ratio;
 
 	cycle(e, &whole, SIZE_MAX); /* fills what is kept, too */
