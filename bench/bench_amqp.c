@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * polling:// beside a bare librabbitmq loop that sends the same bytes with the same window to the same queue,
- * by turns; the best of each.  Encoding and signing are in ours, not in the loop's.
+ * by turns; the best of each.  Encoding and signing are in ours, not in the loop's.  The last line is for broker.py:
+ * samples a second, and the nanoseconds of our process's CPU for one.
  * Usage: bench_amqp HOST PORT USER PASSWORD VHOST    (bench/broker.py starts the broker)
  */
 #include <amqp.h>
@@ -17,7 +18,16 @@
 
 extern const struct vmt_plugin vmt_plugin_publisher_polling;
 
-enum { RESOURCES = 1000, METERS = 20, BATCH = 50, WINDOW = 256, ROUNDS = 5 };
+enum {
+	RESOURCES = 1000,
+	METERS = 20,
+	BATCH = 50,
+	WINDOW = 256,
+	ROUNDS = 5,
+	SAMPLES = RESOURCES * METERS
+};
+
+static const double target = 0.8;
 
 struct bare {
 	amqp_connection_state_t c;
@@ -141,7 +151,7 @@ int main(int argc, char **argv)
 	struct ini *ini = ini_new();
 	struct vmt_error error = { "" };
 	struct bare bare = { 0 };
-	double ours = 1e9, limit = 1e9;
+	double ours = 1e9, limit = 1e9, cpu = 1e9;
 	struct fixture f;
 	GPtrArray *bodies;
 	size_t bytes = 0;
@@ -162,17 +172,21 @@ int main(int argc, char **argv)
 	our_round(object, &f); /* declares */
 	bare_open(&bare, argv);
 	for (int i = 0; i < ROUNDS; i++) {
+		int64_t begin_ns;
+
 		limit = MIN(limit, bare_round(&bare, bodies));
+		begin_ns = clock_cpu_process();
 		ours = MIN(ours, our_round(object, &f));
+		cpu = MIN(cpu, (double)(clock_cpu_process() - begin_ns) / SAMPLES);
 	}
-	printf("amqp: %u messages, %zu bytes, window %d: ours %.0f samples/s, bare loop %.0f samples/s, "
-	       "ratio %.2f (0.80 wanted)\n",
-	       bodies->len, bytes, WINDOW, RESOURCES * METERS / ours, RESOURCES * METERS / limit,
-	       limit / ours);
-	printf("rate %.0f\n", RESOURCES * METERS / ours);
+	printf("AMQP     %u messages, %zu bytes, window %d: ours %.0f samples/s, bare loop %.0f samples/s: "
+	       "%.2f of its rate  >= %.1f  %s\n",
+	       bodies->len, bytes, WINDOW, SAMPLES / ours, SAMPLES / limit, limit / ours, target,
+	       limit / ours >= target ? "met" : "MISSED");
+	printf("%.0f %.0f\n", SAMPLES / ours, cpu);
 	plugin_object_close(object);
 	g_free(url);
 	ini_free(ini);
 	fixture_fini(&f);
-	return limit / ours >= 0.8 ? 0 : 1;
+	return limit / ours >= target ? 0 : 1;
 }
