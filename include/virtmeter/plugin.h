@@ -483,6 +483,9 @@ struct vmt_batch {
 	const char
 		*derived; /* NULL, or a transformer made the rows: then the message id of a row is
 			      * the version-5 UUID of this name in the name space of the above */
+	const uint32_t
+		*messages; /* numbers, from 0 on in the frame, of the messages that the rows came
+				   * in; NULL: they did not, or it is not known */
 	uint64_t publishers; /* bit set of the publishers it goes to */
 };
 
@@ -592,6 +595,11 @@ VMT_API void vmt_delivery_confirm(struct vmt_delivery *delivery, const struct vm
  * frame goes on: whatever `publish` answers, refused rows do not come again. */
 VMT_API void vmt_delivery_refuse(struct vmt_delivery *delivery, const struct vmt_rows *rows,
 				 size_t count, const char *reason, const void *bytes, size_t len);
+/* For a store, when it has committed the frame: so many of its rows were there before with the same value (`repeats`),
+ * or with another one (`conflicts`; the first is kept).  They are confirmed as the others are; this is for the
+ * ledgers.  Does nothing for NULL. */
+VMT_API void vmt_delivery_absorbed(struct vmt_delivery *delivery, uint64_t repeats,
+				   uint64_t conflicts);
 /* Whether the row was confirmed or refused, in this attempt or an earlier one: leave it out. */
 VMT_API bool vmt_delivery_settled(const struct vmt_delivery *delivery, uint32_t batch,
 				  uint32_t row);

@@ -123,6 +123,25 @@ static inline void fixture_cycle(struct fixture *f, uint32_t cycle, int64_t time
 	}
 }
 
+/* The rows of each resource came in the message of that number. */
+static inline void fixture_messages(struct fixture *f, const uint32_t *numbers)
+{
+	for (uint32_t m = 0; m < f->meters; m++) {
+		f->batch[m].messages = numbers;
+	}
+}
+
+/* The batches the other way round. */
+static inline void fixture_reverse(struct fixture *f)
+{
+	for (uint32_t m = 0; m < f->meters / 2; m++) {
+		struct vmt_batch b = f->batch[m];
+
+		f->batch[m] = f->batch[f->meters - 1 - m];
+		f->batch[f->meters - 1 - m] = b;
+	}
+}
+
 static inline void fixture_fini(struct fixture *f)
 {
 	for (uint32_t i = 0; i < f->resources; i++) {

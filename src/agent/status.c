@@ -226,6 +226,8 @@ static void add_publishers(struct agent *a, struct buf *json)
 			}
 		}
 		buf_putc(json, '}');
+		add_number(json, "duplicates", st.repeats);
+		add_number(json, "conflicts", st.conflicts);
 		add_number(json, "dead_letters", st.ledger.dead_letters);
 		add_number(json, "queue_bytes", st.ledger.queue_bytes);
 		add_text(json, "last_error", st.last_error);

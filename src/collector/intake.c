@@ -149,8 +149,8 @@ static struct handover *take_handover(struct intake *in)
 	return h;
 }
 
-/* Nobody has the frame any more: every publisher has taken it, or (`lost`) one could not. */
-static void frame_gone(void *context, bool lost)
+/* Nobody has the frame any more: every publisher has taken it, or one could not. */
+static void frame_gone(void *context, const struct frame_fate *fate)
 {
 	struct handover *h = context;
 	struct intake *in = h->intake;
@@ -158,13 +158,15 @@ static void frame_gone(void *context, bool lost)
 
 	pthread_mutex_lock(&in->lock);
 	for (size_t i = 0; i < h->tags; i++) {
-		push_settled(in, h->tag[i], lost);
+		push_settled(in, h->tag[i], fate->lost);
 	}
 	in->ledger.pending -= h->rows;
-	if (lost) {
+	if (fate->lost) {
 		in->ledger.returned += h->rows;
 	} else {
-		in->ledger.accepted += h->rows;
+		in->ledger.accepted += h->rows - fate->repeats - fate->conflicts;
+		in->ledger.duplicates += fate->repeats;
+		in->ledger.conflicts += fate->conflicts;
 	}
 	in->frames--;
 	tell = h->tags > 0 || in->wanting;

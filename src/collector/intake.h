@@ -9,7 +9,7 @@
  * at most INTAKE_LETTER of them, and the reason.  It is settled once the letter is on the disk.
  *
  * Ledger, in samples, at any time (a message that cannot be read counts as one):
- *     received = accepted + returned + pending + sum of rejected
+ *     received = accepted + duplicates + conflicts + returned + pending + sum of rejected
  *
  * The receiver's thread calls; frames come back on whatever thread lets go of them last.
  */
@@ -39,6 +39,8 @@ struct intake_parts {
 struct intake_ledger {
 	uint64_t received; /* samples that came in, again and again */
 	uint64_t accepted; /* taken by all publishers, or by none that wants them */
+	uint64_t duplicates; /* the same, but a store had them already */
+	uint64_t conflicts; /* or had another value at that time, which it kept */
 	uint64_t returned; /* given back, to come again */
 	uint64_t pending; /* on their way */
 	uint64_t rejected[MESSAGE_REJECTS];

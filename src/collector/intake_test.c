@@ -127,7 +127,9 @@ static struct intake_ledger ledger(struct bench *b)
 	for (int i = 0; i < MESSAGE_REJECTS; i++) {
 		rejected += l.rejected[i];
 	}
-	g_assert_cmpuint(l.received, ==, l.accepted + l.returned + l.pending + rejected);
+	g_assert_cmpuint(l.received, ==,
+			 l.accepted + l.duplicates + l.conflicts + l.returned + l.pending +
+				 rejected);
 	return l;
 }
 
@@ -199,6 +201,32 @@ static void test_ways(void)
 	g_assert_true(s.tag == 4 && !s.again);
 	g_assert_cmpuint(ledger(&b).rejected[REJECT_FORMAT], ==, 1);
 	g_assert_true(intake_idle(b.intake));
+	bench_fini(&b);
+}
+
+/* What a store says it had already is counted by itself; the rows of a frame know their messages. */
+static void test_absorbed(void)
+{
+	const struct frame *f;
+	const struct vmt_batch *batch;
+	struct bench b;
+
+	bench_init(&b);
+	g_assert_cmpint(hand_over(&b, "[" SAMPLE("cpu") ", " SAMPLE("cpu") "]", 0), ==, 0);
+	g_assert_cmpint(hand_over(&b, "poison", 0), ==, 0);
+	g_assert_cmpint(hand_over(&b, SAMPLE("cpu"), 0), ==, 0);
+	g_assert_cmpint(hand_over(&b, SAMPLE("cpu"), 0), ==, 0);
+	flush(&b);
+	f = spool_next(b.spool, b.cursor, clock_monotonic() + NS_PER_S);
+	g_assert_nonnull(f);
+	batch = f->public.batch;
+	g_assert_cmpmem(batch->messages, batch->count * sizeof(uint32_t),
+			((uint32_t[]){ 0, 0, 1, 2 }), 4 * sizeof(uint32_t));
+	frame_absorb(frame_of(&f->public), 2, 1);
+	spool_confirm(b.spool, b.cursor);
+	g_assert_cmpuint(ledger(&b).accepted, ==, 1);
+	g_assert_cmpuint(ledger(&b).duplicates, ==, 2);
+	g_assert_cmpuint(ledger(&b).conflicts, ==, 1);
 	bench_fini(&b);
 }
 
@@ -353,6 +381,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/intake/stored", test_stored);
 	g_test_add_func("/intake/ways", test_ways);
+	g_test_add_func("/intake/absorbed", test_absorbed);
 	g_test_add_func("/intake/full", test_full);
 	g_test_add_func("/intake/letters", test_letters);
 	g_test_add_func("/intake/letters-bounds", test_letters_bounds);

@@ -239,6 +239,7 @@ void receiver_status(struct receiver *r, struct buf *json)
 	add_number(json, "messages", l.messages);
 	add_number(json, "received", l.received);
 	add_number(json, "accepted", l.accepted);
+	add_number(json, "duplicates", l.duplicates);
 	add_number(json, "returned", l.returned);
 	add_number(json, "pending", l.pending);
 	buf_puts(json, ",\"rejected\":{");
@@ -248,6 +249,9 @@ void receiver_status(struct receiver *r, struct buf *json)
 				   message_reject_name((enum message_reject)i), l.rejected[i]);
 			comma = ",";
 		}
+	}
+	if (l.conflicts) {
+		buf_printf(json, "%s\"conflict\":%" G_GUINT64_FORMAT, comma, l.conflicts);
 	}
 	buf_putc(json, '}');
 	add_number(json, "lost", l.lost);

@@ -210,6 +210,7 @@ void batch_copy(struct frame_builder *b, const struct vmt_batch *from, uint64_t 
 	to->unit = batch_text(b, from->unit);
 	to->derived = batch_text(b, from->derived);
 	to->publishers = publishers;
+	to->messages = NULL;
 	use_rows(b, from);
 	memcpy(f->value + first, from->value, from->count * sizeof(*f->value));
 	if (from->kinds) {
@@ -229,6 +230,17 @@ void batch_copy(struct frame_builder *b, const struct vmt_batch *from, uint64_t 
 		memcpy(f->id + first, from->ids, from->count * sizeof(*f->id));
 		to->ids = (const uint8_t(*)[16])f->id;
 	}
+}
+
+void batch_messages(struct frame_builder *b, const uint32_t *messages)
+{
+	struct frame *f = b->frame;
+	struct vmt_batch *batch = &f->batch[f->public.count - 1];
+
+	g_assert(!b->open && f->public.count);
+	frame_reserve_messages(f);
+	memcpy(f->message + f->rows - batch->count, messages, batch->count * sizeof(*messages));
+	batch->messages = f->message;
 }
 
 struct frame *frame_finish(struct frame_builder *b)

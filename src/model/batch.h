@@ -53,6 +53,10 @@ void batch_begin(struct frame_builder *b, const struct batch_spec *spec, size_t 
  * batch_add() does. */
 void batch_copy(struct frame_builder *b, const struct vmt_batch *from, uint64_t publishers);
 
+/* The messages that the rows of the last batch, added by batch_copy(), came in.  The byte form of a frame does not
+ * have them. */
+void batch_messages(struct frame_builder *b, const uint32_t *messages);
+
 /* A batch without rows leaves no trace.  Answers the number of rows. */
 size_t batch_end(struct frame_builder *b);
 

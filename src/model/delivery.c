@@ -31,6 +31,7 @@ void delivery_end(struct vmt_delivery *d)
 {
 	d->frame = NULL;
 	d->total = d->confirmed = d->refused = 0;
+	d->repeats = d->conflicts = 0;
 	d->state_rows = d->letters = d->rows = 0;
 	buf_reset(&d->bytes);
 }
@@ -167,6 +168,14 @@ void vmt_delivery_refuse(struct vmt_delivery *d, const struct vmt_rows *rows, si
 	if (settled == 0 && d->letter[d->letters - 1].rows == 0) { /* all known: no letter */
 		d->letters--;
 		d->bytes.len = d->letter[d->letters].at;
+	}
+}
+
+void vmt_delivery_absorbed(struct vmt_delivery *d, uint64_t repeats, uint64_t conflicts)
+{
+	if (d && d->frame) {
+		d->repeats = MIN(repeats, d->total);
+		d->conflicts = MIN(conflicts, d->total - d->repeats);
 	}
 }
 

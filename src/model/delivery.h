@@ -27,6 +27,7 @@ struct vmt_delivery {
 	const struct vmt_frame *frame;
 	uint64_t bit;
 	uint64_t total, confirmed, refused; /* rows for the publisher; of them, so far */
+	uint64_t repeats, conflicts; /* of `total`, what a store had already */
 	int64_t pause_ns; /* asked for by the last attempt */
 	/* private */
 	uint64_t sequence;

@@ -112,10 +112,30 @@ static void test_nobody(void)
 	vmt_delivery_confirm(NULL, &row, 1);
 	vmt_delivery_refuse(NULL, &row, 1, "no", NULL, 0);
 	vmt_delivery_pause(NULL, 1);
+	vmt_delivery_absorbed(NULL, 1, 1);
 	g_assert_false(vmt_delivery_settled(NULL, 0, 0));
 	delivery_init(&d);
 	vmt_delivery_confirm(&d, &row, 1);
 	g_assert_cmpuint(d.confirmed, ==, 0);
+	delivery_fini(&d);
+}
+
+/* What a store had is of this frame alone, and not more than there is. */
+static void test_absorbed(void)
+{
+	struct vmt_frame next = frame;
+	struct vmt_delivery d;
+
+	delivery_init(&d);
+	delivery_begin(&d, &frame, 1);
+	vmt_delivery_absorbed(&d, 3, 2);
+	g_assert_cmpuint(d.repeats, ==, 3);
+	g_assert_cmpuint(d.conflicts, ==, 2);
+	vmt_delivery_absorbed(&d, d.total - 1, 5);
+	g_assert_cmpuint(d.conflicts, ==, 1);
+	next.sequence++;
+	delivery_begin(&d, &next, 1);
+	g_assert_cmpuint(d.repeats + d.conflicts, ==, 0);
 	delivery_fini(&d);
 }
 
@@ -148,6 +168,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/delivery/refuse", test_refuse);
 	g_test_add_func("/delivery/bounds", test_bounds);
 	g_test_add_func("/delivery/nobody", test_nobody);
+	g_test_add_func("/delivery/absorbed", test_absorbed);
 	g_test_add_func("/delivery/messages", test_messages);
 	return g_test_run();
 }

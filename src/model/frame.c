@@ -38,6 +38,7 @@ static void frame_free(struct frame *f)
 	g_free(f->time);
 	g_free(f->mono);
 	g_free(f->id);
+	g_free(f->message);
 	g_free(f->used);
 	g_free(f->used_head);
 	g_free(f->head);
@@ -115,11 +116,27 @@ struct frame *frame_ref(struct frame *f)
 	return f;
 }
 
-void frame_watch(struct frame *f, void (*gone)(void *context, bool lost), void *context)
+void frame_watch(struct frame *f, frame_gone_fn gone, void *context)
 {
 	f->gone = gone;
 	f->gone_context = context;
 	atomic_store_explicit(&f->lost, false, memory_order_relaxed);
+	atomic_store_explicit(&f->repeats, 0, memory_order_relaxed);
+	atomic_store_explicit(&f->conflicts, 0, memory_order_relaxed);
+}
+
+static void raise_to(_Atomic uint32_t *count, uint64_t value)
+{
+	uint32_t most = (uint32_t)MIN(value, UINT32_MAX), now = atomic_load(count);
+
+	while (now < most && !atomic_compare_exchange_weak(count, &now, most)) {
+	}
+}
+
+void frame_absorb(struct frame *f, uint64_t repeats, uint64_t conflicts)
+{
+	raise_to(&f->repeats, repeats);
+	raise_to(&f->conflicts, conflicts);
 }
 
 void frame_lose(struct frame *f)
@@ -132,9 +149,10 @@ void frame_lose(struct frame *f)
 void frame_unref(struct frame *f)
 {
 	struct frame_pool *p;
-	void (*gone)(void *context, bool lost);
+	struct frame_fate fate;
+	frame_gone_fn gone;
 	void *context;
-	bool keep, lost;
+	bool keep;
 
 	if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1) {
 		return;
@@ -144,7 +162,11 @@ void frame_unref(struct frame *f)
 	}
 	gone = f->gone;
 	context = f->gone_context;
-	lost = atomic_load_explicit(&f->lost, memory_order_relaxed);
+	fate = (struct frame_fate){
+		.lost = atomic_load_explicit(&f->lost, memory_order_relaxed),
+		.repeats = atomic_load_explicit(&f->repeats, memory_order_relaxed),
+		.conflicts = atomic_load_explicit(&f->conflicts, memory_order_relaxed),
+	};
 	f->gone = NULL;
 	f->used_count = 0;
 	f->heads = 0;
@@ -164,7 +186,7 @@ void frame_unref(struct frame *f)
 		frame_free(f);
 	}
 	if (gone) {
-		gone(context, lost);
+		gone(context, &fate);
 	}
 }
 
@@ -196,6 +218,14 @@ void frame_reserve_ids(struct frame *f)
 	if (f->ids_cap < f->rows_cap) {
 		f->ids_cap = f->rows_cap;
 		f->id = g_realloc_n(f->id, f->ids_cap, sizeof(*f->id));
+	}
+}
+
+void frame_reserve_messages(struct frame *f)
+{
+	if (f->messages_cap < f->rows_cap) {
+		f->messages_cap = f->rows_cap;
+		f->message = g_renew(uint32_t, f->message, f->messages_cap);
 	}
 }
 
@@ -234,6 +264,7 @@ void frame_point(struct frame *f)
 		b->times = b->times ? f->time + row : NULL;
 		b->monos = b->monos ? f->mono + row : NULL;
 		b->ids = b->ids ? (const uint8_t(*)[16])f->id + row : NULL;
+		b->messages = b->messages ? f->message + row : NULL;
 		row += b->count;
 	}
 	f->public.batch = f->batch;
@@ -255,7 +286,7 @@ size_t frame_bytes(const struct frame *f)
 		     sizeof(*f->kind) + sizeof(*f->time) + sizeof(*f->mono);
 
 	return sizeof(*f) + f->batches_cap * sizeof(*f->batch) + f->rows_cap * row +
-	       f->ids_cap * sizeof(*f->id) +
+	       f->ids_cap * sizeof(*f->id) + f->messages_cap * sizeof(*f->message) +
 	       f->used_cap * (sizeof(*f->used) + sizeof(*f->used_head)) +
 	       f->heads_cap * sizeof(*f->head) + arena_bytes(f->names);
 }

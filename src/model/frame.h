@@ -17,6 +17,14 @@ struct frame_pool;
 struct resource;
 struct resource_head;
 
+/* What became of a frame. */
+struct frame_fate {
+	bool lost; /* somebody could not deliver all of it */
+	uint32_t repeats, conflicts; /* rows that a store had already; of several stores the most */
+};
+
+typedef void (*frame_gone_fn)(void *context, const struct frame_fate *fate);
+
 struct frame {
 	struct vmt_frame public; /* first; the log writes `sequence` before others see it */
 	size_t rows; /* of all batches */
@@ -35,6 +43,8 @@ struct frame {
 	size_t rows_cap;
 	uint8_t (*id)[16]; /* used where a batch has ids */
 	size_t ids_cap;
+	uint32_t *message; /* used where a batch has messages */
+	size_t messages_cap;
 	struct resource **used; /* one reference on each */
 	uint32_t *used_head; /* of each: its head's place in `head` */
 	size_t used_count, used_cap;
@@ -42,9 +52,10 @@ struct frame {
 	size_t heads, heads_cap;
 	struct arena *names; /* meter names that are not constants */
 	/* who is told when nobody has it any more; NULL: nobody */
-	void (*gone)(void *context, bool lost);
+	frame_gone_fn gone;
 	void *gone_context;
 	atomic_bool lost;
+	_Atomic uint32_t repeats, conflicts;
 };
 
 /* Frames to use again; at most `idle` are kept while nobody needs them.  Any thread; a mutex for a
@@ -59,11 +70,12 @@ struct frame *frame_ref(struct frame *f);
 void frame_unref(struct frame *f);
 
 /* Who is told, once, when nobody has the frame any more, on the thread of whoever had it last and perhaps under the
- * log's lock: it must be short and may not call the log.  `lost`: somebody could not deliver all of it.  Before
- * the frame is handed on. */
-void frame_watch(struct frame *f, void (*gone)(void *context, bool lost), void *context);
+ * log's lock: it must be short and may not call the log.  Before the frame is handed on. */
+void frame_watch(struct frame *f, frame_gone_fn gone, void *context);
 /* Something of it was dropped that was to be delivered.  Any thread; NULL is fine. */
 void frame_lose(struct frame *f);
+/* A store had so many of its rows already.  Any thread. */
+void frame_absorb(struct frame *f, uint64_t repeats, uint64_t conflicts);
 
 static inline struct frame *frame_of(const struct vmt_frame *f)
 {

@@ -15,6 +15,7 @@ void frame_reserve(struct frame *f, size_t batches, size_t rows);
 
 /* Room for the ids of all rows that there is room for. */
 void frame_reserve_ids(struct frame *f);
+void frame_reserve_messages(struct frame *f); /* and for the numbers of their messages */
 
 /* Lets the batches point to their columns, which lie one after the other; a pointer that is not
  * NULL marks a column that is there. */

@@ -195,9 +195,11 @@ static void test_recycles(void)
 	frame_pool_free(NULL);
 }
 
-static void on_gone(void *context, bool lost)
+static void on_gone(void *context, const struct frame_fate *fate)
 {
-	*(int *)context += lost ? 100 : 1;
+	*(int *)context += fate->lost ? 100 : 1;
+	g_assert_cmpuint(fate->repeats, ==, fate->lost ? 7 : 0);
+	g_assert_cmpuint(fate->conflicts, ==, fate->lost ? 2 : 0);
 }
 
 /* Told once, with the last reference; a frame that comes from the pool again tells nobody of before. */
@@ -223,6 +225,8 @@ static void test_watch(void)
 		frame_ref(f);
 		if (round == 1) {
 			frame_lose(f);
+			frame_absorb(f, 7, 1); /* of several stores the most */
+			frame_absorb(f, 3, 2);
 		}
 		frame_unref(f);
 		g_assert_cmpint(told, ==, round == 0 ? 0 : round == 1 ? 1 : 101);

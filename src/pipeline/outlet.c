@@ -40,6 +40,7 @@ struct outlet {
 	/* below: under `wait` */
 	enum outlet_state state;
 	char last_error[sizeof(((struct vmt_error *)0)->text)];
+	uint64_t repeats, conflicts;
 	int64_t leave_ns; /* INT64_MAX: not leaving */
 	enum spool_reason abort_reason;
 	bool done;
@@ -207,6 +208,19 @@ static void tell_failed(struct outlet *o, int64_t backoff_ns)
 	o->overflow = ledger.dropped[SPOOL_OVERFLOW];
 }
 
+static void count_absorbed(struct outlet *o, const struct frame *frame)
+{
+	const struct vmt_delivery *d = &o->delivery;
+
+	if (d->repeats || d->conflicts) {
+		frame_absorb(frame_of(&frame->public), d->repeats, d->conflicts);
+		wait_lock(&o->wait);
+		o->repeats += d->repeats;
+		o->conflicts += d->conflicts;
+		wait_unlock(&o->wait);
+	}
+}
+
 /* One attempt.  0: settled, else the errno to retry for. */
 static int attempt(struct outlet *o, const struct frame *frame)
 {
@@ -228,6 +242,7 @@ static int attempt(struct outlet *o, const struct frame *frame)
 	if (ret >= 0) {
 		note(o, OUTLET_OK, NULL);
 		tell_refused(o, refused);
+		count_absorbed(o, frame);
 		settle(o, -1);
 		return 0;
 	}
@@ -433,6 +448,8 @@ void outlet_status(struct outlet *outlet, struct outlet_status *ret_status)
 	wait_lock(&outlet->wait);
 	ret_status->state = outlet->state;
 	g_strlcpy(ret_status->last_error, outlet->last_error, sizeof(ret_status->last_error));
+	ret_status->repeats = outlet->repeats;
+	ret_status->conflicts = outlet->conflicts;
 	wait_unlock(&outlet->wait);
 	if (outlet->bit) {
 		spool_ledger(outlet->spool, outlet->cursor, &ret_status->ledger);

@@ -35,6 +35,8 @@ struct outlet_status {
 	enum outlet_state state;
 	char last_error[sizeof(((struct vmt_error *)0)->text)]; /* "" when there was none */
 	struct spool_ledger ledger;
+	/* of what was confirmed since the start: rows that the store had already, with the same or another value */
+	uint64_t repeats, conflicts;
 };
 
 /* Starts the thread.  -ENOSPC: too many publishers. */

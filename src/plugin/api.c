@@ -16,6 +16,7 @@ void (*const registry_api[])(void) = {
 	(void (*)(void))vmt_samples_add,
 	(void (*)(void))vmt_delivery_confirm,
 	(void (*)(void))vmt_delivery_refuse,
+	(void (*)(void))vmt_delivery_absorbed,
 	(void (*)(void))vmt_delivery_settled,
 	(void (*)(void))vmt_delivery_pause,
 	(void (*)(void))vmt_clock_monotonic,

@@ -34,7 +34,7 @@ struct row {
 	union vmt_num value;
 	int64_t time_ns, mono_ns;
 	uint8_t id[16];
-	uint32_t meter;
+	uint32_t meter, message;
 	uint8_t kind;
 };
 
@@ -45,6 +45,7 @@ struct columns {
 	int64_t *time, *mono;
 	uint8_t (*id)[16];
 	uint8_t *kind;
+	uint32_t *message;
 	size_t room;
 };
 
@@ -52,6 +53,7 @@ struct message_gather {
 	uint64_t seed; /* nobody outside can make texts collide */
 	struct row *row;
 	size_t count, room;
+	uint32_t message; /* number of the one in hand */
 	struct meter *meter;
 	uint32_t meters, meters_room;
 	uint32_t last; /* the meter of the row before */
@@ -228,9 +230,15 @@ int message_gather_add(struct message_gather *r, const struct message_sample *s)
 			     .time_ns = s->time_ns,
 			     .mono_ns = s->mono_ns,
 			     .meter = r->last,
+			     .message = r->message,
 			     .kind = (uint8_t)s->kind };
 	memcpy(row->id, s->id, sizeof(row->id));
 	return 0;
+}
+
+void message_gather_end(struct message_gather *r)
+{
+	r->message += r->count > 0 && r->row[r->count - 1].message == r->message;
 }
 
 size_t message_gather_count(const struct message_gather *r)
@@ -248,6 +256,7 @@ static void reserve_columns(struct columns *c, size_t n)
 		c->mono = g_renew(int64_t, c->mono, c->room);
 		c->id = g_realloc_n(c->id, c->room, sizeof(*c->id));
 		c->kind = g_renew(uint8_t, c->kind, c->room);
+		c->message = g_renew(uint32_t, c->message, c->room);
 	}
 }
 
@@ -271,6 +280,7 @@ static void sort_rows(struct message_gather *r)
 		c->time[to] = row->time_ns;
 		c->mono[to] = row->mono_ns;
 		c->kind[to] = row->kind;
+		c->message[to] = row->message;
 		memcpy(c->id[to], row->id, sizeof(row->id));
 	}
 	for (uint32_t m = 0; m < r->meters; m++) {
@@ -319,6 +329,7 @@ static void clear_rows(struct message_gather *r)
 	}
 	r->count = 0;
 	r->meters = r->last = 0;
+	r->message = 0;
 	memset(r->slot, 0, r->slots * sizeof(*r->slot));
 	arena_reset(r->names);
 }
@@ -336,6 +347,7 @@ struct frame *message_gather_frame(struct message_gather *r, struct frame_builde
 		struct vmt_batch batch = batch_of(r, &r->meter[m]);
 
 		batch_copy(b, &batch, 0);
+		batch_messages(b, r->columns.message + r->meter[m].first);
 	}
 	clear_rows(r);
 	return frame_finish(b);
@@ -366,6 +378,7 @@ void message_gather_free(struct message_gather *r)
 		g_free(r->columns.mono);
 		g_free(r->columns.id);
 		g_free(r->columns.kind);
+		g_free(r->columns.message);
 		g_free(r);
 	}
 }

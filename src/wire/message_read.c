@@ -261,6 +261,7 @@ int message_read_json(struct message_reader *r, const void *text, size_t n, int6
 {
 	if (begin(r, n, now_ns, tally) == 0) {
 		read_text(r, text, n);
+		message_gather_end(r->rows);
 	}
 	return r->rejected ? -EBADMSG : 0;
 }
@@ -277,6 +278,7 @@ int message_read_msgpack(struct message_reader *r, const void *bytes, size_t n, 
 			reject(r, REJECT_FORMAT);
 		} else {
 			read_sample(r, r->json.data, r->json.len);
+			message_gather_end(r->rows);
 		}
 	}
 	return r->rejected ? -EBADMSG : 0;

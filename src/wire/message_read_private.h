@@ -30,6 +30,8 @@ struct message_gather *message_gather_new(void);
 void message_gather_free(struct message_gather *rows); /* NULL is fine */
 /* -E2BIG: too many different meters for one frame. */
 int message_gather_add(struct message_gather *rows, const struct message_sample *sample);
+/* What follows is of another message. */
+void message_gather_end(struct message_gather *rows);
 size_t message_gather_count(const struct message_gather *rows);
 struct frame *message_gather_frame(struct message_gather *rows, struct frame_builder *b,
 				   enum vmt_profile profile, int64_t now_ns);

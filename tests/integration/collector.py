@@ -91,7 +91,8 @@ class Collector(agent.Agent):
 
     def balanced(self):
         doc = self.status()
-        return all(r["received"] == r["accepted"] + r["returned"] + r["pending"] + sum(r["rejected"].values())
+        return all(r["received"] == r["accepted"] + r["duplicates"] + r["returned"] + r["pending"]
+                   + sum(r["rejected"].values())
                    for r in doc["receivers"])
 
 
@@ -183,6 +184,8 @@ def broker(t, mq):
         c.wait(lambda: len(mq.listed("list_consumers", "queue_name")) == 5, 30, "all queues are consumed")
         wanted = demo([mq.url("rpc"), mq.url("notifier"), mq.url("polling")])
         c.wait(lambda: drained(mq) and c.kept() == len(wanted), 60, "samples of our agent")
+        t.same(sum(c.receiver(s)["duplicates"] for s in ("rpc", "notifications")), 2 * len(wanted),
+               "what came again is counted as duplicates")
         t.ok(sorted(c.stored()) == sorted(wanted), "rpc, notifier and polling: every sample once, though each came thrice",
              f"{c.kept()} of {len(wanted)}")
         bodies = golden("polling-19") + golden("notifier-19")
@@ -202,6 +205,16 @@ def broker(t, mq):
         t.ok(sum(r["rejected"].values()) >= len(poison) - 1 and r["returned"] == 0,
              "poison is counted, acknowledged, and does not come again", r)
         t.same(c.kept(), before + len(own), "a repetition changes nothing")
+        clash = made(2, "clash") + [{**made(1, "clash")[0], "counter_volume": 99}]
+        c.conf["virtmeter"]["accept_unsigned"] = "true"
+        c.write()
+        t.same(c.reload().returncode, 0, "unsigned samples are taken")
+        c.wait(lambda: len(mq.listed("list_consumers", "queue_name")) == 5, 30, "all queues are consumed again")
+        send(mq, [json.dumps({"payload": clash})] * 2)
+        c.wait(lambda: drained(mq) and c.receiver("notifications")["received"] == 6, 30, "two values at one time")
+        r, p = c.receiver("notifications"), c.status()["publishers"][0]
+        t.ok((r["accepted"], r["duplicates"], r["rejected"]) == (2, 2, {"conflict": 2}) and p["conflicts"] == 2,
+             "another value under a key that is taken is counted as a conflict, a repeat as a duplicate", [r, p])
         ends_well(t, c, "amqp")
     t.ok(all(q["messages"] == 0 for q in mq.listed("list_queues", "name", "messages")), "nothing came back")
 

@@ -304,6 +304,48 @@ static void test_repeats(void)
 	place_fini(&p);
 }
 
+/* A message that comes again is known as a whole, in whatever frame and by whichever writer; its points are not looked
+ * at. */
+static void test_messages(void)
+{
+	static const uint32_t one_by_one[] = { 2, 0, 1 }, other[] = { 0, 1, 1 },
+			      twice[] = { 0, 1, 2 };
+	static const uint8_t ids[3][16] = { { 1 }, { 2 }, { 2 } };
+	struct place p;
+
+	place_init(&p, 3, 4);
+	fixture_messages(&p.f, one_by_one);
+	must_publish(&p);
+	g_assert_cmpuint(p.pg->counts.stored, ==, 12);
+	g_assert_cmpint(ask(&p, "SELECT count(*) FROM digest"), ==, 3);
+	ask(&p, "DELETE FROM point");
+	OPS->close(p.pg);
+	p.pg = open_pg(&p, false);
+	fixture_reverse(&p.f);
+	fixture_messages(&p.f, other);
+	must_publish(&p);
+	g_assert_cmpuint(p.pg->counts.repeats, ==, 4);
+	g_assert_cmpuint(p.pg->counts.stored, ==, 8);
+	g_assert_cmpuint(p.pg->counts.direct, ==, 1);
+	g_assert_cmpint(ask(&p, "SELECT count(*) FROM digest"), ==, 4);
+	/* the same message twice in one frame */
+	for (uint32_t m = 0; m < 4; m++) {
+		p.f.batch[m].ids = ids;
+		p.f.batch[m].time_ns = FIXTURE_TIME + NS_PER_S;
+	}
+	p.f.column[2] = p.f.column[1];
+	for (uint32_t i = 0; i < 12; i += 3) {
+		p.f.value[i + 2] = p.f.value[i + 1];
+	}
+	fixture_messages(&p.f, twice);
+	must_publish(&p);
+	g_assert_cmpuint(p.pg->counts.stored, ==, 8 + 8);
+	g_assert_cmpuint(p.pg->counts.repeats, ==, 4 + 4);
+	g_assert_cmpuint(p.pg->counts.direct, ==, 2);
+	p.f.column[2] = &p.f.resource[2];
+	place_fini(&p);
+}
+
 /* Two writers beside each other on one schema, with new resources and versions of both. */
 static void test_two_writers(void)
 {
@@ -548,6 +590,7 @@ int main(int argc, char **argv)
 	server_init(&server, "-c fsync=off");
 	g_test_add_func("/postgresql/same-as-sqlite", test_same_as_sqlite);
 	g_test_add_func("/postgresql/repeats", test_repeats);
+	g_test_add_func("/postgresql/messages", test_messages);
 	g_test_add_func("/postgresql/two-writers", test_two_writers);
 	g_test_add_func("/postgresql/server-restarts", test_server_restarts);
 	g_test_add_func("/postgresql/deadline", test_deadline);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A frame into the tables, in one transaction.  A frame whose digest is known is absorbed whole.  One that is new goes
+ * A frame into the tables, in one transaction.  Messages whose digest is known are absorbed whole.  What is new goes
  * by COPY straight into its partition; where a point of it is there already, that is taken back, and it goes by COPY
  * into a temporary table and from there by one INSERT that leaves out what is there.  On the publisher's thread; blocks
  * on the server.
@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "ids.h"
 
 enum { TRIES = 5 }; /* of a transaction that met another one */
@@ -39,33 +38,8 @@ void pgrows_free(struct pgrows *points)
 		g_array_free(points->late, TRUE);
 		g_ptr_array_free(points->touched, TRUE);
 		buf_fini(&points->bytes);
+		digests_fini(&points->digests);
 		g_free(points);
-	}
-}
-
-/* ------------------------------------------------------------------ what a frame is known by */
-
-/* Of the ids, times and values of its rows. */
-static void digest_frame(const struct vmt_frame *frame, uint64_t bit, uint64_t ret_digest[2])
-{
-	for (uint64_t half = 0; half < 2; half++) {
-		uint64_t d = half + 1;
-
-		for (size_t i = 0; i < frame->count; i++) {
-			const struct vmt_batch *b = &frame->batch[i];
-
-			if (!(b->publishers & bit)) {
-				continue;
-			}
-			d = hash64(b->name, strlen(b->name), d);
-			d = hash64(b->id, sizeof b->id, d ^ b->count);
-			d = b->ids ? hash64(b->ids, b->count * sizeof *b->ids, d) : d;
-			d = b->derived ? hash64(b->derived, strlen(b->derived), d) : d;
-			d = b->times ? hash64(b->times, b->count * sizeof *b->times, d)
-				     : hash64(&b->time_ns, sizeof b->time_ns, d);
-			d = hash64(b->value, b->count * sizeof *b->value, d);
-		}
-		ret_digest[half] = d;
 	}
 }
 
@@ -416,25 +390,99 @@ static int prepare(struct pg *p, const struct vmt_frame *frame, uint64_t bit,
 	return code;
 }
 
-/* 1: the frame was not known. */
-static int put_digest(struct pg *p, const uint64_t digest[2], struct vmt_error *error)
+static int by_half(const struct digest *a, const struct digest *b)
 {
-	char id[40], minute[24];
-	const char *values[2] = { id, minute };
+	return a->half[0] != b->half[0]   ? (a->half[0] > b->half[0] ? 1 : -1)
+	       : a->half[1] != b->half[1] ? (a->half[1] > b->half[1] ? 1 : -1)
+					  : 0;
+}
+
+static gint by_digest(gconstpointer a, gconstpointer b)
+{
+	return by_half(*(const struct digest *const *)a, *(const struct digest *const *)b);
+}
+
+/* As PostgreSQL shows a UUID, without the dashes. */
+static void digest_text(const struct digest *d, char ret_text[40])
+{
+	g_snprintf(ret_text, 40, "%016" G_GINT64_MODIFIER "x%016" G_GINT64_MODIFIER "x",
+		   (guint64)d->half[0], (guint64)d->half[1]);
+}
+
+static void mark_known(const GPtrArray *list, const PGresult *added)
+{
+	int next = 0, count = PQntuples(added);
+
+	for (guint i = 0; i < list->len; i++) {
+		struct digest *d = g_ptr_array_index(list, i);
+		uint8_t id[16];
+
+		for (int b = 0; b < 16; b++) {
+			id[b] = (uint8_t)(d->half[b / 8] >> (56 - b % 8 * 8));
+		}
+		/* of two equal ones in the frame the second is a repeat */
+		d->known = next == count || memcmp(PQgetvalue(added, next, 0), id, 16) != 0;
+		next += d->known ? 0 : 1;
+	}
+}
+
+/* Says which messages of the frame are known; the others are from now on.  In the order of the digests, so that two
+ * writers do not wait for each other. */
+static int put_digests(struct pg *p, struct vmt_error *error)
+{
+	struct digests *digests = &p->points->digests;
+	GPtrArray *list = g_ptr_array_new();
+	struct buf ids = BUF_INIT;
+	char text[40], minute[24];
+	const char *values[2];
 	PGresult *result = NULL;
 	int code;
 
-	g_snprintf(id, sizeof id, "%016" G_GINT64_MODIFIER "x%016" G_GINT64_MODIFIER "x",
-		   (guint64)digest[0], (guint64)digest[1]);
+	for (uint32_t i = 0; i < digests->count; i++) {
+		if (digests->item[i].rows) {
+			g_ptr_array_add(list, &digests->item[i]);
+		}
+	}
+	g_ptr_array_sort(list, by_digest);
+	for (guint i = 0; i < list->len; i++) {
+		digest_text(g_ptr_array_index(list, i), text);
+		pgids_put_text(&ids, text, strlen(text));
+	}
+	pgids_end(&ids);
 	g_snprintf(minute, sizeof minute, "%" G_GINT64_FORMAT,
 		   select_minute(select_micros(clock_real())));
-	code = pg_ask(p, "INSERT INTO digest VALUES ($1, $2) ON CONFLICT DO NOTHING", values, 2,
-		      &result, error);
+	values[0] = ids.data;
+	values[1] = minute;
+	code = pg_ask(p,
+		      "WITH added AS (INSERT INTO digest SELECT d, $2::integer FROM"
+		      " unnest($1::uuid[]) AS d ORDER BY d ON CONFLICT DO NOTHING RETURNING id)"
+		      " SELECT id FROM added ORDER BY id",
+		      values, 2, &result, error);
 	if (code == 0) {
-		code = strcmp(PQcmdTuples(result), "1") == 0;
+		mark_known(list, result);
 	}
 	PQclear(result);
+	buf_fini(&ids);
+	g_ptr_array_unref(list);
 	return code;
+}
+
+/* Rows of messages that are known are repeats. */
+static void leave_out_known(struct pg *p, const struct vmt_frame *frame)
+{
+	GArray *rows = p->points->rows;
+	guint kept = 0;
+
+	for (guint i = 0; i < rows->len; i++) {
+		const struct pgrow *row = &g_array_index(rows, struct pgrow, i);
+
+		if (digests_of(&p->points->digests, &frame->batch[row->batch], row->row)->known) {
+			p->delta.repeats++;
+		} else {
+			g_array_index(rows, struct pgrow, kept++) = *row;
+		}
+	}
+	g_array_set_size(rows, kept);
 }
 
 static int put_counts(struct pg *p, struct vmt_error *error)
@@ -457,13 +505,14 @@ static int put_counts(struct pg *p, struct vmt_error *error)
 }
 
 /* The frame that was gathered. */
-static int put_frame(struct pg *p, const uint64_t digest[2], struct vmt_error *error)
+static int put_frame(struct pg *p, const struct vmt_frame *frame, struct vmt_error *error)
 {
-	int code = put_digest(p, digest, error);
+	int code = put_digests(p, error);
 
 	if (code == 0) {
-		p->delta.repeats += p->points->rows->len;
-	} else if (code == 1) {
+		leave_out_known(p, frame);
+	}
+	if (code == 0 && p->points->rows->len) {
 		code = put_seen(p, error);
 		if (code == 0) {
 			code = copy_points(p, error);
@@ -476,7 +525,7 @@ static int put_frame(struct pg *p, const uint64_t digest[2], struct vmt_error *e
 }
 
 static int attempt(struct pg *p, const struct vmt_frame *frame, uint64_t bit,
-		   const uint64_t digest[2], struct vmt_error *error)
+		   struct vmt_error *error)
 {
 	int code = begin(p, false, error);
 
@@ -495,7 +544,7 @@ static int attempt(struct pg *p, const struct vmt_frame *frame, uint64_t bit,
 			code = prepare(p, frame, bit, error);
 		}
 	}
-	return code ? code : put_frame(p, digest, error);
+	return code ? code : put_frame(p, frame, error);
 }
 
 static void take_counts(struct pg *p)
@@ -520,17 +569,16 @@ static void take_counts(struct pg *p)
 int pgrows_publish(struct pg *p, const struct vmt_frame *frame, uint64_t bit,
 		   struct vmt_error *error)
 {
-	uint64_t digest[2];
 	struct vmt_error ignored;
 	int code = -EAGAIN;
 
-	digest_frame(frame, bit, digest);
+	digests_make(&p->points->digests, frame, bit);
 	for (int i = 0; i < TRIES && (code == -EAGAIN || code == -ECONNRESET); i++) {
 		code = pg_connect(p, error);
 		if (code) {
 			break;
 		}
-		code = attempt(p, frame, bit, digest, error);
+		code = attempt(p, frame, bit, error);
 		if (code) {
 			/* it may name rows that are taken back */
 			p->ids->generation = INT64_MIN;
@@ -541,6 +589,8 @@ int pgrows_publish(struct pg *p, const struct vmt_frame *frame, uint64_t bit,
 	}
 	if (code == 0) {
 		error->text[0] = '\0'; /* of what was tried before */
+		vmt_delivery_absorbed(p->call ? p->call->delivery : NULL, p->delta.repeats,
+				      p->delta.conflicts);
 		take_counts(p);
 	}
 	forget_rows(p);

@@ -3,6 +3,7 @@
 #ifndef PUBLISHER_POSTGRESQL_POINTS_H
 #define PUBLISHER_POSTGRESQL_POINTS_H
 
+#include "../digests.h"
 #include "pg.h"
 
 struct pgrow {
@@ -26,6 +27,7 @@ struct pgrows {
 	GPtrArray *touched; /* struct pgids_version */
 	uint64_t stamp; /* number of the gathering under way */
 	struct buf bytes; /* of a COPY */
+	struct digests digests; /* of the frame's messages */
 };
 
 /* copy.c: the rows into the table, one way or the other, with what became of them in p->delta. */

@@ -63,6 +63,11 @@ static const char *const sql[STORE_STATEMENTS] = {
 	[STORE_RUN_KEEP] = "INSERT INTO run VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
 	[STORE_COUNTER_ADD] = "INSERT INTO counter VALUES (?, ?) ON CONFLICT (name) DO UPDATE"
 			      " SET value = value + excluded.value",
+	[STORE_DIGEST_GET] = "SELECT 1 FROM digest WHERE minute = ? AND high = ? AND low = ?",
+	[STORE_DIGEST_ADD] = "INSERT INTO digest VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+	[STORE_DIGEST_CUT] =
+		"DELETE FROM digest WHERE minute < ?1 AND minute <= (SELECT minute FROM digest"
+		" ORDER BY minute LIMIT 1) + 60",
 };
 
 /* ------------------------------------------------------------------ calls and deadlines */

@@ -29,6 +29,7 @@ struct row {
 };
 
 #define MINUTE_OFFSET INT64_C(0x40000000)
+#define DIGEST_CUT_NS INT64_C(60000000000)
 
 struct points {
 	struct row *row, *spare;
@@ -148,7 +149,8 @@ static bool same_value(sqlite3_stmt *statement, uint8_t kind, union vmt_num valu
 }
 
 /* The key is taken: by the same value or by another. */
-static int absorbed(struct store *s, const struct row *row, struct vmt_error *error)
+static int absorbed(struct store *s, const struct vmt_batch *batch, const struct row *row,
+		    struct vmt_error *error)
 {
 	sqlite3_stmt *get = store_statement(s, STORE_POINT_GET);
 
@@ -163,6 +165,7 @@ static int absorbed(struct store *s, const struct row *row, struct vmt_error *er
 		s->delta.repeats++;
 	} else {
 		s->delta.conflicts++;
+		digests_of(&s->digests, batch, row->row)->spoiled = true;
 	}
 	sqlite3_reset(get);
 	return 0;
@@ -302,7 +305,7 @@ static int put_row(struct store *s, sqlite3_stmt *add, const struct vmt_frame *f
 		return store_failed(s, error);
 	}
 	if (sqlite3_changes(s->db) == 0) {
-		return absorbed(s, row, error);
+		return absorbed(s, &frame->batch[row->batch], row, error);
 	}
 	s->delta.stored++;
 	code = row->late ? late_run(s, frame, row, error) : 0;
@@ -376,14 +379,20 @@ static int gather_row(struct store *s, const struct vmt_batch *batch, uint32_t b
 	uint8_t kind = batch->kinds ? batch->kinds[i] : batch->kind;
 	int64_t time = select_micros(batch->times ? batch->times[i] : batch->time_ns);
 	int64_t minute = select_minute(time);
+	struct digest *digest = digests_of(&s->digests, batch, i);
 	struct points *p = s->points;
 	struct ids_version *version;
 	struct ids_series *series;
 	bool late;
 	int code;
 
+	if (digest->known) {
+		s->delta.repeats++;
+		return 0;
+	}
 	if (kind == VMT_DOUBLE && !isfinite(batch->value[i].d)) {
 		s->delta.rejected++;
+		digest->spoiled = true;
 		return 0;
 	}
 	code = ids_version(s, batch->resource[i], &version, error);
@@ -458,13 +467,83 @@ static int put_counts(struct store *s, struct vmt_error *error)
 	return 0;
 }
 
+/* ------------------------------------------------------------------ whole messages */
+
+/* Runs `which` for a message: 1 a row, 0 none. */
+static int ask_digest(struct store *s, enum store_statement which, const struct digest *d,
+		      struct vmt_error *error)
+{
+	sqlite3_stmt *statement = store_statement(s, which);
+	int found;
+
+	if (!statement) {
+		return store_failed(s, error);
+	}
+	sqlite3_bind_int64(statement, 1, select_minute(select_micros(d->time_ns)));
+	sqlite3_bind_int64(statement, 2, (int64_t)d->half[0]);
+	sqlite3_bind_int64(statement, 3, (int64_t)d->half[1]);
+	found = store_step(statement);
+	sqlite3_reset(statement);
+	return found < 0 ? store_failed(s, error) : found;
+}
+
+static int64_t oldest_digest_ns(void)
+{
+	return vmt_clock_real() - DIGEST_DAYS * INT64_C(86400000000000);
+}
+
+/* Which messages are there already. */
+static int look_for_digests(struct store *s, struct vmt_error *error)
+{
+	int64_t oldest_ns = oldest_digest_ns();
+	int found = 0;
+
+	for (uint32_t i = 0; i < s->digests.count && found >= 0; i++) {
+		struct digest *d = &s->digests.item[i];
+
+		if (d->rows && d->time_ns >= oldest_ns) {
+			found = ask_digest(s, STORE_DIGEST_GET, d, error);
+			d->known = found == 1;
+		}
+	}
+	return MIN(found, 0);
+}
+
+/* Those of which now all is there; now and then an hour of the oldest goes. */
+static int put_digests(struct store *s, struct vmt_error *error)
+{
+	int64_t oldest_ns = oldest_digest_ns(), now_ns = vmt_clock_monotonic();
+	int code = 0;
+
+	for (uint32_t i = 0; i < s->digests.count && code >= 0; i++) {
+		const struct digest *d = &s->digests.item[i];
+
+		if (d->rows && !d->known && !d->spoiled && d->time_ns >= oldest_ns) {
+			code = ask_digest(s, STORE_DIGEST_ADD, d, error);
+		}
+	}
+	if (code >= 0 && (!s->digest_ns || now_ns - s->digest_ns >= DIGEST_CUT_NS)) {
+		sqlite3_stmt *statement = store_statement(s, STORE_DIGEST_CUT);
+
+		if (!statement) {
+			return store_failed(s, error);
+		}
+		sqlite3_bind_int64(statement, 1, select_minute(select_micros(oldest_ns)));
+		code = store_step(statement) < 0 ? store_failed(s, error) : 0;
+		s->digest_ns = now_ns;
+	}
+	return MIN(code, 0);
+}
+
 static int put_frame(struct store *s, const struct vmt_frame *frame, uint64_t bit,
 		     struct vmt_error *error)
 {
 	uint64_t limit;
-	int code = 0;
+	int code;
 
 	s->points->count = 0;
+	digests_make(&s->digests, frame, bit);
+	code = look_for_digests(s, error);
 	for (uint32_t i = 0; i < frame->count && code == 0; i++) {
 		if (frame->batch[i].publishers & bit) {
 			code = gather(s, frame, i, error);
@@ -472,6 +551,9 @@ static int put_frame(struct store *s, const struct vmt_frame *frame, uint64_t bi
 	}
 	if (code == 0) {
 		code = put_rows(s, frame, error);
+	}
+	if (code == 0) {
+		code = put_digests(s, error);
 	}
 	if (code == 0) {
 		code = ids_flush(s, error);
@@ -547,5 +629,7 @@ int points_publish(struct store *s, const struct vmt_frame *frame, uint64_t bit,
 		return code;
 	}
 	take_counts(s);
+	vmt_delivery_absorbed(s->call ? s->call->delivery : NULL, s->delta.repeats,
+			      s->delta.conflicts);
 	return 0;
 }

@@ -50,7 +50,12 @@ static const char step_1[] =
 /* Which series a meter has. */
 static const char step_2[] = "CREATE INDEX series_meter ON series (meter);";
 
-const char *const schema_steps[] = { step_1, step_2 };
+/* Whole messages of the last days; minute: of the newest sample. */
+static const char step_3[] =
+	"CREATE TABLE digest (minute INTEGER NOT NULL, high INTEGER NOT NULL, low INTEGER NOT NULL,"
+	" PRIMARY KEY (minute, high, low)) WITHOUT ROWID;";
+
+const char *const schema_steps[] = { step_1, step_2, step_3 };
 const size_t schema_version = sizeof schema_steps / sizeof *schema_steps;
 
 /* The first column of the first row of `sql`; -1 on a failure. */

@@ -60,6 +60,7 @@ static void store_close(void *self)
 	store_disconnect(s);
 	ids_free(s->ids);
 	points_free(s->points);
+	digests_fini(&s->digests);
 	g_free(s->path);
 	g_free(s->text);
 	g_free(s);

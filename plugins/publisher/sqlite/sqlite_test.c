@@ -121,6 +121,73 @@ static void test_repeats(void)
 	place_fini(&p);
 }
 
+/* A message that comes again is known as a whole, in whatever frame, whatever becomes of its points; what is not all
+ * there is not known. */
+static void test_messages(void)
+{
+	static const uint32_t one_by_one[] = { 2, 0, 1 }, other[] = { 0, 1, 1 };
+	struct place p;
+	struct fixture f;
+	void *self;
+
+	place_init(&p);
+	fixture_init(&f, 3, 4);
+	self = open_store(&p, false);
+	fixture_cycle(&f, 0, vmt_clock_real() - 10 * INT64_C(1000000000));
+	fixture_messages(&f, one_by_one);
+	must_publish(&p, self, &f);
+	g_assert_cmpuint(counts(self)->stored, ==, 12);
+	g_assert_cmpint(ask(&p, "SELECT count(*) FROM digest"), ==, 3);
+	OPS->close(self);
+	execute(p.path, "DELETE FROM point");
+	self = open_store(&p, false);
+	fixture_reverse(&f);
+	fixture_messages(&f, other); /* the first came alone again, the others as one */
+	must_publish(&p, self, &f);
+	g_assert_cmpuint(counts(self)->repeats, ==, 4);
+	g_assert_cmpuint(counts(self)->stored, ==, 8);
+	g_assert_cmpint(ask(&p, "SELECT count(*) FROM digest"), ==, 4);
+
+	fixture_messages(&f, one_by_one);
+	f.batch[0].value = f.value; /* another value for each of this meter */
+	f.batch[0].kind = VMT_INT64;
+	must_publish(&p, self, &f);
+	must_publish(&p, self, &f);
+	g_assert_cmpuint(counts(self)->conflicts, ==, 2 * 2); /* the first has no point there */
+	g_assert_cmpint(ask(&p, "SELECT count(*) FROM digest"), ==, 5);
+	OPS->close(self);
+	fixture_fini(&f);
+	place_fini(&p);
+}
+
+/* For seven days. */
+static void test_messages_old(void)
+{
+	const int64_t now = vmt_clock_real(), day = INT64_C(86400) * 1000000000;
+	struct place p;
+	struct fixture f;
+	void *self;
+
+	place_init(&p);
+	fixture_init(&f, 3, 4);
+	self = open_store(&p, false);
+	for (uint32_t i = 0; i < 10; i++) {
+		fixture_cycle(&f, i, now - i * day);
+		must_publish(&p, self, &f);
+	}
+	g_assert_cmpint(ask(&p, "SELECT count(*) FROM digest"), ==, 7);
+	OPS->close(self);
+	execute(p.path, "INSERT INTO digest SELECT minute - 10081, high, low FROM digest");
+	for (uint32_t i = 0; i < 7; i++) { /* an hour of the oldest each time */
+		self = open_store(&p, false);
+		must_publish(&p, self, &f);
+		OPS->close(self);
+	}
+	g_assert_cmpint(ask(&p, "SELECT count(*) FROM digest"), ==, 7);
+	fixture_fini(&f);
+	place_fini(&p);
+}
+
 /* Only the batches of this publisher. */
 static void test_bits(void)
 {
@@ -542,6 +609,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/sqlite/round-trip", test_round_trip);
 	g_test_add_func("/sqlite/values", test_values);
 	g_test_add_func("/sqlite/repeats", test_repeats);
+	g_test_add_func("/sqlite/messages", test_messages);
+	g_test_add_func("/sqlite/messages-old", test_messages_old);
 	g_test_add_func("/sqlite/bits", test_bits);
 	g_test_add_func("/sqlite/queries", test_queries);
 	g_test_add_func("/sqlite/few-of-many", test_few_of_many);

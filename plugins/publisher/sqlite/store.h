@@ -23,6 +23,7 @@
 #include <sys/types.h>
 #include <virtmeter/plugin.h>
 
+#include "../digests.h"
 #include "../select.h"
 
 enum {
@@ -66,6 +67,9 @@ enum store_statement {
 	STORE_RUN_PUT,
 	STORE_RUN_KEEP,
 	STORE_COUNTER_ADD,
+	STORE_DIGEST_GET,
+	STORE_DIGEST_ADD,
+	STORE_DIGEST_CUT,
 	STORE_STATEMENTS
 };
 
@@ -99,8 +103,10 @@ struct store {
 	int64_t data_version;
 	struct ids *ids;
 	struct points *points;
+	struct digests digests; /* of the frame in hand */
 	struct store_counts counts; /* committed */
 	struct store_counts delta; /* of the transaction under way */
+	int64_t digest_ns; /* when old digests were last deleted */
 	int64_t sweep_ns; /* when resources without points were last looked for */
 };
 
