@@ -3,7 +3,8 @@
  * The sqlite store beside its limit: the same rows into the same table by nothing but a prepared insert,
  * sorted beforehand, with the same journal and the same syncs; and beside the table as one would first
  * write it, by (series, time).  Arguments: folder, resources, meters, cycles, seconds between them;
- * the first cycles, in which resources and series are new, are not timed.
+ * the first cycles, in which resources and series are new, are not timed.  They take turns, and the best of each
+ * counts, for others use the machine too.
  */
 #include <errno.h>
 #include <sqlite3.h>
@@ -16,7 +17,7 @@
 
 #define START INT64_C(1784642160123456000) /* 2026-07-21T13:56:00.123456 */
 
-enum { WARM = 2 }; /* cycles before the clock is started */
+enum { WARM = 2, TURNS = 3 }; /* WARM: cycles before the clock is started */
 
 extern const struct vmt_plugin vmt_plugin_publisher_sqlite;
 
@@ -47,15 +48,20 @@ static int64_t file_size(const char *path)
 	return stat(path, &st) ? 0 : (int64_t)st.st_size;
 }
 
-static double report(const char *what, const struct size *z, double wall, double cpu,
-		     const char *path)
+struct figure {
+	double rate, bytes; /* samples a second; bytes a sample */
+};
+
+static struct figure report(const char *what, const struct size *z, double wall, double cpu,
+			    const char *path)
 {
 	double rows = (double)z->resources * z->meters * (z->cycles - WARM);
+	struct figure f = { rows / wall,
+			    (double)file_size(path) / rows * (z->cycles - WARM) / z->cycles };
 
 	printf("%-28s %8.0f samples/s  %6.2f us/sample  cpu %6.2f us  %5.1f bytes/sample\n", what,
-	       rows / wall, wall / rows * 1e6, cpu / rows * 1e6,
-	       (double)file_size(path) / rows * (z->cycles - WARM) / z->cycles);
-	return rows / wall;
+	       f.rate, wall / rows * 1e6, cpu / rows * 1e6, f.bytes);
+	return f;
 }
 
 static void bind_row(sqlite3_stmt *s, const struct vmt_batch *b, uint32_t i, int column)
@@ -68,7 +74,7 @@ static void bind_row(sqlite3_stmt *s, const struct vmt_batch *b, uint32_t i, int
 }
 
 /* `by_minute`: the store's own table, else (series, time). */
-static double bare(const char *path, const struct size *z, struct fixture *f, bool by_minute)
+static struct figure bare(const char *path, const struct size *z, struct fixture *f, bool by_minute)
 {
 	sqlite3 *db;
 	sqlite3_stmt *s;
@@ -124,7 +130,7 @@ static double bare(const char *path, const struct size *z, struct fixture *f, bo
 		      wall, cpu, path);
 }
 
-static double store(char *path, const struct size *z, struct fixture *f)
+static struct figure store(char *path, const struct size *z, struct fixture *f)
 {
 	const struct vmt_publisher_ops *ops = vmt_plugin_publisher_sqlite.ops.publisher;
 	struct store_conf conf = { .synchronous = "full", .time_to_live = -1, .page_cache = 1024 };
@@ -155,12 +161,19 @@ static double store(char *path, const struct size *z, struct fixture *f)
 	return report("sqlite store", z, wall, cpu, path);
 }
 
+static int verdict(const char *what, double value, const char *than, double limit, bool met)
+{
+	printf("%-52s %7.2f (%s %.2f) %s\n", what, value, than, limit, met ? "met" : "MISSED");
+	return !met;
+}
+
 int main(int argc, char **argv)
 {
 	struct size z = { 1000, 30, 62, INT64_C(10000000000) };
 	char *folder = g_strdup(argc > 1 ? argv[1] : g_get_tmp_dir());
 	char *path;
-	double limit, ours;
+	struct figure limit = { 0 }, ours = { 0 };
+	int missed;
 	struct fixture f;
 
 	if (argc > 5) { /* at least three cycles */
@@ -171,15 +184,22 @@ int main(int argc, char **argv)
 	}
 	path = g_build_filename(folder, "bench-sqlite.db", NULL);
 	fixture_init(&f, z.resources, z.meters);
-	printf("%u resources x %u meters, %u cycles, one transaction each\n", z.resources, z.meters,
-	       z.cycles);
+	printf("sqlite: %u resources x %u meters, %u cycles, one transaction each\n", z.resources,
+	       z.meters, z.cycles);
 	bare(path, &z, &f, false);
-	limit = bare(path, &z, &f, true);
-	ours = store(path, &z, &f);
-	printf("sqlite store / bare insert: %.2f (at least 0.60)\n", ours / limit);
+	for (int turn = 0; turn < TURNS; turn++) {
+		struct figure one = bare(path, &z, &f, true), other = store(path, &z, &f);
+
+		limit.rate = MAX(limit.rate, one.rate);
+		ours.rate = MAX(ours.rate, other.rate);
+		ours.bytes = other.bytes;
+	}
+	missed = verdict("sqlite store / bare insert", ours.rate / limit.rate, "at least", 0.6,
+			 ours.rate >= 0.6 * limit.rate);
+	missed |= verdict("bytes a point", ours.bytes, "at most", 26, ours.bytes <= 26);
 	fixture_fini(&f);
 	unlink(path);
 	g_free(path);
 	g_free(folder);
-	return ours / limit < 0.6;
+	return missed;
 }
