@@ -3,7 +3,8 @@
 """The agent and a PostgreSQL of the suite's own: what is stored is what went to a file, sample by sample, whatever
 happened to the server meanwhile.  TAP.
 
-Restarted, killed, its connections cut, its disk full: nothing is lost, nothing doubled.  The commands that read
+Restarted, killed, its connections cut, its disk or a tablespace full, deadlocks and serialization failures forced, for a
+time a standby that only reads: nothing is lost, nothing doubled.  The commands that read
 answer from PostgreSQL as from SQLite.  Certificates and passwords are checked, and no secret is told.
 
 Environment: VIRTMETER (the program), VIRTMETER_REQUIRE
@@ -113,13 +114,62 @@ def troubles(t, pg, a):
     t.ok(cut > 0, f"{cut} connections cut: goes on")
 
 
+def meet(pg, then):
+    """A transaction that has the last row of `seen`, waits until the store's waits for it, and goes on."""
+    pg.sql("SET search_path = trouble; SET deadlock_timeout = '60s'; DO $$ DECLARE waits bool := false; n int := 0; BEGIN"
+           " UPDATE seen SET first = first WHERE version = (SELECT max(version) FROM seen);"
+           " WHILE NOT waits LOOP PERFORM pg_sleep(0.02); n := n + 1; PERFORM pg_stat_clear_snapshot(); SELECT count(*) > 0"
+           " INTO waits FROM pg_stat_activity WHERE application_name = 'virtmeter' AND wait_event_type = 'Lock';"
+           f" IF n > 1500 THEN RAISE 'the store does not come'; END IF; END LOOP; {then} END $$")
+
+
+def conflicts(t, pg, a):
+    meet(pg, "UPDATE seen SET first = first WHERE version = (SELECT min(version) FROM seen);")
+    confirmed(a, 500)
+    t.ok(pg.log().count("deadlock detected") > 0, "a deadlock, which the store loses: goes on")
+    pg.sql("ALTER ROLE tester SET default_transaction_isolation = 'repeatable read'")
+    pg.cut()
+    confirmed(a, 500)
+    meet(pg, "")
+    confirmed(a, 500)
+    t.ok(pg.log().count("could not serialize access") > 0, "a serialization failure: goes on")
+    pg.sql("ALTER ROLE tester RESET default_transaction_isolation")
+    pg.cut()
+
+
+def waits(a, samples, seconds=30):
+    """Until so many samples wait."""
+    a.wait(lambda: row(a)["queued"] >= samples, seconds, f"{samples} samples wait, {row(a)}")
+
+
+def failover(t, pg, a):
+    pg.standby()
+    waits(a, 2000)
+    said = row(a)["last_error"]
+    t.ok("read-only" in said or "recovery" in said, "a standby refuses to write: samples wait", said)
+    pg.promote()
+    confirmed(a, 2000)
+    t.ok(True, "promoted: goes on")
+
+
+def tablespace_full(t, pg, a):
+    pg.tablespace("small", 48)
+    name = pg.sql("SELECT max(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'trouble.point'::regclass AND"
+                  " inhrelid <> 'trouble.point_rest'::regclass")[0][0]
+    pg.sql(f"ALTER TABLE {name} SET TABLESPACE small")
+    confirmed(a, 500)
+    pg.fill("small")
+    waits(a, 2000)
+    t.ok(pg.log().count("No space left on device") > 0, "the tablespace is full: samples wait")
+    pg.make_room("small")
+    confirmed(a, 2000)
+    t.ok(True, "room in it again: goes on")
+
+
 def disk_full(t, pg, a):
     pg.fill()
-    end = time.monotonic() + 25
-    while time.monotonic() < end and row(a)["queued"] < 2000:
-        time.sleep(0.2)
-    waiting = row(a)
-    t.ok(waiting["queued"] >= 2000, f"disk full: {waiting['queued']} samples wait", str(waiting))
+    waits(a, 2000)
+    t.ok(True, "disk full: samples wait")
     pg.make_room()
     try:
         pg.sql("SELECT 1")
@@ -139,7 +189,10 @@ def main():
             with start(pg, "&schema=trouble") as a:
                 a.wait_cycles(2)
                 troubles(t, pg, a)
+                conflicts(t, pg, a)
+                failover(t, pg, a)
                 if root:
+                    tablespace_full(t, pg, a)
                     disk_full(t, pg, a)
                 else:
                     t.skip("disk full", "a disk of its own needs root")

@@ -6,6 +6,8 @@
         pg.sql("SELECT 1")         as the superuser, by the socket; rows as lists of texts
         pg.stop(); pg.start(); pg.kill(); pg.cut()
         pg.fill(); pg.make_room()  of the disk, which is a tmpfs of its own; only by root
+    pg.tablespace("small", 48) on another such disk, and pg.fill("small")
+    pg.standby(); pg.promote() the same server, as a standby that only reads, and the primary again
 
 As root the server runs as the user postgres.  When the block is left, or this process dies, all of it is gone.
 """
@@ -154,11 +156,27 @@ class Postgres:
         with open(f"{self.dir}/log", errors="replace") as f:
             return f.read()
 
-    def filler(self):
-        return f"/proc/{self.disk.pid}/root{self.dir}/disk/filler"
+    def standby(self):
+        self.stop()
+        self._run("touch", f"{self.data}/standby.signal")
+        self.start()
 
-    def fill(self):
-        with open(self.filler(), "wb", buffering=0) as f:
+    def promote(self):
+        self.sql("SELECT pg_promote()", database="postgres")
+
+    def tablespace(self, name, megabytes):
+        folder = f"{self.dir}/disk/{name}"
+        subprocess.run(["nsenter", "-t", str(self.disk.pid), "-m", "sh", "-c",
+                        f"mkdir {folder} && mount -t tmpfs -o size={megabytes}m,mode=0700,uid={self.user.pw_uid},"
+                        f"gid={self.user.pw_gid} none {folder} && mkdir {folder}/data && chown postgres {folder}/data"],
+                       check=True, timeout=30)
+        self.sql(f"CREATE TABLESPACE {name} LOCATION '{folder}/data'")
+
+    def filler(self, tablespace):
+        return f"/proc/{self.disk.pid}/root{self.dir}/disk/{tablespace}/filler"
+
+    def fill(self, tablespace="."):
+        with open(self.filler(tablespace), "wb", buffering=0) as f:
             for size in (1 << 20, 1 << 12, 1):
                 try:
                     while f.write(b"x" * size):
@@ -166,8 +184,8 @@ class Postgres:
                 except OSError:
                     pass
 
-    def make_room(self):
-        os.unlink(self.filler())
+    def make_room(self, tablespace="."):
+        os.unlink(self.filler(tablespace))
 
     def sql(self, command, database=DATABASE, text=None, timeout=600):
         """`text`: what a COPY … FROM STDIN reads."""
