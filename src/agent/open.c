@@ -207,7 +207,7 @@ int agent_new(const struct agent_options *options, struct agent **ret_agent,
 }
 
 /* What cannot change while the process lives. */
-static void warn_of_restart(const struct plan *old, const struct plan *now)
+static void warn_of_restart(const struct plan *old, const struct plan *now, struct buf *answer)
 {
 	const struct {
 		const char *name;
@@ -232,6 +232,20 @@ static void warn_of_restart(const struct plan *old, const struct plan *now)
 		if (fixed[i].differs) {
 			log_warn("reload: %s was changed; the new value counts after a restart",
 				 fixed[i].name);
+			buf_printf(answer, "\n%s was changed; the new value counts after a restart",
+				   fixed[i].name);
+		}
+	}
+}
+
+/* Errors and warnings beside the first reason, a line each. */
+static void tell_findings(const struct problems *problems, const char *first, struct buf *answer)
+{
+	for (size_t i = 0; i < problems_count(problems); i++) {
+		const struct problem *p = problems_at(problems, i);
+
+		if (p->level != PROBLEM_NOTE && strcmp(p->text, first) != 0) {
+			buf_printf(answer, "\n%s", p->text);
 		}
 	}
 }
@@ -250,19 +264,20 @@ int agent_reload(struct agent *a, struct buf *answer)
 	}
 	log_problems(problems, true, error.text);
 	if (ret == 0) {
-		warn_of_restart(a->plan, plan);
+		buf_puts(answer, "the new configuration is in force");
+		warn_of_restart(a->plan, plan, answer);
 		plan_unref(a->plan);
 		a->plan = plan;
 		if (!a->options.quiet && set_up_log(plan, a->options.plan.collector, &error) < 0) {
 			log_error("reload: %s; logging as before", error.text);
 		}
 		log_info("reload: the new configuration is in force");
-		buf_puts(answer, "the new configuration is in force");
 	} else {
 		plan_unref(plan);
 		log_error("reload: %s; the old configuration stays in force", error.text);
 		buf_printf(answer, "%s; the old configuration stays in force", error.text);
 	}
+	tell_findings(problems, error.text, answer);
 	problems_free(problems);
 	return ret;
 }

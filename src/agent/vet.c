@@ -61,7 +61,7 @@ static void vet_pattern(const struct polling_text *pattern, const GPtrArray *nam
 			struct problems *problems)
 {
 	const char *glob = pattern->text + (pattern->text[0] == '!'), *near;
-	bool found = strchr(glob, ':'); /* a flavor's name stands there */
+	bool found = !*glob || strchr(glob, ':'); /* told already; a flavor's name stands there */
 
 	for (guint i = 0; i + 1 < names->len && !found; i++) {
 		found = pattern_glob(glob, g_ptr_array_index(names, i));

@@ -55,7 +55,9 @@ static void read_yaml(struct check *c, const char *path, enum polling_role role)
 	struct polling **to = role == POLLING_FILE ? &c->polling : &c->pipeline;
 	struct polling *polling;
 
-	g_ptr_array_add(c->yaml, arena_strdup(c->arena, path));
+	if (g_file_test(path, G_FILE_TEST_IS_REGULAR) && access(path, R_OK) == 0) {
+		g_ptr_array_add(c->yaml, arena_strdup(c->arena, path));
+	}
 	polling_read_file(path, role, &polling, c->problems);
 	if (polling) {
 		polling_free(*to);
@@ -131,6 +133,7 @@ static void read_named_yaml(struct check *c, char **files)
 
 static void read_named(struct check *c, char **files)
 {
+	ini_know_settings(c->ini);
 	for (char **f = files; *f; f++) {
 		if (is_yaml(*f)) {
 			continue;
@@ -303,6 +306,7 @@ static void explain(const struct check *c)
 	const struct explain e = { .polling = c->polling,
 				   .ways = { c->pipeline, c->notify },
 				   .registry = c->registry,
+				   .publishers = c->publishers,
 				   .profile = c->settings.meter_profile };
 
 	explain_print(stdout, c->format, &e);

@@ -211,9 +211,10 @@ static void test_both_ways(void)
 	    "sources:\n  - name: all\n    meters: [memory]\n    sinks: [out]\nsinks:\n  - name: out\n"
 	    "    publishers: [\"file:///x\"]\n");
 	run(cmd_check, "check --config-file v.conf --explain", &said);
-	g_assert_nonnull(strstr(said.out, "METER    EVERY  SOURCE  PIPELINE         PUBLISHERS\n"
-					  "cpu         10  some    notifications    polling://\n"
-					  "vm.test     10  some    (none takes it)"));
+	g_assert_nonnull(strstr(said.out,
+				"METER    EVERY  SOURCE  PIPELINE         PUBLISHERS\n"
+				"cpu         10  some    notifications    polling:// (left out)\n"
+				"vm.test     10  some    (none takes it)"));
 	g_free(said.out);
 	g_free(said.err);
 }
@@ -247,7 +248,7 @@ static void test_json(void)
 	       "{\"meter\":\"cpu\",\"every_s\":10,\"source\":\"some\",\"pipeline\":\"all:out\",\"transformers\":"
 	       "[\"delta\"],\"publishers\":[\"file:///x\",\"file://me:****@h/y\"]}\n"
 	       "{\"meter\":\"cpu\",\"every_s\":10,\"source\":\"some\",\"pipeline\":\"notifications\",\"transformers\":"
-	       "[],\"publishers\":[\"polling://\"]}\n"
+	       "[],\"publishers\":[]}\n"
 	       "{\"meter\":\"vm.test\",\"every_s\":10,\"source\":\"some\",\"pipeline\":null,\"transformers\":[],"
 	       "\"publishers\":[]}\n",
 	       "");
@@ -397,6 +398,14 @@ static void test_named_files(void)
 	expect(cmd_check, "check stray.yaml", 0, NULL, "");
 	expect(cmd_check, "check polling.yaml --explain", 0, "read polling.yaml\nok\n",
 	       "virtmeter check: --explain needs what is polled and a pipeline; name a pipeline.yaml too\n");
+	put("y.conf", "[DEFAULT]\nlog_file = ./${host}-${sample_source}.log\n");
+	expect(cmd_check, "check y.conf", 0, "read y.conf\nok\n", "");
+	put("empty.yaml", "sources: [{name: a, interval: 5, meters: ['']}]\n");
+	expect(cmd_check, "check empty.yaml", 1,
+	       "read empty.yaml\nempty.yaml:1:43: Empty meter pattern\nerrors: 1, warnings: 0\n",
+	       "");
+	expect(cmd_check, "check nowhere.yaml", 1,
+	       "nowhere.yaml: there is no such file; check the path\nerrors: 1, warnings: 0\n", "");
 	put("x.conf", "[DEFAULT\n");
 	expect(cmd_check, "check x.conf", 1,
 	       "read x.conf\nx.conf:1:1: section without ']' at the end of its line; write [name]\n"
@@ -407,6 +416,23 @@ static void test_named_files(void)
 	put("juno.yaml",
 	    "- name: a\n  interval: 5\n  meters: [cpu]\n  transformers:\n  publishers: ['file:///x']\n");
 	expect(cmd_check, "check juno.yaml --explain", 0, NULL, "");
+}
+
+/* A dry test names the pipeline that is configured: it is read as the agent reads it, beside its polling.yaml. */
+static void test_pair(void)
+{
+	write_good();
+	put("pipeline.yaml", "sources:\n  - {name: a, interval: 5, meters: [cpu], sinks: [out]}\n"
+			     "  - {name: b, meters: [memory], sinks: [out]}\nsinks:\n"
+			     "  - {name: out, publishers: ['file:///x']}\n");
+	put("d.yaml",
+	    "pipeline: pipeline.yaml\ntests: [{name: t, samples: [{name: cpu, volume: 1}], "
+	    "expect: [{name: cpu}]}]\n");
+	expect(cmd_check, "check --config-file v.conf --test d.yaml", 0,
+	       READ
+	       "./pipeline.yaml:2:25: interval: has no effect here; polling.yaml says how often to poll\n"
+	       "ok t\n1 passed, 0 failed\nok\n",
+	       "");
 }
 
 /* The later of two wins, file or folder. */
@@ -536,6 +562,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/cmd/check/pollsters", test_pollsters);
 	g_test_add_func("/cmd/check/warned", test_warned);
 	g_test_add_func("/cmd/check/named-files", test_named_files);
+	g_test_add_func("/cmd/check/pair", test_pair);
 	g_test_add_func("/cmd/check/order", test_order);
 	g_test_add_func("/cmd/check/missing", test_missing);
 	g_test_add_func("/cmd/check/usage", test_usage);

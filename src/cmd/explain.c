@@ -59,10 +59,13 @@ static void add_transformers(const struct pipeline_sink *sink, struct buf *json,
 	buf_putc(json, ']');
 }
 
-static void add_publishers(const struct pipeline_sink *sink, struct buf *json, struct buf *shown)
+/* Those that can be used; of the others the table says so. */
+static void add_publishers(const struct explain *e, const struct pipeline_sink *sink,
+			   struct buf *json, struct buf *shown)
 {
 	buf_putc(json, '[');
 	for (size_t i = 0; i < sink->publishers.count; i++) {
+		bool used = g_hash_table_contains(e->publishers, sink->publishers.item[i].text);
 		struct vmt_error error;
 		struct url *url = NULL;
 		const char *text = "(not a URL)";
@@ -71,20 +74,22 @@ static void add_publishers(const struct pipeline_sink *sink, struct buf *json, s
 			text = url_get(url)->text; /* without secrets */
 		}
 		buf_puts(shown, i ? ", " : "");
-		buf_puts(shown, text);
-		buf_puts(json, i ? "," : "");
-		json_add(json, text);
+		buf_printf(shown, "%s%s", text, used ? "" : " (left out)");
+		if (used) {
+			buf_puts(json, json->len > 1 ? "," : "");
+			json_add(json, text);
+		}
 		url_free(url);
 	}
 	buf_putc(json, ']');
 }
 
-static void add_sink(struct table *table, const struct pipeline_sink *sink)
+static void add_sink(struct table *table, const struct explain *e, const struct pipeline_sink *sink)
 {
 	struct buf shown = BUF_INIT, transformers = BUF_INIT, publishers = BUF_INIT;
 
 	add_transformers(sink, &transformers, &shown);
-	add_publishers(sink, &publishers, &shown);
+	add_publishers(e, sink, &publishers, &shown);
 	table_raw(table, transformers.data, NULL);
 	table_raw(table, publishers.data, shown.data);
 	buf_fini(&shown);
@@ -93,7 +98,7 @@ static void add_sink(struct table *table, const struct pipeline_sink *sink)
 }
 
 static void add_row(struct table *table, const char *meter, const struct polling_source *source,
-		    const struct pipeline_pair *pair)
+		    const struct pipeline_pair *pair, const struct explain *e)
 {
 	char number[G_ASCII_DTOSTR_BUF_SIZE];
 
@@ -105,7 +110,7 @@ static void add_row(struct table *table, const char *meter, const struct polling
 	table_text(table, source->name);
 	if (pair) {
 		table_text(table, pair->name);
-		add_sink(table, pair->sink);
+		add_sink(table, e, pair->sink);
 	} else {
 		table_raw(table, "null", "(none takes it)");
 		table_raw(table, "[]", "");
@@ -117,18 +122,19 @@ static void add_row(struct table *table, const char *meter, const struct polling
 /* The rows of one meter of one source; how many. */
 static unsigned explain_way(struct table *table, const struct named *meter,
 			    const struct polling_source *source, const struct polling *way,
-			    bool juno)
+			    const struct explain *e)
 {
+	bool juno = way == e->polling; /* a source has sinks of its own */
 	unsigned rows = 0;
 
 	for (size_t i = 0; i < way->pair_count; i++) {
 		const struct pipeline_pair *pair = &way->pairs[i];
 
 		if (juno && pair->source != source) {
-			continue; /* a source of its own, with its own sinks */
+			continue;
 		}
 		if (pair->source->match && pattern_match(pair->source->match, meter->published)) {
-			add_row(table, meter->polled, source, pair);
+			add_row(table, meter->polled, source, pair, e);
 			rows++;
 		}
 	}
@@ -142,12 +148,11 @@ static void explain_meter(struct table *table, const struct named *meter,
 
 	for (size_t i = 0; i < G_N_ELEMENTS(e->ways); i++) {
 		if (e->ways[i]) {
-			rows += explain_way(table, meter, source, e->ways[i],
-					    e->ways[i] == e->polling);
+			rows += explain_way(table, meter, source, e->ways[i], e);
 		}
 	}
 	if (rows == 0) {
-		add_row(table, meter->polled, source, NULL);
+		add_row(table, meter->polled, source, NULL, e);
 	}
 }
 

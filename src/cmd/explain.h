@@ -3,6 +3,7 @@
 #ifndef CMD_EXPLAIN_H
 #define CMD_EXPLAIN_H
 
+#include <glib.h>
 #include <stdio.h>
 
 #include "cmd/table.h"
@@ -15,6 +16,7 @@ struct explain {
 	 * them; NULL for none */
 	const struct polling *ways[2];
 	const struct registry *registry;
+	GHashTable *publishers; /* set of URLs that can be used, as text of the pipelines */
 	enum vmt_profile profile;
 };
 

@@ -146,6 +146,12 @@ void ini_know(struct ini *ini, const struct vmt_option *options)
 	}
 }
 
+void ini_know_settings(struct ini *ini)
+{
+	ini_know(ini, settings_options);
+	ini->host = g_get_host_name();
+}
+
 /* ---- reading */
 
 int ini_read_text(struct ini *ini, const char *name, const char *text, size_t size,
@@ -290,7 +296,7 @@ int ini_search(struct ini *ini, const struct ini_search *search, struct problems
 	const char *order = search->order ? search->order : "";
 	int ret = 0;
 
-	ini_know(ini, settings_options);
+	ini_know_settings(ini);
 	for (size_t i = 0; !named && i < G_N_ELEMENTS(searched); i++) {
 		if (read_searched(ini, search->root, searched[i], !dirs, problems, &ret)) {
 			break;

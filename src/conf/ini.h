@@ -87,6 +87,9 @@ const struct ini_value *ini_find(const struct ini *ini, const char *group, const
  * caller's and must outlive *ini. */
 void ini_know(struct ini *ini, const struct vmt_option *options);
 
+/* The same for the options of the program itself, of which [DEFAULT] host is this host's name by default. */
+void ini_know_settings(struct ini *ini);
+
 /* Text of a value with $name, ${group.name} and $$ replaced; in `arena`.  NULL with the reason, which
  * was added to `problems`: no such option, a circle, too long. */
 const char *ini_substitute(const struct ini *ini, const struct ini_value *value,

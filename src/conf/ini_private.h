@@ -14,6 +14,7 @@ struct ini {
 	GHashTable *index; /* "group\nname" -> GPtrArray of the same values */
 	GPtrArray *files; /* char *, owned by the arena */
 	GPtrArray *tables; /* const struct vmt_option * */
+	const char *host; /* what [DEFAULT] host is where no file says so, or NULL */
 	size_t source;
 };
 

@@ -60,6 +60,11 @@ static int lookup(struct substitution *s, const char *group, const char *name, s
 	if (v) {
 		return expand(s, v->group, v->text, out) ? 1 : -1;
 	}
+	if (o && !o->def && s->ini->host && strcmp(group, "DEFAULT") == 0 &&
+	    strcmp(name, "host") == 0) {
+		buf_puts(out, s->ini->host);
+		return 1;
+	}
 	if (o) {
 		return !o->def || expand(s, group, o->def, out) ? 1 : -1;
 	}
@@ -86,9 +91,10 @@ static bool replace(struct substitution *s, const char *group, const char *name,
 		}
 	}
 	if (found == 0) {
-		problems_add(s->problems, PROBLEM_ERROR, &s->value->value_at,
-			     "%s: $%s: no such option; write $$ for a dollar sign", s->value->name,
-			     full);
+		problems_add(
+			s->problems, PROBLEM_ERROR, &s->value->value_at,
+			"%s: $%s: no such option, or one that is not set; write $$ for a dollar sign",
+			s->value->name, full);
 	}
 	g_free(full);
 	return found > 0;

@@ -307,7 +307,7 @@ static void test_faults(void)
 		{ "choice=xen", "t.conf:2:8: choice: 'xen' will not do; write one of kvm, lxc" },
 		{ "choice=", "t.conf:2:8: choice: '' will not do; write one of kvm, lxc" },
 		{ "secret=$s3cret",
-		  "t.conf:2:8: secret: $s3cret: no such option; write $$ for a dollar sign" },
+		  "t.conf:2:8: secret: $s3cret: no such option, or one that is not set; write $$ for a dollar sign" },
 		{ "dict=a", "t.conf:2:6: dict: 'a' will not do; write key:value, key:value" },
 		{ "dict=a:b,", "t.conf:2:6: dict: 'a:b,' will not do; write key:value, key:value" },
 		{ "dict=:b", "t.conf:2:6: dict: ':b' will not do; write key:value, key:value" },

@@ -339,7 +339,7 @@ static const struct yaml_node *section(struct reading *r, const struct yaml_node
 static bool any_interval(const struct yaml_node *sources)
 {
 	for (size_t i = 0; sources && sources->kind == YAML_LIST && i < sources->count; i++) {
-		if (yaml_get(sources->value[i], "interval")) {
+		if (has(sources->value[i], "interval")) {
 			return true;
 		}
 	}
@@ -374,7 +374,15 @@ static bool find_shape(struct reading *r, const struct yaml_node *root)
 				    : any_interval(sources);
 
 		r->public.shape = juno ? PIPELINE_JUNO : PIPELINE_TODAY;
+		if (juno && !all_have(sources, "interval")) {
+			problems_add(
+				r->problems, PROBLEM_NOTE, &sources->at,
+				"some of the sources have an interval, so the file is read in Juno's "
+				"form, where each needs one");
+		}
 	} else if (r->role != POLLING_FILE) {
+		r->public.shape =
+			PIPELINE_TODAY; /* whatever it is, another file says how often to poll */
 		fail(r, root, "Both sources & sinks are required");
 		return false;
 	} else if (!has(root, "sources")) {

@@ -225,6 +225,33 @@ static void test_part(void)
 	}
 }
 
+/* An interval that is null makes no Juno file; one of several does, and that is told. */
+static void test_some_intervals(void)
+{
+	static const char null[] = "sources:\n- {name: a, interval: , meters: [cpu], sinks: [s]}\n"
+				   "sinks:\n- {name: s, publishers: [u]}\n";
+	static const char some[] = "sources:\n- {name: a, interval: 5, meters: [cpu], sinks: [s]}\n"
+				   "- {name: b, meters: [cpu], sinks: [s]}\n"
+				   "sinks:\n- {name: s, transformers: , publishers: [u]}\n";
+	struct problems *problems = problems_new();
+	struct polling *p = NULL;
+
+	g_assert_cmpint(polling_read_text("f.yaml", null, strlen(null), PIPELINE_FILE, &p,
+					  problems),
+			==, 0);
+	g_assert_cmpint(p->shape, ==, PIPELINE_TODAY);
+	polling_free(p);
+	g_assert_cmpint(polling_read_text("f.yaml", some, strlen(some), PIPELINE_FILE, &p,
+					  problems),
+			==, -EINVAL);
+	g_assert_true(g_str_has_prefix(problems_at(problems, 0)->text,
+				       "f.yaml:2:1: some of the sources have an interval"));
+	g_assert_cmpstr(problems_first_error(problems), ==,
+			"f.yaml:3:3: Required field interval not specified");
+	polling_free(p);
+	problems_free(problems);
+}
+
 /* Juno let a source name a sink twice, and sent everything twice. */
 static void test_twice(void)
 {
@@ -386,6 +413,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/polling/rest", test_rest);
 	g_test_add_func("/polling/part", test_part);
 	g_test_add_func("/polling/twice", test_twice);
+	g_test_add_func("/polling/some-intervals", test_some_intervals);
 	g_test_add_func("/polling/odd", test_odd);
 	g_test_add_func("/polling/transformers", test_transformers);
 	g_test_add_func("/polling/many", test_many);

@@ -38,8 +38,11 @@ static void break_it(struct stage *stage)
 	stage_write(
 		stage, "pipeline.yaml",
 		"sources:\n  - name: all\n    meters: ['*']\n    sinks: [nowhere]\nsinks: []\n");
+	stage_write(stage, "polling.yaml",
+		    "sources:\n  - name: b\n    interval: 0\n    meters: [cpu]\n");
 	g_assert_cmpint(agent_reload(stage->agent, &answer), <, 0);
 	g_assert_nonnull(strstr(answer.data, "pipeline.yaml:"));
+	g_assert_nonnull(strstr(answer.data, "polling.yaml:3:15: Interval value should > 0"));
 	g_assert_nonnull(strstr(answer.data, "the old configuration stays in force"));
 	g_assert_cmpuint(stage->agent->tasks->len, ==, 2);
 	buf_fini(&answer);
@@ -50,11 +53,13 @@ static void remove_things(struct stage *stage)
 	struct buf answer = BUF_INIT;
 
 	stage_write(stage, "polling.yaml",
-		    "sources:\n  - name: b\n    interval: 10\n    meters: [cpu]\n");
+		    "sources:\n  - name: b\n    interval: 10\n    meters: [cpu, cpuu]\n");
 	stage_write(stage, "pipeline.yaml",
 		    "sources:\n  - name: all\n    meters: ['*']\n    sinks: [one]\n"
 		    "sinks:\n  - name: one\n    publishers: ['test://?keep=1000000']\n");
 	g_assert_cmpint(agent_reload(stage->agent, &answer), ==, 0);
+	g_assert_true(g_str_has_prefix(answer.data, "the new configuration is in force\n"));
+	g_assert_nonnull(strstr(answer.data, "polling.yaml:4:19: no meter matches cpuu"));
 	g_assert_cmpuint(stage->agent->tasks->len, ==, 1);
 	g_assert_cmpuint(stage->agent->outlets->len, ==, 1);
 	buf_fini(&answer);

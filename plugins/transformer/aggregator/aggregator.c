@@ -112,6 +112,9 @@ static int read_size(struct aggregator *a, const struct aggregator_conf *conf,
 		return vmt_stage_refuse(stage, "size: '%.60s' will not do; write a number",
 					conf->size.text);
 	}
+	if (a->size == 0 && !a->juno) { /* as if it were not there */
+		a->size = conf->retention_ns > 0 ? UINT64_MAX : 1;
+	}
 	return 0;
 }
 
