@@ -49,13 +49,19 @@ struct json_reader {
 	bool escaped; /* key, string: the span has escapes */
 	bool integer; /* number: neither point nor exponent */
 	bool nonfinite; /* set it after init to accept NaN, Infinity, -Infinity, as Python writes them */
+	bool plain; /* after json_skip() over a container of known text: there were no escapes, NaN or Infinity */
 	/* private */
+	bool known;
 	uint8_t state;
 	unsigned depth;
 	uint64_t objects; /* bit: that level is an object */
 };
 
 void json_reader_init(struct json_reader *r, const char *text, size_t len);
+/* Begins anew on text, or on a value in it, that a reader has come to the end of without an error: it is known to be
+ * UTF-8, and json_skip() looks for the end of a container alone.  On other text what comes is wrong, but nothing
+ * behind its end is read. */
+void json_reader_init_again(struct json_reader *r, const char *text, size_t len);
 enum json_event json_next(struct json_reader *r);
 
 /* Skips the rest of the value whose first event is `event` (for JSON_KEY: the value of that key).

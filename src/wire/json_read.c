@@ -39,6 +39,13 @@ void json_reader_init(struct json_reader *r, const char *text, size_t len)
 	}
 }
 
+void json_reader_init_again(struct json_reader *r, const char *text, size_t len)
+{
+	*r = (struct json_reader){
+		.text = text, .end = text + len, .at = text, .known = true, .state = WANT_VALUE
+	};
+}
+
 static enum json_event fail(struct json_reader *r, const char *reason)
 {
 	r->state = FAILED;
@@ -309,6 +316,59 @@ enum json_event json_next(struct json_reader *r)
 	return r->state == WANT_KEY || r->state == WANT_KEY_OR_END ? read_key(r) : read_value(r);
 }
 
+/* Behind the closing quote; NULL: there is none. */
+static const char *skip_string(struct json_reader *r, const char *at)
+{
+	for (;;) {
+		at = plain_run(at, r->end);
+		if (at >= r->end) {
+			return NULL;
+		}
+		if (*at == '"') {
+			return at + 1;
+		}
+		r->plain = false;
+		at += r->end - at > 1 ? 2 : 1;
+	}
+}
+
+/* Over the rest of a container, whose text was read before. */
+static int skip_known(struct json_reader *r)
+{
+	const char *at = r->at;
+
+	r->plain = true;
+	for (unsigned level = 1; level;) {
+		if (!at || at >= r->end) {
+			fail(r, "value without end");
+			return -EBADMSG;
+		}
+		switch (*at++) {
+		case '"':
+			at = skip_string(r, at);
+			break;
+		case '{':
+		case '[':
+			level++;
+			break;
+		case '}':
+		case ']':
+			level--;
+			break;
+		case 'N':
+		case 'I':
+			r->plain = false;
+			break;
+		default:
+			break;
+		}
+	}
+	r->at = at;
+	r->depth--;
+	value_done(r, JSON_OBJECT_END);
+	return 0;
+}
+
 int json_skip(struct json_reader *r, enum json_event event)
 {
 	unsigned depth = r->depth;
@@ -316,6 +376,9 @@ int json_skip(struct json_reader *r, enum json_event event)
 	if (event == JSON_KEY) {
 		event = json_next(r);
 		depth = r->depth;
+	}
+	if (r->known && (event == JSON_OBJECT || event == JSON_ARRAY)) {
+		return skip_known(r);
 	}
 	if (event == JSON_OBJECT || event == JSON_ARRAY) {
 		while (event != JSON_ERROR && r->depth >= depth) {

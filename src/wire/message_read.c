@@ -55,15 +55,15 @@ static void reject(struct message_reader *r, enum message_reject reason)
 
 /* ------------------------------------------------------------------ JSON */
 
-/* The values of these keys (NULL-terminated) in the object that the text is; of repeated ones the last.  -EBADMSG:
- * not JSON; -EINVAL: not an object. */
-static int find_values(const char *text, size_t n, const char *const *keys,
+/* The values of these keys (NULL-terminated) in the object that the text is; of repeated ones the last.  `again`: it was
+ * read before.  -EBADMSG: not JSON; -EINVAL: not an object. */
+static int find_values(const char *text, size_t n, bool again, const char *const *keys,
 		       struct value *ret_values)
 {
 	struct json_reader json;
 	enum json_event event;
 
-	json_reader_init(&json, text, n);
+	(again ? json_reader_init_again : json_reader_init)(&json, text, n);
 	json.nonfinite = true;
 	event = json_next(&json);
 	if (event != JSON_OBJECT) {
@@ -106,7 +106,7 @@ static void read_list(struct message_reader *r, const char *text, size_t n)
 	struct json_reader json;
 	enum json_event event;
 
-	json_reader_init(&json, text, n);
+	json_reader_init_again(&json, text, n);
 	json.nonfinite = true;
 	json_next(&json);
 	while ((event = json_next(&json)) != JSON_ARRAY_END && event > JSON_END) {
@@ -150,7 +150,7 @@ static void read_call(struct message_reader *r, const struct value *args)
 	struct value data = { .event = JSON_END };
 
 	if (args->event == JSON_OBJECT) {
-		(void)find_values(args->at, args->len, keys, &data);
+		(void)find_values(args->at, args->len, true, keys, &data);
 	}
 	read_data(r, &data);
 }
@@ -162,7 +162,7 @@ static void read_payload(struct message_reader *r, const struct value *payload)
 	struct value samples = { .event = JSON_END };
 
 	if (payload->event == JSON_OBJECT) {
-		(void)find_values(payload->at, payload->len, keys, &samples);
+		(void)find_values(payload->at, payload->len, true, keys, &samples);
 		if (samples.event != JSON_ARRAY) {
 			reject(r, REJECT_ENVELOPE);
 			return;
@@ -206,7 +206,7 @@ static void read_object(struct message_reader *r, const char *text, size_t n, bo
 	for (int i = 0; i < KEYS; i++) {
 		v[i].event = JSON_END;
 	}
-	ret = find_values(text, n, keys, v);
+	ret = find_values(text, n, false, keys, v);
 	if (ret < 0) {
 		reject(r, ret == -EINVAL ? REJECT_ENVELOPE : REJECT_FORMAT);
 	} else if (!enveloped && v[VERSION_2].event != JSON_END && v[MESSAGE].event != JSON_END) {

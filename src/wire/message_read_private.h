@@ -47,7 +47,7 @@ struct message_sample_reader {
 
 int message_sample_init(struct message_sample_reader *r, const struct message_read_options *o);
 void message_sample_fini(struct message_sample_reader *r);
-/* Reads and verifies the sample that the n bytes of JSON are.  0, or a reason as -1 - enum message_reject. */
+/* Reads and verifies the sample that the n bytes of JSON are, which a reader has been through before.  0, or a reason as -1 - enum message_reject. */
 int message_sample_read(struct message_sample_reader *r, const char *json, size_t n, int64_t now_ns,
 			struct message_sample *ret_sample);
 

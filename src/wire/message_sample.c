@@ -164,6 +164,7 @@ static int take_metadata(struct reading *g, enum json_event event)
 {
 	struct buf *out = &g->r->metadata;
 	struct json_reader *json = &g->json;
+	const struct json_reader begin = *json;
 	const char *from = json->start;
 	unsigned depth = json->depth;
 
@@ -171,6 +172,11 @@ static int take_metadata(struct reading *g, enum json_event event)
 		return reject(REJECT_TYPE);
 	}
 	buf_reset(out);
+	if (json_skip(json, event) == 0 && json->plain) { /* nearly always */
+		buf_add(out, from, (size_t)(json->at - from));
+		return out->len > METADATA_MAX ? reject(REJECT_SIZE) : 0;
+	}
+	*json = begin;
 	while ((event = json_next(json)) > JSON_END && json->depth >= depth) {
 		if (event == JSON_NUMBER && is_nonfinite(json)) {
 			return reject(REJECT_RANGE);
@@ -318,7 +324,7 @@ int message_sample_read(struct message_sample_reader *r, const char *json, size_
 	*ret_sample = (struct message_sample){ .mono_ns = INT64_MIN };
 	buf_reset(&r->texts);
 	buf_reserve(&r->texts, n + TEXTS + 1);
-	json_reader_init(&g.json, json, n);
+	json_reader_init_again(&g.json, json, n);
 	g.json.nonfinite = true;
 	if (json_next(&g.json) != JSON_OBJECT) {
 		return reject(REJECT_SHAPE);
