@@ -725,6 +725,9 @@ struct vmt_receiver_ops {
 	int (*receive)(void *self, struct vmt_intake *out, const struct vmt_call *call,
 		       struct vmt_error *error);
 	void (*close)(void *self); /* accepts NULL */
+	/* Whether others may get a part of what is to come here, as from a queue: then transformers that keep
+	 * something from sample to sample are refused.  Asked after `open`; NULL: no. */
+	bool (*shared)(const void *self);
 };
 
 /* ------------------------------------------------------------------ the plugin itself */

@@ -29,14 +29,14 @@ int consume_begin(struct consume *c, unsigned prefetch, struct vmt_error *error)
 	return link_check(l, "basic.qos", NULL, error);
 }
 
-int consume_queue(struct consume *c, const char *queue, struct vmt_error *error)
+int consume_queue(struct consume *c, const char *queue, bool alone, struct vmt_error *error)
 {
 	struct link *l = c->link;
 	char what[300];
 
 	g_snprintf(what, sizeof(what), "consuming from queue %s", queue);
 	amqp_basic_consume(l->c, FRAMES_CHANNEL, amqp_cstring_bytes(queue), amqp_empty_bytes, 0, 0,
-			   0, amqp_empty_table);
+			   alone, amqp_empty_table);
 	return link_check(l, what, NULL, error);
 }
 

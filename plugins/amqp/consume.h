@@ -29,7 +29,8 @@ void consume_fini(struct consume *c);
 
 /* On a channel just opened.  At most `prefetch` messages of each queue come before they are answered.  0 or -errno. */
 int consume_begin(struct consume *c, unsigned prefetch, struct vmt_error *error);
-int consume_queue(struct consume *c, const char *queue, struct vmt_error *error);
+/* `alone`: the broker refuses it while others consume, and others from then on. */
+int consume_queue(struct consume *c, const char *queue, bool alone, struct vmt_error *error);
 
 /* Takes what is there without waiting.  1: a message is whole; it stays in hand until consume_done(); 0: nothing
  * more is there; -errno: the connection is closed. */

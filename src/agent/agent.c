@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <glib.h>
 
-#define LOG_NAME "agent"
+#define LOG_NAME agent_logger
 #include "agent/instances.h"
 #include "agent/outlets.h"
 #include "agent/parts.h"

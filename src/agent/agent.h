@@ -30,6 +30,9 @@ struct agent_options {
 	void *context;
 };
 
+/* What the agent's own lines in the log are from: "agent", or "collector".  A process has one of the two. */
+extern const char *agent_logger;
+
 /* 0, or -errno with the reason; every further problem of the configuration was logged. */
 int agent_new(const struct agent_options *options, struct agent **ret_agent,
 	      struct vmt_error *error);

@@ -7,7 +7,7 @@
 #include <glib.h>
 #include <string.h>
 
-#define LOG_NAME "agent"
+#define LOG_NAME agent_logger
 #include "agent/instances.h"
 #include "agent/outlets.h"
 #include "agent/parts.h"

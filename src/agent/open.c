@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LOG_NAME "agent"
+#define LOG_NAME agent_logger
 #include "agent/outlets.h"
 #include "agent/parts.h"
 #include "agent/receivers.h"
@@ -24,6 +24,8 @@
 #define FRAMES_IDLE 4 /* kept in the pool */
 #define FRAMES_MAX 100000 /* in the memory log, beside its bound in bytes */
 #define FRAMES_MAX_DISK 2000000 /* in a durable one */
+
+const char *agent_logger = "agent";
 
 /* `told` is an error that the caller tells by itself. */
 static void log_problems(const struct problems *problems, bool errors, const char *told)
@@ -182,6 +184,7 @@ int agent_new(const struct agent_options *options, struct agent **ret_agent,
 	int ret;
 
 	a->options = *options;
+	agent_logger = options->plan.collector ? "collector" : "agent";
 	a->pool = frame_pool_new(FRAMES_IDLE);
 	a->outlets = g_ptr_array_new();
 	a->tasks = g_ptr_array_new();

@@ -10,6 +10,7 @@
 
 #define LOG_NAME "collector"
 #include "agent/parts.h"
+#include "agent/vet.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -101,6 +102,19 @@ static int open_one(struct agent *a, struct plan *plan, const struct vmt_plugin 
 		       : 0;
 }
 
+/* Transformers that keep samples want all of them. */
+static int check_shared(struct agent *a, const struct plan *plan, const struct agent_receiver *ar,
+			struct problems *problems, struct vmt_error *error)
+{
+	const struct vmt_receiver_ops *ops = ar->object->plugin->ops.receiver;
+
+	if (!ops->shared || !ops->shared(ar->object->self) ||
+	    vet_shared(a->registry, plan->pipeline, plugin_object_url(ar->object), problems) == 0) {
+		return 0;
+	}
+	return vmt_error_set(error, -EINVAL, "%s", problems_first_error(problems));
+}
+
 int agent_receivers_open(struct agent *a, struct plan *plan, GPtrArray *ret_new,
 			 struct problems *problems, struct vmt_error *error)
 {
@@ -124,15 +138,17 @@ int agent_receivers_open(struct agent *a, struct plan *plan, GPtrArray *ret_new,
 			return -ENOENT;
 		}
 		fingerprint = fingerprint_of(plugin, plan, urls[i]);
-		if (find_receiver(a->receivers, urls[i], fingerprint) ||
-		    find_receiver(ret_new, urls[i], fingerprint)) {
-			continue;
+		ar = find_receiver(a->receivers, urls[i], fingerprint);
+		ar = ar ? ar : find_receiver(ret_new, urls[i], fingerprint);
+		ret = 0;
+		if (!ar) {
+			ar = g_new0(struct agent_receiver, 1);
+			ar->url = g_strdup(urls[i]);
+			ar->fingerprint = fingerprint;
+			g_ptr_array_add(ret_new, ar);
+			ret = open_one(a, plan, plugin, urls[i], problems, ar, error);
 		}
-		ar = g_new0(struct agent_receiver, 1);
-		ar->url = g_strdup(urls[i]);
-		ar->fingerprint = fingerprint;
-		g_ptr_array_add(ret_new, ar);
-		ret = open_one(a, plan, plugin, urls[i], problems, ar, error);
+		ret = ret < 0 ? ret : check_shared(a, plan, ar, problems, error);
 		if (ret < 0) {
 			return ret;
 		}

@@ -10,6 +10,7 @@
 #include "agent/work.h"
 #include "conf/nearest.h"
 #include "model/meter.h"
+#include "plugin/object.h"
 
 /* ---- patterns */
 
@@ -166,4 +167,69 @@ void vet_pipeline(const struct registry *registry, const struct polling *pipelin
 		  struct problems *problems)
 {
 	vet_patterns(registry, pipeline, problems);
+}
+
+/* ---- receivers */
+
+int vet_shared(struct registry *registry, const struct polling *pipeline, const char *receiver,
+	       struct problems *problems)
+{
+	int ret = 0;
+
+	for (size_t i = 0; pipeline && i < pipeline->sink_count; i++) {
+		const struct pipeline_sink *sink = &pipeline->sinks[i];
+
+		for (size_t t = 0; t < sink->transformer_count; t++) {
+			const struct pipeline_transformer *conf = &sink->transformers[t];
+			const struct vmt_plugin *p =
+				registry_find(registry, VMT_TRANSFORMER, conf->name, NULL);
+
+			if (p && p->ops.transformer->flush) {
+				problems_add(problems, PROBLEM_ERROR, &conf->name_at,
+					     "%s keeps samples, and %s gets a part of a queue's "
+					     "only; set amqp_exclusive, or transform elsewhere",
+					     conf->name, receiver);
+				ret = -EINVAL;
+			}
+		}
+	}
+	return ret;
+}
+
+static void vet_receiver(struct registry *registry, const struct ini *ini, const char *url,
+			 const struct position *at, const struct polling *pipeline,
+			 struct problems *problems)
+{
+	struct vmt_error error = { .text = "" };
+	const struct vmt_plugin *plugin = registry_find_url(registry, VMT_RECEIVER, url, &error);
+	size_t errors = problems_of(problems, PROBLEM_ERROR);
+	struct plugin_object *object;
+
+	if (!plugin) {
+		problems_add(problems, PROBLEM_ERROR, at, "receivers: %s", error.text);
+		return;
+	}
+	if (plugin_object_open(plugin, ini, url, at, false, &object, problems, &error) < 0) {
+		if (problems_of(problems, PROBLEM_ERROR) == errors) {
+			problems_add(problems, PROBLEM_ERROR, at, "receivers: %s", error.text);
+		}
+		return;
+	}
+	if (plugin->ops.receiver->shared && plugin->ops.receiver->shared(object->self)) {
+		(void)vet_shared(registry, pipeline, plugin_object_url(object), problems);
+	}
+	plugin_object_close(object);
+}
+
+void vet_receivers(struct registry *registry, const struct ini *ini,
+		   const struct settings *settings, const struct polling *pipeline,
+		   struct problems *problems)
+{
+	const struct ini_value *v = ini_find(ini, "virtmeter", "receivers", NULL);
+
+	v = v ? v : ini_find(ini, NULL, "receivers", NULL);
+	for (size_t i = 0; v && settings->receivers[i]; i++) {
+		vet_receiver(registry, ini, settings->receivers[i], &v->value_at, pipeline,
+			     problems);
+	}
 }

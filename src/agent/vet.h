@@ -21,4 +21,13 @@ void vet_pollsters(const struct registry *registry, const struct ini *ini,
 void vet_pipeline(const struct registry *registry, const struct polling *pipeline,
 		  struct problems *problems);
 
+/* Transformers that keep something from sample to sample and would be fed by the receiver, which is shared with others:
+ * -EINVAL, each with its place. */
+int vet_shared(struct registry *registry, const struct polling *pipeline, const char *receiver,
+	       struct problems *problems);
+/* The URLs in `receivers`, where the files name them: each is opened, as far as it looks at itself, and let go of. */
+void vet_receivers(struct registry *registry, const struct ini *ini,
+		   const struct settings *settings, const struct polling *pipeline,
+		   struct problems *problems);
+
 #endif

@@ -104,7 +104,56 @@ static const struct vmt_plugin pollster = {
 	.abi = VMT_ABI, .ns = VMT_POLLSTER, .name = "tester", .ops.pollster = &pollster_ops
 };
 
-const struct vmt_plugin *const builtin_plugins[] = { &libvirt, &local, &file, &pollster, NULL };
+/* A receiver that is shared, unless its host is "alone", and a transformer that keeps samples. */
+static int open_receiver(const void *conf, const struct vmt_url *url, void **ret_self,
+			 struct vmt_error *error)
+{
+	static char alone[] = "alone", crowd[] = "crowd";
+
+	if (strcmp(url->host, "wrong") == 0) {
+		return vmt_error_set(error, -EINVAL, "%s: no such host", url->text);
+	}
+	*ret_self = strcmp(url->host, "alone") == 0 ? alone : crowd;
+	return 0;
+}
+
+static bool is_shared(const void *self)
+{
+	return strcmp(self, "crowd") == 0;
+}
+
+static int open_stage(const void *conf, const struct vmt_stage *stage, void **ret_self,
+		      struct vmt_error *error)
+{
+	*ret_self = NULL;
+	return 0;
+}
+
+static int flush_stage(void *self, struct vmt_transform *out, struct vmt_error *error)
+{
+	return 0;
+}
+
+static const struct vmt_receiver_ops receiver_ops = { .open = open_receiver,
+						      .close = close_publisher,
+						      .shared = is_shared };
+static const struct vmt_transformer_ops keeper_ops = { .open = open_stage,
+						       .flush = flush_stage,
+						       .close = close_publisher };
+static const struct vmt_transformer_ops plain_ops = { .open = open_stage,
+						      .close = close_publisher };
+static const struct vmt_plugin receiver = {
+	.abi = VMT_ABI, .ns = VMT_RECEIVER, .name = "queue", .ops.receiver = &receiver_ops
+};
+static const struct vmt_plugin keeper = {
+	.abi = VMT_ABI, .ns = VMT_TRANSFORMER, .name = "keeper", .ops.transformer = &keeper_ops
+};
+static const struct vmt_plugin plain = {
+	.abi = VMT_ABI, .ns = VMT_TRANSFORMER, .name = "plain", .ops.transformer = &plain_ops
+};
+
+const struct vmt_plugin *const builtin_plugins[] = { &libvirt,  &local,  &file,  &pollster,
+						     &receiver, &keeper, &plain, NULL };
 
 const char *builtin_plugin_folder(void)
 {
@@ -325,6 +374,37 @@ static void test_pollsters(void)
 	expect(cmd_check, "check --config-file v.conf", 1,
 	       READ
 	       "v.conf:7:11: pollsters: no pollster nosuch is loaded\nerrors: 0, warnings: 1\n",
+	       "");
+}
+
+#define RECEIVERS(list_)                                                                           \
+	"[DEFAULT]\npipeline_cfg_file=./pipeline.yaml\nplugin_dir=\n[polling]\n"                   \
+	"cfg_file=./polling.yaml\n[virtmeter]\nreceivers=" list_ "\n"
+
+/* Receivers are looked at as the collector does it, where they are named; what would compare samples of which others get
+ * a part is refused. */
+static void test_receivers(void)
+{
+	write_good();
+	put("v.conf", RECEIVERS("queue://x,queue://alone"));
+	expect(cmd_check, "check --config-file v.conf", 0, READ "ok\n", "");
+	put("v.conf", RECEIVERS("queue://wrong,file:///x"));
+	expect(cmd_check, "check --config-file v.conf", 1,
+	       READ
+	       "v.conf:7:11: receivers: queue://wrong: no such host\n"
+	       "v.conf:7:11: receivers: file:///x: no receiver of that scheme in this virtmeter\n"
+	       "errors: 2, warnings: 0\n",
+	       "");
+	put("pipeline.yaml",
+	    PIPELINE("\"file:///x\"") "    transformers:\n      - {name: plain, parameters: {}}\n"
+				      "      - {name: keeper, parameters: {}}\n");
+	put("v.conf", RECEIVERS("queue://alone"));
+	expect(cmd_check, "check --config-file v.conf", 0, READ "ok\n", "");
+	put("v.conf", RECEIVERS("queue://x"));
+	expect(cmd_check, "check --config-file v.conf", 1,
+	       READ "./pipeline.yaml:10:16: keeper keeps samples, and queue://x gets a part of a "
+		    "queue's only; set amqp_exclusive, or transform elsewhere\n"
+		    "errors: 1, warnings: 0\n",
 	       "");
 }
 
@@ -558,6 +638,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/cmd/check/failed", test_failed);
 	g_test_add_func("/cmd/check/refused", test_refused);
 	g_test_add_func("/cmd/check/many", test_many);
+	g_test_add_func("/cmd/check/receivers", test_receivers);
 	g_test_add_func("/cmd/check/folders", test_folders);
 	g_test_add_func("/cmd/check/pollsters", test_pollsters);
 	g_test_add_func("/cmd/check/warned", test_warned);

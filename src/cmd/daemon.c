@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define LOG_NAME "agent"
+#define LOG_NAME agent_logger
 #include "agent/agent.h"
 #include "agent/watchdog.h"
 #include "base/buf.h"

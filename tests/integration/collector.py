@@ -154,7 +154,8 @@ def sockets(t):
         c.wait(c.status, 30, "the collector answers")
         urls = [f"udp://127.0.0.1:{port}", f"tcp://127.0.0.1:{port}"]
         wanted = demo(urls)
-        c.wait(lambda: c.receiver("tcp")["accepted"] + c.receiver("udp")["accepted"] == 2 * len(wanted), 30, "samples")
+        c.wait(lambda: sum(c.receiver(s)["accepted"] + c.receiver(s)["duplicates"] for s in ("tcp", "udp"))
+               == 2 * len(wanted), 30, "samples")
         t.ok(sorted(c.stored()) == sorted(wanted), "udp and tcp: every sample of our agent once, though it came twice",
              f"{c.kept()} of {len(wanted)}")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
@@ -174,7 +175,35 @@ def sockets(t):
         c.write()
         t.ok(c.reload().returncode == 0 and [r["url"][:3] for r in c.status()["receivers"]] == ["tcp"],
              "a reload takes a receiver away", c.log()[-500:])
+        names = {line.split(": ")[0].split()[-1] for line in c.log().splitlines()}
+        t.ok("collector" in names and "agent" not in names, "the collector's lines in the log are its own", names)
         ends_well(t, c, "udp and tcp")
+
+
+def alone(t, mq):
+    """Transformers that compare samples need all that a queue has."""
+    options = {"DEFAULT": {"transport_url": mq.url("rabbit")}, "publisher": {"telemetry_secret": ""}}
+    with Collector(["notifications://"], options) as c:
+        c.wait(lambda: len(mq.listed("list_consumers", "queue_name")) == 2, 60, "both queues are consumed")
+        with open(f"{c.dir}/pipeline.yaml", encoding="utf-8") as f:
+            text = f.read()
+        c.put("pipeline.yaml", f"{text}    transformers:\n      - name: delta\n        parameters:"
+                               " {target: {name: made.delta}}\n")
+        place = f"{c.dir}/pipeline.yaml:{text.count(chr(10)) + 2}:15: delta keeps samples"
+        done, checked = c.reload(), agent.command("check", "--config-file", c.config)
+        t.ok(done.returncode == 1 and place in done.stdout + done.stderr and place in checked.stdout,
+             "a delta of a shared queue is refused, by check too", done.stdout + done.stderr + checked.stdout)
+        c.conf["virtmeter"]["amqp_exclusive"] = "true"
+        c.write()
+        done = c.reload()
+        t.ok(done.returncode == 0, "of a queue that nobody else consumes it is not", done.stdout + done.stderr)
+        c.wait(lambda: len(mq.listed("list_consumers", "queue_name")) == 2 and c.receiver("notif")["state"] == "ok", 60,
+               "it consumes alone")
+        with Collector(["notifications://"], options) as other:
+            other.wait(lambda: (other.receiver("notif") or {}).get("state") == "retrying", 60, "another one is told")
+            t.ok("exclusive" in other.receiver("notif")["last_error"], "another collector is refused by the broker",
+                 other.receiver("notif"))
+        ends_well(t, c, "alone")
 
 
 def broker(t, mq):
@@ -340,7 +369,7 @@ def main():
     with tap.Suite("collector") as t:
         sockets(t)
         with rabbit.Rabbit() as mq:
-            for part in (broker, letters, oslo, store_away, kills):
+            for part in (broker, alone, letters, oslo, store_away, kills):
                 part(t, mq)
                 for q in mq.listed("list_queues", "name"):
                     mq.ctl("delete_queue", "-p", rabbit.VHOST, q["name"])

@@ -12,6 +12,7 @@ static const struct vmt_receiver_ops notifications_ops = {
 	.open = notifications_open,
 	.receive = amqp_receiver_receive,
 	.close = amqp_receiver_close,
+	.shared = amqp_receiver_shared,
 };
 
 VMT_PLUGIN(receiver, notifications) = {

@@ -10,11 +10,14 @@
 		__VA_ARGS__                                                                        \
 	}
 
-#define COMMON                                                                                              \
-	RABBIT_ROWS, OPT(NULL, "host", STRING, host, NULL, "Name of this host.", .flags = 0),               \
-		OPT("virtmeter", "amqp_prefetch", INT, prefetch, "100",                                     \
-		    "Messages of each queue that a receiver has before it has answered the first of them.", \
-		    .min = 1, .max = 65535, .flags = VMT_OPT_URL)
+#define COMMON                                                                                                                           \
+	RABBIT_ROWS, OPT(NULL, "host", STRING, host, NULL, "Name of this host.", .flags = 0),                                            \
+		OPT("virtmeter", "amqp_prefetch", INT, prefetch, "100",                                                                  \
+		    "Messages of each queue that a receiver has before it has answered the first of them.",                              \
+		    .min = 1, .max = 65535, .flags = VMT_OPT_URL),                                                                       \
+		OPT("virtmeter", "amqp_exclusive", BOOL, exclusive, "false",                                                             \
+		    "Whether a receiver is its queues' only consumer: the broker refuses another one, and this one where there is one.", \
+		    .flags = VMT_OPT_URL)
 
 const struct vmt_option amqp_receiver_rpc_options[] = {
 	COMMON,

@@ -41,7 +41,7 @@ static int consume_one(struct amqp_receiver *r, const char *queue, const char *e
 {
 	int ret = entities_queue(&r->entities, queue, exchange, key, error);
 
-	return ret < 0 ? ret : consume_queue(&r->consume, queue, error);
+	return ret < 0 ? ret : consume_queue(&r->consume, queue, r->conf->exclusive, error);
 }
 
 static int consume_fanout(struct amqp_receiver *r, struct vmt_error *error)
@@ -56,7 +56,7 @@ static int consume_fanout(struct amqp_receiver *r, struct vmt_error *error)
 	uuid_format(id, uuid);
 	queue = g_strdup_printf("%s_fanout_%s", topic, uuid);
 	ret = entities_fanout(&r->entities, exchange, queue, error);
-	ret = ret < 0 ? ret : consume_queue(&r->consume, queue, error);
+	ret = ret < 0 ? ret : consume_queue(&r->consume, queue, r->conf->exclusive, error);
 	g_free(exchange);
 	g_free(queue);
 	return ret;
@@ -86,7 +86,7 @@ static int consume_topic(struct amqp_receiver *r, const char *topic, struct vmt_
 		ret = ret < 0 ? ret
 			      : entities_queue(&r->entities, queue, exchanges[i], queue, error);
 	}
-	ret = ret < 0 ? ret : consume_queue(&r->consume, queue, error);
+	ret = ret < 0 ? ret : consume_queue(&r->consume, queue, r->conf->exclusive, error);
 	g_free(queue);
 	return ret;
 }
@@ -257,6 +257,11 @@ int amqp_receiver_open(enum receiver_kind kind, const struct receiver_conf *conf
 	r->entities = (struct entities){ .link = r->link, .settings = r->settings, .url = r->url };
 	*ret_self = r;
 	return 0;
+}
+
+bool amqp_receiver_shared(const void *self)
+{
+	return !((const struct amqp_receiver *)self)->conf->exclusive;
 }
 
 void amqp_receiver_close(void *self)

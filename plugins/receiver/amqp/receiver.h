@@ -22,12 +22,14 @@ struct receiver_conf {
 	const char *const *topics, *const *exchanges; /* of notifications */
 	const char *notification_url; /* NULL: none of its own */
 	int64_t prefetch;
+	bool exclusive;
 };
 
 int amqp_receiver_open(enum receiver_kind kind, const struct receiver_conf *conf,
 		       const struct vmt_url *url, void **ret_self, struct vmt_error *error);
 int amqp_receiver_receive(void *self, struct vmt_intake *out, const struct vmt_call *call,
 			  struct vmt_error *error);
+bool amqp_receiver_shared(const void *self);
 void amqp_receiver_close(void *self);
 
 #endif

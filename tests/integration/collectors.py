@@ -1,0 +1,123 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Two collectors on one queue and one PostgreSQL: what is sent, again and in any order, is there once in the end, while
+collectors are killed, the database is restarted, killed and cut off, and the broker is restarted.  SAMPLES (30000) are
+sent under KILLS (20) kills, BACKLOG (200000) wait for one collector, whose memory is bounded."""
+import json
+import os
+import random
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+import collector
+import postgres
+import rabbit
+import tap
+
+KILLS, SAMPLES = int(os.environ.get("KILLS", "20")), int(os.environ.get("SAMPLES", "30000"))
+BACKLOG = int(os.environ.get("BACKLOG", "200000"))
+SIZE = 50       # samples a message
+MEMORY_MB = 96  # of a collector, whatever waits
+QUEUE = "notifications.sample"
+
+
+def message(n, meter, start):
+    """The n-th message: samples that are like no others, a thousand resources a second."""
+    first = n * SIZE
+    return json.dumps({"payload": {"samples": [
+        {"source": "openstack", "counter_name": meter, "counter_type": "gauge", "counter_unit": "B", "counter_volume": i,
+         "user_id": None, "project_id": "p", "resource_id": f"r-{i % 1000}",
+         "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(start + i // 1000)),
+         "resource_metadata": {"k": i % 1000}, "message_id": f"0b3f1b9e-6609-11f1-8f0a-{i:012x}",
+         "message_signature": ""} for i in range(first, first + SIZE)]}}).encode()
+
+
+def options(mq):
+    return {"DEFAULT": {"transport_url": mq.url("rabbit")}, "publisher": {"telemetry_secret": ""},
+            "oslo_messaging_rabbit": {"amqp_durable_queues": "true"}, "virtmeter": {"publish_timeout": "5"}}
+
+
+def stored(pg, meter):
+    """Points, distinct ones, and the sum of their values."""
+    rows = pg.sql("SELECT count(*), count(DISTINCT (p.minute, p.series, p.micros)), coalesce(sum(p.whole), 0) FROM"
+                  " virtmeter.point p JOIN virtmeter.series s ON s.id = p.series JOIN virtmeter.meter m ON m.id = s.meter"
+                  f" WHERE m.name = '{meter}'")
+    return tuple(int(v) for v in rows[0])
+
+
+def wanted(count):
+    return count, count, count * (count - 1) // 2
+
+
+def trouble(i, mq, pg):
+    """What else goes wrong beside the i-th kill."""
+    if i == KILLS // 4:
+        pg.stop()
+        pg.start()
+    elif i == KILLS // 2:
+        pg.kill()
+        pg.start()
+    elif i == KILLS * 3 // 4:
+        mq.stop()
+        mq.start()
+    elif i % 5 == 2:
+        pg.cut()
+
+
+def faults(t, mq, pg):
+    count = SAMPLES // SIZE
+    order = list(range(count)) + random.sample(range(count), count // 5)
+    random.shuffle(order)
+    start = int(time.time()) - 7200
+    with collector.Collector(["notifications://"], options(mq), publishers=(pg.url(),)) as one, \
+            collector.Collector(["notifications://"], options(mq), publishers=(pg.url(),)) as two:
+        one.wait(lambda: len(mq.listed("list_consumers", "queue_name")) == 4, 60, "both collectors consume")
+        both, sent = [one, two], 0
+        for i in range(KILLS):
+            upto = len(order) * (i + 1) // KILLS
+            collector.send(mq, (message(n, "fault", start) for n in order[sent:upto]), QUEUE)
+            sent = upto
+            time.sleep(random.random() * 0.3)
+            victim = random.choice(both)
+            victim.stop(signal.SIGKILL)
+            trouble(i, mq, pg)
+            victim.start()
+        one.wait(lambda: collector.drained(mq), 300, "the queue is empty")
+        got = stored(pg, "fault")
+        t.ok(got == wanted(SAMPLES), f"two collectors, one database, {KILLS} times SIGKILL, the database restarted, killed "
+             f"and cut off, the broker restarted, a fifth of {SAMPLES} samples twice, in any order: each is stored once",
+             f"{got} of {wanted(SAMPLES)}")
+        t.same(pg.sql("SELECT coalesce(sum(value), 0) FROM virtmeter.counter WHERE name IN ('conflicts', 'rejected')"),
+               [["0"]], "none is refused")
+        collector.ends_well(t, one, "one")
+        collector.ends_well(t, two, "two")
+
+
+def peak_mb(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmHWM:")) / 1024
+
+
+def backlog(t, mq, pg):
+    start = int(time.time()) - 7200
+    collector.send(mq, (message(n, "backlog", start) for n in range(BACKLOG // SIZE)), QUEUE)
+    with collector.Collector(["notifications://"], options(mq), publishers=(pg.url(),)) as c:
+        c.wait(lambda: collector.drained(mq), 900, "the backlog is stored")
+        got, peak = stored(pg, "backlog"), peak_mb(c.pid)
+        t.ok(got == wanted(BACKLOG), f"a backlog of {BACKLOG} samples is stored, each once", got)
+        t.ok(peak < MEMORY_MB, f"memory is bounded meanwhile: {peak:.0f} MiB of {MEMORY_MB}")
+        r = c.receiver("notifications")
+        t.ok(r["received"] == r["accepted"] == BACKLOG and r["duplicates"] == 0, "and the ledger says so", r)
+        collector.ends_well(t, c, "backlog")
+
+
+def main():
+    with tap.Suite("collectors") as t, rabbit.Rabbit() as mq, postgres.Postgres() as pg:
+        faults(t, mq, pg)
+        backlog(t, mq, pg)
+
+
+if __name__ == "__main__":
+    main()
