@@ -63,7 +63,11 @@ static int find_values(const char *text, size_t n, bool again, const char *const
 	struct json_reader json;
 	enum json_event event;
 
-	(again ? json_reader_init_again : json_reader_init)(&json, text, n);
+	if (again) {
+		json_reader_init_again(&json, text, n);
+	} else {
+		json_reader_init(&json, text, n);
+	}
 	json.nonfinite = true;
 	event = json_next(&json);
 	if (event != JSON_OBJECT) {
