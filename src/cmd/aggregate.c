@@ -436,7 +436,9 @@ static struct statistic make(const struct aggregate *a, const struct cell *c)
 
 	if (a->period_ns) {
 		s.start_ns = a->origin_ns + c->period * a->period_ns;
-		s.end_ns = s.start_ns + a->period_ns;
+		if (__builtin_add_overflow(s.start_ns, a->period_ns, &s.end_ns)) {
+			s.end_ns = INT64_MAX; /* a period of centuries */
+		}
 	}
 	return s;
 }
