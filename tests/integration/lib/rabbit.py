@@ -151,7 +151,13 @@ class Rabbit:
             epmd = shutil.which("epmd") or (glob.glob("/usr/lib/erlang/erts-*/bin/epmd") + ["epmd"])[0]
             self.epmd = self._spawn(epmd, "-port", str(self.epmd_port), "-address", "127.0.0.1")
         self.node = self._spawn(f"{BIN}/rabbitmq-server")
-        until(self._up, 120, "RabbitMQ")
+        try:
+            until(self._up, 120, "RabbitMQ")
+        except private.Failed as e:
+            if self.node.poll() is not None:
+                raise
+            with open(f"{self.dir}/log/out", errors="replace") as f:
+                raise private.Failed(f"{e}; it runs on, and said: {f.read()[-1500:]}") from None
         return self
 
     def _group(self, sig):
