@@ -8,6 +8,7 @@
         mq.stop(); mq.start(); mq.kill()
 """
 import base64
+import contextlib
 import dataclasses
 import glob
 import hashlib
@@ -39,10 +40,17 @@ def check_programs():
         raise private.Missing("the Python module amqp is missing (Debian package python3-amqp)")
 
 
+def free_ports(count):
+    """So many different ones."""
+    with contextlib.ExitStack() as stack:
+        bound = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for s in bound:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in bound]
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    return free_ports(1)[0]
 
 
 def until(condition, seconds, what):
@@ -85,8 +93,8 @@ class Rabbit:
     def __init__(self, tls=False, conf="", start=True):
         check_programs()
         self.dir = tempfile.mkdtemp(prefix="vm-mq-")
-        self.port, self.dist, self.epmd_port = free_port(), free_port(), free_port()
-        self.tls_port = free_port() if tls else None
+        self.port, self.dist, self.epmd_port, tls_port = free_ports(4)
+        self.tls_port = tls_port if tls else None
         self.ca = tlsca.Authority(f"{self.dir}/tls") if tls else None
         self.node, self.epmd = None, None
         os.mkdir(f"{self.dir}/log")
