@@ -204,6 +204,24 @@ static void test_bad(void)
 	}
 }
 
+/* A key that stands twice hides no other one. */
+static void test_twice(void)
+{
+	static const char text[] = "a: {b: 1, b: 2}\na: 3\n";
+	struct problems *problems = problems_new();
+	struct yaml *yaml = NULL;
+
+	g_assert_cmpint(yaml_tree_parse("f.yaml", text, strlen(text), &yaml, problems), ==,
+			-EINVAL);
+	g_assert_null(yaml);
+	g_assert_cmpuint(problems_count(problems), ==, 2);
+	g_assert_cmpstr(problems_at(problems, 0)->text, ==,
+			"f.yaml:1:11: duplicate key 'b', first in line 1; leave one out");
+	g_assert_cmpstr(problems_at(problems, 1)->text, ==,
+			"f.yaml:2:1: duplicate key 'a', first in line 1; leave one out");
+	problems_free(problems);
+}
+
 /* Deep, wide and self-multiplying documents cost no more than the bounds. */
 static void test_bounds(void)
 {
@@ -253,6 +271,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/yaml/numbers", test_numbers);
 	g_test_add_func("/yaml/merge", test_merge);
 	g_test_add_func("/yaml/bad", test_bad);
+	g_test_add_func("/yaml/twice", test_twice);
 	g_test_add_func("/yaml/bounds", test_bounds);
 	g_test_add_func("/yaml/truncated", test_truncated);
 	return g_test_run();

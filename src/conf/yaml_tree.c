@@ -24,7 +24,8 @@ struct reading {
 	struct problems *problems;
 	GHashTable *anchors; /* name → const struct yaml_node * */
 	size_t nodes;
-	bool failed;
+	bool failed; /* cannot go on */
+	bool wrong; /* goes on, to tell what else is wrong */
 };
 
 /* Line and column count from 0 here. */
@@ -64,6 +65,9 @@ static const struct {
 	{ "mapping values are not allowed in this context",
 	  "; check the indentation, quote text that has ': ' in it" },
 	{ "control characters are not allowed", "; the file is not text" },
+	{ "did not find expected ',' or ']'", "; a list is not closed" },
+	{ "did not find expected ',' or '}'", "; a mapping is not closed" },
+	{ "found unexpected end of stream", "; a quoted text is not closed" },
 	{ "did not find expected key", "; check the indentation of this line" },
 	{ "did not find expected '-' indicator", "; check the indentation of this line" },
 	{ "did not find expected alphabetic or numeric character",
@@ -156,7 +160,7 @@ static struct yaml_node *scalar(struct reading *r, struct yaml_node *n)
 	const yaml_event_t *e = &r->event;
 
 	if (strlen((const char *)e->data.scalar.value) != e->data.scalar.length) {
-		fail(r, e->start_mark, "a zero byte is in this text");
+		fail(r, e->start_mark, "a zero byte is in this text; leave it out");
 		return NULL;
 	}
 	n->quoted = e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE ||
@@ -187,7 +191,8 @@ static const struct yaml_node *alias(struct reading *r)
 		g_hash_table_lookup(r->anchors, (const char *)r->event.data.alias.anchor);
 
 	if (!n) {
-		fail(r, r->event.start_mark, "an alias of what is not there (yet)");
+		fail(r, r->event.start_mark,
+		     "an alias of what is not there (yet); put &name before what it stands for");
 		return NULL;
 	}
 	r->nodes += weight(n);
@@ -229,7 +234,7 @@ static void check_keys(struct reading *r, GPtrArray *items)
 			problems_add(r->problems, PROBLEM_ERROR, &key->at,
 				     "duplicate key '%.100s', first in line %u; leave one out",
 				     text, first->at.line);
-			r->failed = true;
+			r->wrong = true;
 		}
 		g_hash_table_insert(seen, (void *)(uintptr_t)text, (void *)(uintptr_t)key);
 	}
@@ -335,9 +340,9 @@ static const struct yaml_node *node(struct reading *r, unsigned depth)
 	const char *anchor = NULL;
 
 	if (depth > YAML_DEPTH_MAX) {
-		fail(r, r->event.start_mark, "nested too deep");
+		fail(r, r->event.start_mark, "nested too deep; is it the right file?");
 	} else if (++r->nodes > YAML_NODES_MAX) {
-		fail(r, r->event.start_mark, "too many entries");
+		fail(r, r->event.start_mark, "too many entries; is it the right file?");
 	}
 	if (r->failed) {
 		return NULL;
@@ -393,7 +398,8 @@ static const struct yaml_node *document(struct reading *r)
 		return NULL;
 	}
 	if (r->event.type != YAML_STREAM_END_EVENT) {
-		fail(r, r->event.start_mark, "a second document in one file");
+		fail(r, r->event.start_mark,
+		     "a second document in one file; leave out what follows '---'");
 		return NULL;
 	}
 	return root;
@@ -419,7 +425,7 @@ int yaml_tree_parse_at(const struct yaml_origin *origin, const char *text, size_
 		yaml_parser_delete(&r.parser);
 	}
 	g_hash_table_destroy(r.anchors);
-	if (!root) {
+	if (!root || r.wrong) {
 		arena_free(r.arena);
 		return -EINVAL;
 	}
