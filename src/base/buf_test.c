@@ -64,7 +64,8 @@ static void test_give_back(void)
 	g_assert_cmpuint(resident(&b), >=, 200);
 	buf_give_back(&b);
 	g_assert_cmpuint(b.len, ==, 0);
-	g_assert_cmpuint(resident(&b), ==, 0); /* before it is read: that has a page of zeros there */
+	g_assert_cmpuint(resident(&b), ==,
+			 0); /* before it is read: that has a page of zeros there */
 	g_assert_cmpstr(b.data, ==, "");
 	buf_take_back(&b, size / 2);
 	g_assert_cmpuint(resident(&b), >=, 100);
