@@ -319,7 +319,8 @@ class Ceilometer(Peer):
         port = free_port()
         self.broker = rabbit.Rabbit()
         self.broker.__enter__()
-        self.helpers.append(subprocess.Popen(["/usr/bin/python3", f"{HERE}/openstack.py", str(port)]))
+        stub = os.path.join(TOP, "tests", "integration", "lib", "openstack.py")
+        self.helpers.append(subprocess.Popen(["/usr/bin/python3", stub, str(port)]))
         os.mkdir(f"{self.dir}/lock")
         conf = self.put("ceilometer.conf", f"""\
 [DEFAULT]

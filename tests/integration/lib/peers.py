@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real peers of the AMQP publishers, from Debian's packages: an RPC server of oslo.messaging, Ceilometer's
-notification agent, Ceilometer's own check of signatures; and a relay that writes down what passes through it.
+polling and notification agents, its own check of signatures; and a relay that writes down what passes through it.
 
 By hand: peers.py rpc-server URL FILE | verify SECRET < JSON lines
 """
@@ -16,7 +16,34 @@ import tempfile
 import threading
 import time
 
+import rabbit
+
 PYTHON = "/usr/bin/python3"
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+POLLING_CONF = """\
+[DEFAULT]
+host = compute-0
+transport_url = {url}
+libvirt_type = qemu
+libvirt_uri = {uri}
+[compute]
+instance_discovery_method = libvirt_metadata
+[polling]
+cfg_file = polling.yaml
+[oslo_concurrency]
+lock_path = {dir}
+[service_credentials]
+auth_type = password
+auth_url = http://127.0.0.1:{port}/v3
+username = ceilometer
+password = test
+project_name = service
+user_domain_name = Default
+project_domain_name = Default
+region_name = RegionOne
+interface = internal
+"""
 
 
 def rpc_server(url, path):
@@ -126,6 +153,31 @@ class NotificationAgent:
 
     def __exit__(self, *_):
         self.process.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Polling:
+    """ceilometer-polling of the compute namespace on a libvirtd, with all of its meters, and what it needs of Nova."""
+
+    def __init__(self, uri, url, interval):
+        self.dir = tempfile.mkdtemp(prefix="vm-poll-")
+        port = rabbit.free_port()
+        self.nova = Process(PYTHON, f"{HERE}/openstack.py", str(port), log=f"{self.dir}/nova.log")
+        for name, text in (("ceilometer.conf", POLLING_CONF.format(url=url, uri=uri, dir=self.dir, port=port)),
+                           ("polling.yaml", f"sources:\n  - name: all\n    interval: {interval}\n    meters: ['*']\n")):
+            with open(f"{self.dir}/{name}", "w") as f:
+                f.write(text)
+        self.process = Process(PYTHON, "/usr/bin/ceilometer-polling", "--polling-namespaces", "compute", "--config-file",
+                               f"{self.dir}/ceilometer.conf", "--config-dir", self.dir, log=f"{self.dir}/log")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        self.process.close()
+        self.nova.close()
+        if kind:
+            print("# ceilometer-polling's last words:", *self.process.log().splitlines()[-15:], sep="\n#   ")
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
