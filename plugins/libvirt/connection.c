@@ -83,6 +83,7 @@ struct seat {
 	atomic_uint refs; /* of its thread, its caller, its jobs */
 	struct hub *hub; /* counted */
 	enum caller_kind kind;
+	bool events; /* see caller_want_events(); and for a host that is not this one */
 	pthread_t thread;
 	struct session session; /* the thread's own */
 	struct wait wait; /* guards all below and the state of the job */
@@ -95,6 +96,7 @@ struct seat {
 struct caller {
 	struct hub *hub;
 	enum caller_kind kind;
+	bool events; /* wanted */
 	struct seat *seat; /* NULL: none yet */
 	struct flight *last; /* of a light one: the call that it left behind; counted */
 	int64_t left_ns; /* when that was begun */
@@ -474,8 +476,21 @@ static void session_close(struct session *s)
 	s->conn = NULL;
 }
 
-static int session_open(struct hub *h, struct session *s, struct vmt_error *error)
+static void session_connect(struct hub *h, struct session *s, bool events)
 {
+	event_loop_refuse(!events);
+	s->conn = RPC(s, h->read_write ? virConnectOpen(h->uri) : virConnectOpenReadOnly(h->uri));
+	event_loop_refuse(false);
+	if (s->conn && events) {
+		virConnectSetKeepAlive(s->conn, KEEPALIVE_S,
+				       KEEPALIVE_COUNT); /* not every driver can */
+	}
+}
+
+static int session_open(struct seat *seat, struct vmt_error *error)
+{
+	struct hub *h = seat->hub;
+	struct session *s = &seat->session;
 	int err;
 
 	if (s->conn && virConnectIsAlive(s->conn) == 0) {
@@ -488,12 +503,11 @@ static int session_open(struct hub *h, struct session *s, struct vmt_error *erro
 	if (err < 0) {
 		return err;
 	}
-	s->conn = RPC(s, h->read_write ? virConnectOpen(h->uri) : virConnectOpenReadOnly(h->uri));
+	session_connect(h, s, seat->events);
 	if (!s->conn) {
 		return hub_refused(h, error);
 	}
 	s->serial = ++serials;
-	virConnectSetKeepAlive(s->conn, KEEPALIVE_S, KEEPALIVE_COUNT); /* not every driver can */
 	hub_connected(h);
 	return 0;
 }
@@ -511,7 +525,7 @@ static bool seat_is_left(struct seat *seat)
 static int seat_run(struct seat *seat, const struct job *j, struct vmt_error *error)
 {
 	struct session *s = &seat->session;
-	int err = session_open(seat->hub, s, error);
+	int err = session_open(seat, error);
 
 	if (err < 0) {
 		return err;
@@ -525,7 +539,7 @@ static int seat_run(struct seat *seat, const struct job *j, struct vmt_error *er
 		return err; /* nobody wants to know any more */
 	}
 	session_close(s);
-	err = session_open(seat->hub, s, error);
+	err = session_open(seat, error);
 	if (err < 0) {
 		return err;
 	}
@@ -614,13 +628,14 @@ static void *seat_main(void *data)
 	return NULL;
 }
 
-static struct seat *seat_new(struct hub *h, const char *name, enum caller_kind kind)
+static struct seat *seat_new(struct hub *h, const char *name, enum caller_kind kind, bool events)
 {
 	struct seat *seat = g_new0(struct seat, 1);
 
 	atomic_init(&seat->refs, 2);
 	seat->hub = h;
 	seat->kind = kind;
+	seat->events = events || !uri_is_local(h->uri);
 	hub_keep(h);
 	wait_init(&seat->wait);
 	if (thread_start(&seat->thread, name, seat_main, seat) < 0) {
@@ -666,6 +681,11 @@ struct caller *caller_new(struct hub *h, const char *name, enum caller_kind kind
 	c->kind = kind;
 	g_strlcpy(c->name, name, sizeof(c->name));
 	return c;
+}
+
+void caller_want_events(struct caller *c)
+{
+	c->events = true;
 }
 
 void caller_free(struct caller *c)
@@ -733,7 +753,7 @@ static struct seat *caller_sit(struct caller *c, struct vmt_error *error)
 	if (caller_may_sit(c, error) < 0) {
 		return NULL;
 	}
-	c->seat = seat_new(c->hub, c->name, c->kind);
+	c->seat = seat_new(c->hub, c->name, c->kind, c->events);
 	if (!c->seat) {
 		vmt_error_set(error, -EBUSY, "libvirt %s: no thread: %s", c->hub->uri,
 			      g_strerror(EAGAIN));

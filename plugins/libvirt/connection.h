@@ -76,6 +76,9 @@ struct processes *hub_processes(struct hub *h);
 
 /* Thread and connection come with the first job.  Takes a reference on the hub. */
 struct caller *caller_new(struct hub *h, const char *name, enum caller_kind kind);
+/* Before the first job: its connection tells of events, and keep-alives show that the other side lives.  Without,
+ * a connection to this machine has neither (its jobs turn no event loop); one to another has keep-alives all the same. */
+void caller_want_events(struct caller *c);
 /* Ends the thread; does not wait for a call that hangs.  NULL is fine. */
 void caller_free(struct caller *c);
 

@@ -147,6 +147,7 @@ struct domains *domains_ref(const char *uri, bool read_write)
 		d->hub = hub_ref(uri, read_write);
 		d->read_write = read_write;
 		d->caller = caller_new(d->hub, "libvirt-list", CALLER_LIGHT);
+		caller_want_events(d->caller);
 		wait_init(&d->lock);
 		d->watches = g_array_new(FALSE, FALSE, sizeof(struct watch));
 		d->table = g_hash_table_new_full(uuid_key_hash, uuid_key_equal, NULL, entry_free);

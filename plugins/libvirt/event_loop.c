@@ -57,6 +57,7 @@ static struct {
 	int64_t armed_ns; /* what the timer is set to, at the latest when the next timeout is due */
 } loop = { .lock = PTHREAD_MUTEX_INITIALIZER, .set = -1, .timer = -1, .armed_ns = INT64_MAX };
 
+static _Thread_local bool refusing;
 static _Atomic int64_t turned_ns; /* when the last turn was */
 
 /* ------------------------------------------------------------------ changes, from any thread */
@@ -126,9 +127,13 @@ static int watch(struct handle *h)
 static int add_handle(int fd, int events, virEventHandleCallback fn, void *opaque,
 		      virFreeCallback release)
 {
-	struct handle *h = g_new0(struct handle, 1);
+	struct handle *h;
 	int id = -1;
 
+	if (refusing) {
+		return -1;
+	}
+	h = g_new0(struct handle, 1);
 	pthread_mutex_lock(&loop.lock);
 	*h = (struct handle){
 		.entry = { .id = loop.last_id + 1, .opaque = opaque, .release = release },
@@ -383,6 +388,11 @@ static gboolean turn(gint fd, GIOCondition condition, gpointer data)
 	arm_next();
 	pthread_mutex_unlock(&loop.lock);
 	return G_SOURCE_CONTINUE;
+}
+
+void event_loop_refuse(bool refuse)
+{
+	refusing = refuse;
 }
 
 int64_t event_loop_turned_ns(void)

@@ -10,12 +10,18 @@
 #ifndef LIBVIRT_EVENT_LOOP_H
 #define LIBVIRT_EVENT_LOOP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Once per process, before virInitialize() and before a connection is opened; for good.  -errno: no events. */
 int event_loop_register(void);
 
-/* When it last turned, by clock_monotonic(); 0: not yet.  Connections' keep-alives make it turn every few seconds.
+/* While it is set, no new handle of the calling thread is taken.  A connection that is opened meanwhile does without
+ * events and keep-alives, and whoever calls waits for its socket alone: neither turns the loop. */
+void event_loop_refuse(bool refuse);
+
+/* When it last turned, by clock_monotonic(); 0: not yet.  The keep-alives of connections that have events make it turn
+ * every few seconds.
  * Any thread. */
 int64_t event_loop_turned_ns(void);
 

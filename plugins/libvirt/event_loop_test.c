@@ -192,6 +192,40 @@ static void test_handle(void)
 	close(ends[0]);
 }
 
+static void *add_handle(void *fd)
+{
+	struct seen s = { .calls = 0 };
+
+	return GINT_TO_POINTER(virEventAddHandle(GPOINTER_TO_INT(fd), VIR_EVENT_HANDLE_READABLE,
+						 on_handle, &s, NULL));
+}
+
+/* A thread may keep its sockets out of the loop; others' go in meanwhile. */
+static void test_refuse(void)
+{
+	struct seen s = { .calls = 0 };
+	pthread_t other;
+	void *id;
+	int ends[2];
+
+	g_assert_cmpint(pipe(ends), ==, 0);
+	event_loop_refuse(true);
+	g_assert_cmpint(virEventAddHandle(ends[0], VIR_EVENT_HANDLE_READABLE, on_handle, &s,
+					  release),
+			==, -1);
+	pthread_create(&other, NULL, add_handle, GINT_TO_POINTER(ends[0]));
+	pthread_join(other, &id);
+	g_assert_cmpint(GPOINTER_TO_INT(id), >, 0);
+	g_assert_cmpint(virEventRemoveHandle(GPOINTER_TO_INT(id)), ==, 0);
+	event_loop_refuse(false);
+	s.id = virEventAddHandle(ends[0], VIR_EVENT_HANDLE_READABLE, on_handle, &s, release);
+	g_assert_cmpint(s.id, >, 0);
+	remove_handle(&s);
+	turn_until(&s.released, 1);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static void test_handle_removes_itself(void)
 {
 	struct seen s = { .remove = true, .remove_fn = remove_handle };
@@ -331,6 +365,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	g_test_add_func("/event_loop/handle", test_handle);
+	g_test_add_func("/event_loop/refuse", test_refuse);
 	g_test_add_func("/event_loop/answer", test_answer);
 	g_test_add_func("/event_loop/handle_removes_itself", test_handle_removes_itself);
 	g_test_add_func("/event_loop/timeout", test_timeout);
