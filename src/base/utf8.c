@@ -56,8 +56,14 @@ static int sequence(const unsigned char *p, size_t n)
 static size_t ascii_run(const unsigned char *p, size_t n)
 {
 	size_t i = 0;
-	uint64_t word;
+	uint64_t word, four[4];
 
+	for (; n - i >= sizeof(four); i += sizeof(four)) {
+		memcpy(four, p + i, sizeof(four));
+		if ((four[0] | four[1] | four[2] | four[3]) & UINT64_C(0x8080808080808080)) {
+			break;
+		}
+	}
 	for (; n - i >= 8; i += 8) {
 		memcpy(&word, p + i, 8);
 		if (word & UINT64_C(0x8080808080808080)) {

@@ -152,6 +152,15 @@ void uuid_format(const uint8_t id[16], char ret_text[UUID_TEXT])
 	ret_text[36] = '\0';
 }
 
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9') {
+		return c - '0';
+	}
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 int uuid_parse(const char *text, uint8_t ret_id[16])
 {
 	uint8_t id[16];
@@ -161,8 +170,8 @@ int uuid_parse(const char *text, uint8_t ret_id[16])
 		return -EINVAL;
 	}
 	for (int i = 0; i < 16; i++) {
-		int high = g_ascii_xdigit_value(text[place[i]]);
-		int low = g_ascii_xdigit_value(text[place[i] + 1]);
+		int high = hex_digit(text[place[i]]);
+		int low = hex_digit(text[place[i] + 1]);
 
 		if (high < 0 || low < 0) {
 			return -EINVAL;

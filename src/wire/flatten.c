@@ -378,24 +378,34 @@ static int add_item(const struct walk *w, uint32_t i, enum pytext_form form, str
 
 /* ------------------------------------------------------------------ values outside lists */
 
-/* As str() shows it. */
-static int add_scalar(const struct walk *w, const struct flatten_value *v, struct buf *out)
+int flatten_number(const char *digits, size_t n, bool integer, enum flatten_dialect dialect,
+		   struct buf *out)
 {
 	double d;
 	char *at;
 
+	if (integer) {
+		pytext_add_number(out, digits, n, true, PYTEXT_STR);
+		return 0;
+	}
+	if (json_span_double(digits, n, &d)) {
+		return -ERANGE;
+	}
+	at = buf_reserve(out, PYNUM_MAX);
+	buf_commit(out, dialect == FLATTEN_PY3 ? pynum_double(at, d) : pynum_py2(at, d));
+	return 0;
+}
+
+/* As str() shows it. */
+static int add_scalar(const struct walk *w, const struct flatten_value *v, struct buf *out)
+{
+	if (v->event == JSON_NUMBER) {
+		return flatten_number(v->text, v->text_len, v->integer, w->dialect, out);
+	}
 	if (v->event == JSON_STRING) {
 		buf_add(out, v->text, v->text_len);
-	} else if (v->event != JSON_NUMBER) {
-		add_word(out, v->event);
-	} else if (v->integer) {
-		pytext_add_number(out, v->text, v->text_len, true, PYTEXT_STR);
 	} else {
-		if (json_span_double(v->text, v->text_len, &d)) {
-			return -ERANGE;
-		}
-		at = buf_reserve(out, PYNUM_MAX);
-		buf_commit(out, w->dialect == FLATTEN_PY3 ? pynum_double(at, d) : pynum_py2(at, d));
+		add_word(out, v->event);
 	}
 	return 0;
 }
@@ -492,13 +502,13 @@ static int add_object(const struct walk *w, uint32_t object)
 	return status;
 }
 
-int flatten_json(struct flatten *f, const char *json, size_t n, enum flatten_dialect dialect,
-		 struct buf *out)
+/* All names begin with what `name` holds. */
+static int flatten(struct flatten *f, const char *json, size_t n, enum flatten_dialect dialect,
+		   struct buf *out)
 {
 	struct walk w = { f, dialect, out, out->len };
 	int status = read_tree(f, json, n);
 
-	buf_reset(&f->name);
 	f->probes = PROBES;
 	if (!status) {
 		status = add_object(&w, 0);
@@ -510,6 +520,22 @@ int flatten_json(struct flatten *f, const char *json, size_t n, enum flatten_dia
 		}
 	}
 	return status;
+}
+
+int flatten_json(struct flatten *f, const char *json, size_t n, enum flatten_dialect dialect,
+		 struct buf *out)
+{
+	buf_reset(&f->name);
+	return flatten(f, json, n, dialect, out);
+}
+
+int flatten_member(struct flatten *f, const char *name, const char *json, size_t n,
+		   enum flatten_dialect dialect, struct buf *out)
+{
+	buf_reset(&f->name);
+	buf_puts(&f->name, name);
+	buf_putc(&f->name, ':');
+	return flatten(f, json, n, dialect, out);
 }
 
 void flatten_init(struct flatten *f)

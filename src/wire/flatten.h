@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Peers differ in how they show floats and lists. */
@@ -43,5 +44,14 @@ void flatten_fini(struct flatten *f); /* NULL is fine */
  * `out` is as before then. */
 int flatten_json(struct flatten *f, const char *json, size_t n, enum flatten_dialect dialect,
 		 struct buf *out);
+
+/* The same of one member of a message, whose name is `name` and whose value, an object, is the JSON: what it adds to the
+ * text of the message, without what stands before and behind. */
+int flatten_member(struct flatten *f, const char *name, const char *json, size_t n,
+		   enum flatten_dialect dialect, struct buf *out);
+
+/* A number as it stands in the text, outside of lists.  -ERANGE: too long. */
+int flatten_number(const char *digits, size_t n, bool integer, enum flatten_dialect dialect,
+		   struct buf *out);
 
 #endif

@@ -49,7 +49,6 @@ struct json_reader {
 	bool escaped; /* key, string: the span has escapes */
 	bool integer; /* number: neither point nor exponent */
 	bool nonfinite; /* set it after init to accept NaN, Infinity, -Infinity, as Python writes them */
-	bool plain; /* after json_skip() over a container of known text: there were no escapes, NaN or Infinity */
 	/* private */
 	bool known;
 	uint8_t state;
@@ -67,6 +66,10 @@ enum json_event json_next(struct json_reader *r);
 /* Skips the rest of the value whose first event is `event` (for JSON_KEY: the value of that key).
  * 0, -EBADMSG when an error came up. */
 int json_skip(struct json_reader *r, enum json_event event);
+
+/* Ends the object or array whose first event came last behind its first n bytes: for text that is equal to one that a
+ * reader went through. */
+void json_skip_equal(struct json_reader *r, size_t n);
 
 /* Adds the key or string, decoded.  Half a surrogate pair becomes U+FFFD. */
 void json_text(const struct json_reader *r, struct buf *out);

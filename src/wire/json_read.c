@@ -140,7 +140,7 @@ static int read_string(struct json_reader *r)
 		if (*at != '\\') {
 			return fail(r, "control character in a string");
 		}
-		n = escape_length(at, r->end);
+		n = r->end - at >= 2 && at[1] == '"' ? 2 : escape_length(at, r->end);
 		if (!n) {
 			return fail(r, "unknown escape");
 		}
@@ -317,18 +317,17 @@ enum json_event json_next(struct json_reader *r)
 }
 
 /* Behind the closing quote; NULL: there is none. */
-static const char *skip_string(struct json_reader *r, const char *at)
+static const char *skip_string(const char *at, const char *end)
 {
 	for (;;) {
-		at = plain_run(at, r->end);
-		if (at >= r->end) {
+		at = plain_run(at, end);
+		if (at >= end) {
 			return NULL;
 		}
 		if (*at == '"') {
 			return at + 1;
 		}
-		r->plain = false;
-		at += r->end - at > 1 ? 2 : 1;
+		at += end - at > 1 ? 2 : 1;
 	}
 }
 
@@ -337,7 +336,6 @@ static int skip_known(struct json_reader *r)
 {
 	const char *at = r->at;
 
-	r->plain = true;
 	for (unsigned level = 1; level;) {
 		if (!at || at >= r->end) {
 			fail(r, "value without end");
@@ -345,7 +343,7 @@ static int skip_known(struct json_reader *r)
 		}
 		switch (*at++) {
 		case '"':
-			at = skip_string(r, at);
+			at = skip_string(at, r->end);
 			break;
 		case '{':
 		case '[':
@@ -354,10 +352,6 @@ static int skip_known(struct json_reader *r)
 		case '}':
 		case ']':
 			level--;
-			break;
-		case 'N':
-		case 'I':
-			r->plain = false;
 			break;
 		default:
 			break;
@@ -386,6 +380,13 @@ int json_skip(struct json_reader *r, enum json_event event)
 		}
 	}
 	return event == JSON_ERROR ? -EBADMSG : 0;
+}
+
+void json_skip_equal(struct json_reader *r, size_t n)
+{
+	r->at = r->start + n;
+	r->depth--;
+	value_done(r, JSON_OBJECT_END);
 }
 
 /* ------------------------------------------------------------------ what a token holds */
@@ -457,13 +458,17 @@ size_t json_decode(const char *span, size_t len, char *out)
 	char *to = out;
 
 	while (at < end) {
-		const char *slash = memchr(at, '\\', (size_t)(end - at));
-		size_t n = (size_t)((slash ? slash : end) - at);
+		const char *from = at;
 
-		memcpy(to, at, n);
-		to += n;
-		at += n;
-		if (slash) {
+		at = plain_run(at, end);
+		memcpy(to, from, (size_t)(at - from));
+		to += at - from;
+		if (at < end && *at != '\\') { /* a quote, of text that is no span */
+			*to++ = *at++;
+		} else if (end - at >= 2 && at[1] == '"') {
+			*to++ = '"';
+			at += 2;
+		} else if (at < end) {
 			to += decode_escape(&at, end, to);
 		}
 	}

@@ -15,9 +15,10 @@
 enum {
 	METERS_MAX = 60000, /* of a frame: what frame_decode() reads back */
 	FIRST_ROOM = 64,
-	CACHED = 8192, /* resource versions */
-	CACHED_ONE = 64 << 10, /* bytes of one that is kept */
-	CACHED_ALL = 64 << 20,
+	SETS = 2048, /* of resource versions that are kept, by the hash of the resource's id */
+	WAYS = 4, /* of one set: a resource's meters have other metadata than each other */
+	KNOWN_ONE = 64 << 10, /* bytes of one that is kept */
+	KNOWN_ALL = 64 << 20,
 };
 
 /* A meter of the frame to be. */
@@ -61,9 +62,11 @@ struct message_gather {
 	uint32_t slots; /* a power of two */
 	struct arena *names;
 	struct columns columns;
-	struct resource *cache[CACHED]; /* by hash; one reference each */
-	uint64_t cache_hash[CACHED];
-	size_t cache_bytes;
+	struct message_known known[SETS][WAYS];
+	uint8_t victim[SETS]; /* the next way to be taken */
+	size_t known_bytes;
+	size_t begin; /* the first row of the message in hand, and the meters before it */
+	uint32_t begin_meters;
 };
 
 /* ------------------------------------------------------------------ meters */
@@ -136,11 +139,14 @@ static int64_t find_meter(struct message_gather *r, const struct message_sample 
 
 static void forget_resources(struct message_gather *r)
 {
-	for (size_t i = 0; i < CACHED; i++) {
-		resource_unref(r->cache[i]);
-		r->cache[i] = NULL;
+	for (size_t i = 0; i < SETS * (size_t)WAYS; i++) {
+		struct message_known *k = &r->known[i / WAYS][i % WAYS];
+
+		resource_unref(k->resource);
+		g_free(k->texts);
+		*k = (struct message_known){ .resource = NULL };
 	}
-	r->cache_bytes = 0;
+	r->known_bytes = 0;
 }
 
 static bool same(const char *a, const char *b)
@@ -148,20 +154,22 @@ static bool same(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-static bool same_resource(const struct resource *r, const struct message_sample *s)
+static bool same_resource(const struct message_known *k, const struct message_sample *s)
 {
-	const struct vmt_resource *p = &r->public;
+	const struct vmt_resource *p = &k->resource->public;
 
-	return p->meta_tail_len == s->metadata_len - 1 && same(p->id, s->resource_id) &&
+	return p->meta_tail_len == s->tail_len && same(p->id, s->resource_id) &&
 	       same(p->project_id, s->project_id) && same(p->user_id, s->user_id) &&
 	       same(p->project_name, s->project_name) && same(p->user_name, s->user_name) &&
 	       same(p->source, s->source) &&
-	       memcmp(p->meta_tail, s->metadata + 1, s->metadata_len - 1) == 0;
+	       (k == s->known || memcmp(p->meta_tail, s->tail, s->tail_len) == 0);
 }
 
-static size_t bytes_of(const struct resource *r)
+static size_t bytes_of(const struct message_known *k)
 {
-	return resource_bytes(r) + resource_head_bytes(r->head);
+	return k->resource ? resource_bytes(k->resource) + resource_head_bytes(k->resource->head) +
+				     k->raw_len + k->flat_len
+			   : 0;
 }
 
 static struct resource *make_resource(const struct message_sample *s)
@@ -172,40 +180,123 @@ static struct resource *make_resource(const struct message_sample *s)
 					.user_name = s->user_name,
 					.source = s->source };
 	struct resource_head *head = resource_head_new(&owner, "{", 1);
-	struct resource *r =
-		resource_new(head, s->resource_id, s->metadata + 1, s->metadata_len - 1);
+	struct resource *r = resource_new(head, s->resource_id, s->tail, s->tail_len);
 
 	resource_head_unref(head);
 	return r;
 }
 
+/* The version, whose reference it takes, and the texts of the sample's metadata. */
+static struct message_known make_known(struct resource *resource, uint64_t hash,
+				       const struct message_sample *s)
+{
+	bool same_text = s->raw_len - 1 == s->tail_len &&
+			 memcmp(s->raw + 1, s->tail, s->tail_len) == 0;
+	size_t raw_len = same_text ? 0 : s->raw_len - 1;
+	char *texts = g_malloc(raw_len + s->flat_len + 1);
+
+	memcpy(texts, s->raw + 1, raw_len);
+	if (s->flat_len) {
+		memcpy(texts + raw_len, s->flat, s->flat_len);
+	}
+	return (struct message_known){ .resource = resource,
+				       .hash = hash,
+				       .raw = same_text ? resource->public.meta_tail : texts,
+				       .raw_len = (uint32_t)s->raw_len - 1,
+				       .flat = s->flat ? texts + raw_len : NULL,
+				       .flat_len = (uint32_t)s->flat_len,
+				       .texts = texts,
+				       .dialect = s->dialect };
+}
+
+/* Keeps it, in place of another one. */
+static void keep(struct message_gather *r, struct message_known *place, struct message_known k)
+{
+	if (bytes_of(&k) > KNOWN_ONE) {
+		resource_unref(k.resource);
+		g_free(k.texts);
+		return;
+	}
+	if (r->known_bytes + bytes_of(&k) > KNOWN_ALL) {
+		forget_resources(r);
+	}
+	r->known_bytes += bytes_of(&k) - bytes_of(place);
+	resource_unref(place->resource);
+	g_free(place->texts);
+	*place = k;
+}
+
+static uint64_t hash_of(const struct message_gather *r, const char *id)
+{
+	return hash64(id, strlen(id), r->seed);
+}
+
+const struct message_known *message_gather_known(const struct message_gather *r,
+						 const char *resource_id, const char *text,
+						 size_t room)
+{
+	uint64_t hash = hash_of(r, resource_id);
+	const struct message_known *set = r->known[hash % SETS];
+
+	for (int i = 0; i < WAYS; i++) {
+		const struct message_known *k = &set[i];
+
+		if (k->resource && k->hash == hash && k->raw_len < room &&
+		    strcmp(k->resource->public.id, resource_id) == 0 &&
+		    memcmp(k->raw, text + 1, k->raw_len) == 0) {
+			return k;
+		}
+	}
+	return NULL;
+}
+
+/* Whether what is signed of the metadata is to be kept with it. */
+static bool lacks_flat(const struct message_known *k, const struct message_sample *s)
+{
+	return s->flat && (!k->flat || k->dialect != s->dialect);
+}
+
 /* A reference on the version that the sample speaks of. */
 static struct resource *find_resource(struct message_gather *r, const struct message_sample *s)
 {
-	uint64_t hash = hash64(s->metadata, s->metadata_len, r->seed);
-	struct resource **place, *made;
+	uint64_t hash = hash_of(r, s->resource_id);
+	struct message_known *set = r->known[hash % SETS], *place = NULL;
+	struct resource *found = NULL;
 
-	hash = add_hash(add_hash(add_hash(hash, s->resource_id), s->source), s->project_id);
-	hash = add_hash(add_hash(add_hash(hash, s->user_id), s->user_name), s->project_name);
-	place = &r->cache[hash % CACHED];
-	if (*place && r->cache_hash[hash % CACHED] == hash && same_resource(*place, s)) {
-		return resource_ref(*place);
-	}
-	made = make_resource(s);
-	if (bytes_of(made) <= CACHED_ONE) {
-		if (r->cache_bytes + bytes_of(made) > CACHED_ALL) {
-			forget_resources(r);
+	for (int i = 0; i < WAYS && !found; i++) {
+		place = &set[i];
+		if (place->resource && place->hash == hash && same_resource(place, s)) {
+			found = resource_ref(place->resource);
 		}
-		r->cache_bytes -= *place ? bytes_of(*place) : 0;
-		resource_unref(*place);
-		*place = resource_ref(made);
-		r->cache_hash[hash % CACHED] = hash;
-		r->cache_bytes += bytes_of(made);
 	}
-	return made;
+	if (found && (!s->raw || !lacks_flat(place, s))) {
+		return found;
+	}
+	if (!found) {
+		found = make_resource(s);
+		place = &set[r->victim[hash % SETS]++ % WAYS];
+	}
+	if (s->raw) {
+		keep(r, place, make_known(resource_ref(found), hash, s));
+	}
+	return found;
 }
 
 /* ------------------------------------------------------------------ rows */
+
+static void clear_rows(struct message_gather *r)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		resource_unref(r->row[i].resource);
+	}
+	r->count = 0;
+	r->meters = r->last = 0;
+	r->message = 0;
+	r->begin = 0;
+	r->begin_meters = 0;
+	memset(r->slot, 0, r->slots * sizeof(*r->slot));
+	arena_reset(r->names);
+}
 
 int message_gather_add(struct message_gather *r, const struct message_sample *s)
 {
@@ -238,7 +329,28 @@ int message_gather_add(struct message_gather *r, const struct message_sample *s)
 
 void message_gather_end(struct message_gather *r)
 {
-	r->message += r->count > 0 && r->row[r->count - 1].message == r->message;
+	r->message += r->count > r->begin;
+	r->begin = r->count;
+	r->begin_meters = r->meters;
+}
+
+void message_gather_drop(struct message_gather *r)
+{
+	if (r->begin == 0) {
+		clear_rows(r);
+		return;
+	}
+	while (r->count > r->begin) {
+		struct row *row = &r->row[--r->count];
+
+		r->meter[row->meter].count--;
+		resource_unref(row->resource);
+	}
+	if (r->meters > r->begin_meters) {
+		r->meters = r->begin_meters;
+		make_slots(r, r->slots);
+	}
+	r->last = 0;
 }
 
 size_t message_gather_count(const struct message_gather *r)
@@ -320,18 +432,6 @@ static struct vmt_batch batch_of(const struct message_gather *r, const struct me
 	b.monos = all_equal(c->mono + at, m->count) ? NULL : c->mono + at;
 	memcpy(b.id, c->id[at], sizeof(b.id));
 	return b;
-}
-
-static void clear_rows(struct message_gather *r)
-{
-	for (size_t i = 0; i < r->count; i++) {
-		resource_unref(r->row[i].resource);
-	}
-	r->count = 0;
-	r->meters = r->last = 0;
-	r->message = 0;
-	memset(r->slot, 0, r->slots * sizeof(*r->slot));
-	arena_reset(r->names);
 }
 
 struct frame *message_gather_frame(struct message_gather *r, struct frame_builder *b,

@@ -18,6 +18,12 @@ struct message_reader {
 	int64_t now_ns;
 	struct message_tally *tally;
 	uint64_t rejected;
+	/* a list of samples that was read on the way through the message, before it was known what the message is */
+	struct early {
+		const char *at; /* where it begins; NULL: none was */
+		bool meant; /* it is what the message is about */
+		struct message_tally tally;
+	} early;
 };
 
 static const char *const reject_names[MESSAGE_REJECTS] = {
@@ -55,10 +61,110 @@ static void reject(struct message_reader *r, enum message_reject reason)
 
 /* ------------------------------------------------------------------ JSON */
 
+/* A sample whose first event came. */
+static void read_sample(struct message_reader *r, struct json_reader *json,
+			struct message_tally *tally)
+{
+	struct message_sample sample;
+	int ret = message_sample_read(&r->sample, json, r->rows, r->now_ns, &sample);
+
+	if (ret < 0) {
+		tally->rejected[-1 - ret]++;
+	} else if (message_gather_add(r->rows, &sample) < 0) {
+		tally->rejected[REJECT_SIZE]++;
+	} else {
+		tally->taken++;
+	}
+}
+
+/* The rest of a list.  -EBADMSG: not JSON. */
+static int read_items(struct message_reader *r, struct json_reader *json,
+		      struct message_tally *tally)
+{
+	enum json_event event;
+
+	while ((event = json_next(json)) > JSON_END && event != JSON_ARRAY_END) {
+		if (event == JSON_OBJECT) {
+			read_sample(r, json, tally);
+		} else {
+			tally->rejected[REJECT_SHAPE]++;
+			if (json_skip(json, event) < 0) {
+				return -EBADMSG;
+			}
+		}
+	}
+	return event == JSON_ARRAY_END ? 0 : -EBADMSG;
+}
+
+static void add_tally(struct message_reader *r, const struct message_tally *more)
+{
+	r->tally->taken += more->taken;
+	for (int i = 0; i < MESSAGE_REJECTS; i++) {
+		r->tally->rejected[i] += more->rejected[i];
+		r->rejected += more->rejected[i];
+	}
+}
+
+static void drop_early(struct message_reader *r)
+{
+	if (r->early.at && !r->early.meant) {
+		message_gather_drop(r->rows);
+		r->early.at = NULL;
+	}
+}
+
+/* A list, of which nobody knows yet whether it is the one.  -EBADMSG: not JSON. */
+static int read_early(struct message_reader *r, struct json_reader *json)
+{
+	if (r->early.at) { /* there are several */
+		drop_early(r);
+		return json_skip(json, JSON_ARRAY);
+	}
+	r->early.at = json->start;
+	r->early.tally = (struct message_tally){ .taken = 0 };
+	return read_items(r, json, &r->early.tally);
+}
+
+/* The same within an object. */
+static int read_early_within(struct message_reader *r, struct json_reader *json, const char *key)
+{
+	enum json_event event;
+
+	while ((event = json_next(json)) == JSON_KEY) {
+		bool it = json_is(json, key);
+		int ret;
+
+		event = json_next(json);
+		ret = it && event == JSON_ARRAY ? read_early(r, json) : json_skip(json, event);
+		if (ret < 0 || event == JSON_ERROR) {
+			return -EBADMSG;
+		}
+	}
+	return event == JSON_OBJECT_END ? 0 : -EBADMSG;
+}
+
+/* The rest of a value, once its first event came; the samples that are probably in it are read at once. */
+static int pass(struct message_reader *r, struct json_reader *json, enum json_event event,
+		const char *list_key)
+{
+	if (list_key && event == JSON_ARRAY) {
+		return read_early(r, json);
+	}
+	if (list_key && event == JSON_OBJECT) {
+		return read_early_within(r, json, list_key);
+	}
+	return event == JSON_ERROR ? -EBADMSG : json_skip(json, event);
+}
+
+/* A key, and where in its value a list of samples may be: NULL, or the name of the member that it may be, too. */
+struct key {
+	const char *name, *list;
+};
+
 /* The values of these keys (NULL-terminated) in the object that the text is; of repeated ones the last.  `again`: it was
  * read before.  -EBADMSG: not JSON; -EINVAL: not an object. */
-static int find_values(const char *text, size_t n, bool again, const char *const *keys,
-		       struct value *ret_values)
+static int find_values(struct message_reader *r, const char *text, size_t n, bool again,
+		       const struct key *keys, struct value *ret_values)
 {
 	struct json_reader json;
 	enum json_event event;
@@ -75,14 +181,18 @@ static int find_values(const char *text, size_t n, bool again, const char *const
 	}
 	while ((event = json_next(&json)) == JSON_KEY) {
 		struct value ignored, *v = &ignored;
+		const char *list = NULL;
 
-		for (size_t i = 0; keys[i]; i++) {
-			v = json_is(&json, keys[i]) ? &ret_values[i] : v;
+		for (size_t i = 0; keys[i].name; i++) {
+			if (json_is(&json, keys[i].name)) {
+				v = &ret_values[i];
+				list = keys[i].list;
+			}
 		}
 		v->event = json_next(&json);
 		v->token = json;
 		v->at = json.start;
-		if (v->event == JSON_ERROR || json_skip(&json, v->event) < 0) {
+		if (pass(r, &json, v->event, list) < 0) {
 			return -EBADMSG;
 		}
 		v->len = (size_t)(json.at - v->at);
@@ -90,37 +200,40 @@ static int find_values(const char *text, size_t n, bool again, const char *const
 	return event == JSON_OBJECT_END && json_next(&json) == JSON_END ? 0 : -EBADMSG;
 }
 
-static void read_sample(struct message_reader *r, const char *text, size_t n)
-{
-	struct message_sample sample;
-	int ret = message_sample_read(&r->sample, text, n, r->now_ns, &sample);
-
-	if (ret < 0) {
-		reject(r, (enum message_reject)(-1 - ret));
-	} else if (message_gather_add(r->rows, &sample) < 0) {
-		reject(r, REJECT_SIZE);
-	} else {
-		r->tally->taken++;
-	}
-}
-
-/* The list is JSON: all of the message was read before. */
+/* The list is JSON: all of the message was read before, and perhaps the list itself. */
 static void read_list(struct message_reader *r, const char *text, size_t n)
 {
 	struct json_reader json;
-	enum json_event event;
 
+	if (r->early.at == text) {
+		r->early.meant = true;
+		add_tally(r, &r->early.tally);
+		return;
+	}
+	drop_early(r);
+	r->early.tally = (struct message_tally){ .taken = 0 };
 	json_reader_init_again(&json, text, n);
 	json.nonfinite = true;
 	json_next(&json);
-	while ((event = json_next(&json)) != JSON_ARRAY_END && event > JSON_END) {
-		const char *at = json.start;
+	(void)read_items(r, &json, &r->early.tally);
+	add_tally(r, &r->early.tally);
+}
 
-		if (json_skip(&json, event) < 0) {
-			break;
-		}
-		read_sample(r, at, (size_t)(json.at - at));
+/* A sample by itself, which is JSON. */
+static void read_one(struct message_reader *r, const char *text, size_t n)
+{
+	struct message_tally tally = { .taken = 0 };
+	struct json_reader json;
+
+	drop_early(r);
+	json_reader_init_again(&json, text, n);
+	json.nonfinite = true;
+	if (json_next(&json) == JSON_OBJECT) {
+		read_sample(r, &json, &tally);
+	} else {
+		tally.rejected[REJECT_SHAPE]++;
 	}
+	add_tally(r, &tally);
 }
 
 /* A sample, or a list of them. */
@@ -129,7 +242,7 @@ static void read_data(struct message_reader *r, const struct value *v)
 	if (v->event == JSON_ARRAY) {
 		read_list(r, v->at, v->len);
 	} else if (v->event == JSON_OBJECT) {
-		read_sample(r, v->at, v->len);
+		read_one(r, v->at, v->len);
 	} else {
 		reject(r, REJECT_ENVELOPE);
 	}
@@ -150,11 +263,11 @@ static bool is_version_1(const struct value *v)
 
 static void read_call(struct message_reader *r, const struct value *args)
 {
-	static const char *const keys[] = { "data", NULL };
+	static const struct key keys[] = { { "data", NULL }, { NULL, NULL } };
 	struct value data = { .event = JSON_END };
 
 	if (args->event == JSON_OBJECT) {
-		(void)find_values(args->at, args->len, true, keys, &data);
+		(void)find_values(r, args->at, args->len, true, keys, &data);
 	}
 	read_data(r, &data);
 }
@@ -162,11 +275,11 @@ static void read_call(struct message_reader *r, const struct value *args)
 /* What the polling agent sends is an object around the list. */
 static void read_payload(struct message_reader *r, const struct value *payload)
 {
-	static const char *const keys[] = { "samples", NULL };
+	static const struct key keys[] = { { "samples", NULL }, { NULL, NULL } };
 	struct value samples = { .event = JSON_END };
 
 	if (payload->event == JSON_OBJECT) {
-		(void)find_values(payload->at, payload->len, true, keys, &samples);
+		(void)find_values(r, payload->at, payload->len, true, keys, &samples);
 		if (samples.event != JSON_ARRAY) {
 			reject(r, REJECT_ENVELOPE);
 			return;
@@ -200,17 +313,21 @@ static void read_envelope(struct message_reader *r, const struct value *version,
 static void read_object(struct message_reader *r, const char *text, size_t n, bool enveloped)
 {
 	enum { VERSION_2, MESSAGE, METHOD, VERSION, ARGS, PAYLOAD, NAME, KEYS };
-	static const char *const keys[] = { "oslo.version", "oslo.message",
-					    "method",       "version",
-					    "args",         "payload",
-					    "counter_name", NULL };
+	static const struct key keys[] = { [VERSION_2] = { "oslo.version", NULL },
+					   [MESSAGE] = { "oslo.message", NULL },
+					   [METHOD] = { "method", NULL },
+					   [VERSION] = { "version", NULL },
+					   [ARGS] = { "args", "data" },
+					   [PAYLOAD] = { "payload", "samples" },
+					   [NAME] = { "counter_name", NULL },
+					   [KEYS] = { NULL, NULL } };
 	struct value v[KEYS];
 	int ret;
 
 	for (int i = 0; i < KEYS; i++) {
 		v[i].event = JSON_END;
 	}
-	ret = find_values(text, n, false, keys, v);
+	ret = find_values(r, text, n, false, keys, v);
 	if (ret < 0) {
 		reject(r, ret == -EINVAL ? REJECT_ENVELOPE : REJECT_FORMAT);
 	} else if (!enveloped && v[VERSION_2].event != JSON_END && v[MESSAGE].event != JSON_END) {
@@ -224,7 +341,7 @@ static void read_object(struct message_reader *r, const char *text, size_t n, bo
 	} else if (v[PAYLOAD].event != JSON_END) {
 		read_payload(r, &v[PAYLOAD]);
 	} else if (v[NAME].event != JSON_END) {
-		read_sample(r, text, n);
+		read_one(r, text, n);
 	} else {
 		reject(r, REJECT_ENVELOPE);
 	}
@@ -241,7 +358,7 @@ static void read_text(struct message_reader *r, const char *text, size_t n)
 	event = json_next(&json);
 	if (event != JSON_ARRAY) {
 		read_object(r, text, n, false);
-	} else if (json_skip(&json, event) < 0 || json_next(&json) != JSON_END) {
+	} else if (read_early(r, &json) < 0 || json_next(&json) != JSON_END) {
 		reject(r, REJECT_FORMAT);
 	} else {
 		read_list(r, text, n);
@@ -253,6 +370,7 @@ static int begin(struct message_reader *r, size_t n, int64_t now_ns, struct mess
 	r->now_ns = now_ns;
 	r->tally = tally;
 	r->rejected = 0;
+	r->early = (struct early){ .at = NULL };
 	if (n > r->sample.o.bytes_max) {
 		reject(r, REJECT_SIZE);
 		return -EBADMSG;
@@ -265,6 +383,7 @@ int message_read_json(struct message_reader *r, const void *text, size_t n, int6
 {
 	if (begin(r, n, now_ns, tally) == 0) {
 		read_text(r, text, n);
+		drop_early(r);
 		message_gather_end(r->rows);
 	}
 	return r->rejected ? -EBADMSG : 0;
@@ -281,7 +400,7 @@ int message_read_msgpack(struct message_reader *r, const void *bytes, size_t n, 
 		if (ret < 0) {
 			reject(r, REJECT_FORMAT);
 		} else {
-			read_sample(r, r->json.data, r->json.len);
+			read_one(r, r->json.data, r->json.len);
 			message_gather_end(r->rows);
 		}
 	}

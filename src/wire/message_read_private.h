@@ -20,8 +20,26 @@ struct message_sample {
 	uint8_t id[16];
 	const char *resource_id, *source;
 	const char *user_id, *project_id, *user_name, *project_name; /* NULL for null */
-	const char *metadata; /* JSON, an object */
-	size_t metadata_len;
+	const char *tail; /* the metadata, JSON, an object, without its '{' */
+	size_t tail_len;
+	/* the metadata as they were sent, and what of them is signed; NULL and 0: not known */
+	const char *raw;
+	size_t raw_len;
+	const struct message_known *known; /* they are those of an earlier sample */
+	const char *flat;
+	size_t flat_len;
+	int dialect;
+};
+
+/* Metadata of a resource as an earlier sample had them. */
+struct message_known {
+	struct resource *resource; /* one reference */
+	uint64_t hash; /* of the resource's id */
+	const char *raw; /* as sent, without the '{' */
+	const char *flat; /* what is signed of them, NULL: not known */
+	uint32_t raw_len, flat_len;
+	char *texts; /* where those of them are that the resource does not have */
+	int dialect; /* of `flat` */
 };
 
 struct message_gather;
@@ -30,25 +48,42 @@ struct message_gather *message_gather_new(void);
 void message_gather_free(struct message_gather *rows); /* NULL is fine */
 /* -E2BIG: too many different meters for one frame. */
 int message_gather_add(struct message_gather *rows, const struct message_sample *sample);
+/* What is known of the resource with metadata that the text, `room` bytes, begins with; valid until the next row.  NULL:
+ * nothing.  What a sample knows has to come from here. */
+const struct message_known *message_gather_known(const struct message_gather *rows,
+						 const char *resource_id, const char *text,
+						 size_t room);
 /* What follows is of another message. */
 void message_gather_end(struct message_gather *rows);
+/* Forgets the rows of the message in hand. */
+void message_gather_drop(struct message_gather *rows);
 size_t message_gather_count(const struct message_gather *rows);
 struct frame *message_gather_frame(struct message_gather *rows, struct frame_builder *b,
 				   enum vmt_profile profile, int64_t now_ns);
 
 /* ---- message_sample.c */
 
+enum { MESSAGE_MEMBERS = 15 };
+
 struct message_sample_reader {
 	struct message_read_options o; /* its secret is owned */
 	struct signer *signer[FLATTEN_DIALECTS]; /* none with an empty secret */
 	int dialect; /* the one that was right last */
-	struct buf texts, metadata, text;
+	struct flatten flatten;
+	struct buf texts, metadata, text, flat, signed_text;
+	uint8_t next[MESSAGE_MEMBERS +
+		     1]; /* which member came behind that one last time; the last row: first */
+	/* the time that was read last */
+	struct buf time;
+	int64_t time_ns;
 };
 
 int message_sample_init(struct message_sample_reader *r, const struct message_read_options *o);
 void message_sample_fini(struct message_sample_reader *r);
-/* Reads and verifies the sample that the n bytes of JSON are, which a reader has been through before.  0, or a reason as -1 - enum message_reject. */
-int message_sample_read(struct message_sample_reader *r, const char *json, size_t n, int64_t now_ns,
+/* Reads and verifies a sample: the reader's last event is its JSON_OBJECT, and the next will be what follows the sample,
+ * rejected or not; JSON_ERROR when it is not JSON.  0, or a reason as -1 - enum message_reject. */
+int message_sample_read(struct message_sample_reader *r, struct json_reader *json,
+			const struct message_gather *rows, int64_t now_ns,
 			struct message_sample *ret_sample);
 
 #endif

@@ -346,6 +346,109 @@ static void test_dialects(void)
 	check_vector("R2-today-disk", SECRET);
 }
 
+/* The sample, signed.  The caller frees it. */
+static char *sign_sample(enum flatten_dialect dialect, const char *sample)
+{
+	struct signer *s = signer_new(dialect, SECRET);
+	char right[SIGNATURE_TEXT], *text;
+
+	g_assert_cmpint(signer_sign(s, sample, strlen(sample), right), ==, 0);
+	text = g_strdup_printf("%.*s, \"message_signature\": \"%s\"}", (int)strlen(sample) - 1,
+			       sample, right);
+	signer_free(s);
+	return text;
+}
+
+#define ABOUT(id_, metadata_, more_)                                                               \
+	"{\"source\": \"openstack\", \"counter_name\": \"m\", \"counter_type\": \"gauge\", "       \
+	"\"counter_unit\": null, \"counter_volume\": 0.1000000000000000055, "                      \
+	"\"monotonic_time\": 1e3, \"user_id\": null, \"project_id\": \"caf\\u00e9\", "             \
+	"\"resource_id\": \"" id_ "\", \"timestamp\": \"" TIME                                     \
+	"\", \"resource_metadata\": " metadata_                                                    \
+	", \"message_id\": \"0b3f1b9e-6609-11f1-8f0a-525400abcdef\"" more_ "}"
+#define META(value_)                                                                               \
+	"{\"n\": {\"b\": [1.50, \"x\", {}], \"a\": \"" value_                                      \
+	"\"}, \"e\": \"caf\\u00e9\", \"f\": 1.10}"
+
+/* Metadata that came before, whole or in part, under whichever name and in whichever order: signatures hold as those of
+ * what never came before do, and what is taken is what was sent. */
+static void test_known(void)
+{
+	static const struct {
+		const char *sample, *id, *tail;
+	} rows[] = {
+#define TAIL(value_)                                                                               \
+	"\"n\": {\"b\": [1.50, \"x\", {}], \"a\": \"" value_                                       \
+	"\"}, \"e\": \"caf\303\251\", \"f\": 1.10}"
+		{ ABOUT("r", META("one"), ""), "r", TAIL("one") },
+		{ ABOUT("r", META("two"), ""), "r", TAIL("two") },
+		{ ABOUT("r", META("three"), ""), "r", TAIL("three") },
+		{ ABOUT("r", "{}", ""), "r", "}" },
+		{ ABOUT("q", META("one"), ""), "q", TAIL("one") },
+		/* known under the name that came first */
+		{ ABOUT("r", META("one"), ", \"resource_id\": \"q\""), "q", TAIL("one") },
+		{ ABOUT("r", META("one"), ", \"resource_id\": \"new\""), "new", TAIL("one") },
+		{ ABOUT("r", META("one"), ", \"resource_metadata\": {\"k\": 1}"), "r",
+		  "\"k\": 1}" },
+		{ ABOUT("r", META("one"), ", \"user_name\": \"u\""), "r", TAIL("one") },
+		{ ABOUT("r", META("one"), ", \"more\": [1]"), "r", TAIL("one") },
+		{ ABOUT("r", "{\"more\": 1}", ""), "r", "\"more\": 1}" },
+		{ ABOUT("r", "{\"more\": 12}", ""), "r", "\"more\": 12}" },
+	};
+	struct bench b;
+	uint64_t taken = 0, refused = 0;
+
+	bench_open(&b);
+	for (int round = 0; round < 3 * FLATTEN_DIALECTS; round++) {
+		for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+			char *text = sign_sample((enum flatten_dialect)(round / 3), rows[i].sample);
+			struct frame *f;
+
+			g_test_message("round %d, %s", round, text);
+			g_assert_cmpint(read_text(&b, text), ==, 0);
+			g_assert_cmpuint(b.tally.taken, ==, ++taken);
+			f = take_frame(&b);
+			g_assert_cmpstr(f->public.batch[0].resource[0]->id, ==, rows[i].id);
+			g_assert_cmpstr(f->public.batch[0].resource[0]->meta_tail, ==,
+					rows[i].tail);
+			frame_unref(f);
+			strstr(text, "0.1")[0] = '1';
+			g_assert_cmpint(read_text(&b, text), ==, -EBADMSG);
+			g_assert_cmpuint(b.tally.rejected[REJECT_SIGNATURE], ==, ++refused);
+			g_free(text);
+		}
+	}
+	bench_fini(&b);
+}
+
+/* A byte of metadata that are known is another one: the signature is wrong. */
+static void test_tampered(void)
+{
+	char *text = sign_sample(FLATTEN_PY3, ABOUT("r", META("one"), "")), *at;
+	struct bench b;
+
+	bench_open(&b);
+	for (int i = 0; i < 2; i++) {
+		g_assert_cmpint(read_text(&b, text), ==, 0);
+		at = strstr(text, "one");
+		*at = 'p';
+		g_assert_cmpint(read_text(&b, text), ==, -EBADMSG);
+		*at = 'o';
+		at = strstr(text, "\"a\"");
+		at[1] = 'z';
+		g_assert_cmpint(read_text(&b, text), ==, -EBADMSG);
+		at[1] = 'a';
+	}
+	g_assert_cmpuint(b.tally.taken, ==, 2);
+	g_assert_cmpuint(b.tally.rejected[REJECT_SIGNATURE], ==, 4);
+	at = strstr(text, "1.10}");
+	*at = '\0'; /* cut short within what is known */
+	g_assert_cmpint(read_text(&b, text), ==, -EBADMSG);
+	g_assert_cmpuint(b.tally.rejected[REJECT_FORMAT], ==, 1);
+	bench_fini(&b);
+	g_free(text);
+}
+
 static void test_unsigned(void)
 {
 	struct bench b;
@@ -489,6 +592,68 @@ static void test_bounds(void)
 	g_free(meta);
 }
 
+/* Lists that are read before it is known that the message is none, or is about something else: nothing is left of
+ * them. */
+static void test_early(void)
+{
+	static const struct {
+		const char *text;
+		uint64_t taken;
+		enum message_reject reason;
+		uint64_t rejected;
+	} rows[] = {
+		{ "[" SAMPLE ", " SAMPLE_OF("n", "1", TIME, "") ", tru]", 0, REJECT_FORMAT, 1 },
+		{ "[" SAMPLE ", 7] 7", 0, REJECT_FORMAT, 1 },
+		{ "[" SAMPLE ", 7, [" SAMPLE "]]", 1, REJECT_SHAPE, 2 },
+		{ "{\"payload\": [" SAMPLE "], \"x\": tru}", 0, REJECT_FORMAT, 1 },
+		{ "{\"payload\": {\"samples\": [" SAMPLE "], \"x\": }}", 0, REJECT_FORMAT, 1 },
+		{ "{\"payload\": {\"samples\": [" SAMPLE "]", 0, REJECT_FORMAT, 1 },
+		{ "{\"payload\": [" SAMPLE "], \"method\": \"other\"}", 0, REJECT_ENVELOPE, 1 },
+		{ "{\"payload\": [" SAMPLE "], \"payload\": 1}", 0, REJECT_ENVELOPE, 1 },
+		{ "{\"payload\": {\"samples\": [" SAMPLE ", " SAMPLE "], \"samples\": [" SAMPLE
+		  "]}}",
+		  1, REJECT_FORMAT, 0 },
+		{ "{\"payload\": [" SAMPLE ", 1], \"payload\": [1, " SAMPLE ", " SAMPLE "]}", 2,
+		  REJECT_SHAPE, 1 },
+		{ "{\"payload\": [" SAMPLE ", 1], \"method\": \"record_metering_data\", "
+		  "\"args\": {\"data\": [" SAMPLE "]}}",
+		  1, REJECT_FORMAT, 0 },
+		{ "{\"args\": {\"data\": [" SAMPLE ", 1]}, \"payload\": [" SAMPLE "]}", 1,
+		  REJECT_FORMAT, 0 },
+		{ "{\"payload\": [" SAMPLE ", 1], \"oslo.version\": \"2.0\", \"oslo.message\": "
+		  "\"{\\\"payload\\\": []}\"}",
+		  0, REJECT_FORMAT, 0 },
+	};
+	struct bench b;
+
+	bench_lax(&b);
+	for (int before = 0; before < 2; before++) {
+		for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+			struct frame *f;
+
+			g_test_message("%d: %s", before, rows[i].text);
+			b.tally = (struct message_tally){ .taken = 0 };
+			if (before) {
+				g_assert_cmpint(read_text(&b, SAMPLE_OF("o", "1", TIME, "")), ==,
+						0);
+			}
+			g_assert_cmpint(read_text(&b, rows[i].text), ==,
+					rows[i].rejected ? -EBADMSG : 0);
+			g_assert_cmpuint(b.tally.taken, ==, rows[i].taken + (unsigned)before);
+			g_assert_cmpuint(rejected(&b), ==, rows[i].rejected);
+			g_assert_cmpuint(b.tally.rejected[rows[i].reason], ==, rows[i].rejected);
+			g_assert_cmpuint(message_reader_rows(b.reader), ==, b.tally.taken);
+			f = take_frame(&b);
+			g_assert_cmpuint(f ? f->rows : 0, ==, b.tally.taken);
+			for (size_t k = 0; f && k < f->public.count; k++) {
+				g_assert_cmpuint(f->public.batch[k].count, >, 0);
+			}
+			frame_unref(f);
+		}
+	}
+	bench_fini(&b);
+}
+
 /* More resources than are remembered, more meters than a table begins with: all in, each in its place. */
 static void test_many(void)
 {
@@ -537,6 +702,9 @@ int main(int argc, char **argv)
 	g_test_add_func("/message-read/shapes", test_shapes);
 	g_test_add_func("/message-read/columns", test_columns);
 	g_test_add_func("/message-read/dialects", test_dialects);
+	g_test_add_func("/message-read/known", test_known);
+	g_test_add_func("/message-read/tampered", test_tampered);
+	g_test_add_func("/message-read/early", test_early);
 	g_test_add_func("/message-read/unsigned", test_unsigned);
 	g_test_add_func("/message-read/rejects", test_rejects);
 	g_test_add_func("/message-read/bounds", test_bounds);
