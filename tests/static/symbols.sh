@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # No two of the program's static libraries define the same function or object: the linker would take one
-# of them without a word.  Arguments: the build folder.  TAP.
+# of them without a word.  And the program needs no heavy library to start.  Arguments: the build folder.  TAP.
 set -u
 build=$1
-echo "1..1"
+echo "1..2"
 twice=$(find "$build/src" "$build/plugins" -name '*.a' |
 	sort -u | while read -r lib; do
 		nm --defined-only --extern-only "$lib" 2>/dev/null |
@@ -16,4 +16,11 @@ if [ -z "$twice" ]; then
 else
 	echo "$twice" | sed 's/^/# /'
 	echo "not ok 1 - every symbol has one home"
+fi
+heavy=$(readelf -d "$build/src/virtmeter" | grep NEEDED | grep -E 'lib(virt|curl|pq|rabbitmq)\.')
+if [ -z "$heavy" ]; then
+	echo "ok 2 - heavy libraries are opened when they are called"
+else
+	echo "$heavy" | sed 's/^/# /'
+	echo "not ok 2 - heavy libraries are opened when they are called"
 fi
