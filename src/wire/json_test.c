@@ -374,6 +374,38 @@ static void test_escape_round_trip(void)
 	}
 }
 
+/* Strings of bytes that are nearly those that end them: each ends where it does, and what may not be in one is found at
+ * its place. */
+static void test_ends(void)
+{
+	static const char near[] = "!#[]\x7f $\"\x01\x1f"; /* the last three are not for strings */
+	struct json_reader r;
+	char text[64];
+
+	for (unsigned turn = 0; turn < 20000; turn++) {
+		size_t n = turn % 40,
+		       bad = turn % 3 ? SIZE_MAX : (size_t)g_test_rand_int_range(0, 40);
+
+		text[0] = '"';
+		for (size_t i = 0; i < n; i++) {
+			text[i + 1] = near[g_test_rand_int_range(0, 7)];
+		}
+		text[n + 1] = '"';
+		if (bad < n) {
+			text[bad + 1] = near[g_test_rand_int_range(8, 10)];
+		}
+		json_reader_init(&r, text, n + 2);
+		if (bad < n) {
+			g_assert_cmpint(json_next(&r), ==, JSON_ERROR);
+			g_assert_cmpuint((size_t)(r.at - text), ==, bad + 1);
+			continue;
+		}
+		g_assert_cmpint(json_next(&r), ==, JSON_STRING);
+		g_assert_cmpuint(r.span_len, ==, n);
+		g_assert_cmpint(json_next(&r), ==, JSON_END);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -384,6 +416,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/json/numbers", test_numbers);
 	g_test_add_func("/json/random-doubles", test_random_doubles);
 	g_test_add_func("/json/writer", test_writer);
+	g_test_add_func("/json/ends", test_ends);
 	g_test_add_func("/json/escape-round-trip", test_escape_round_trip);
 	return g_test_run();
 }
