@@ -5,5 +5,5 @@ import os
 import pathlib
 import sys
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-os.execv("/usr/bin/python3", ["python3", str(TOP / "tests/integration/rabbitmq_faults.py"), *sys.argv[1:]])
+SUITE = pathlib.Path(__file__).resolve().parents[1] / "integration/rabbitmq_faults.py"
+os.execv(sys.executable, [sys.executable, str(SUITE), *sys.argv[1:]])
