@@ -281,8 +281,8 @@ static void test_nics(void)
 		"<interface type='direct'><mac address='m'/><target dev='macvtap0'/></interface>",
 		"<interface type='vhostuser'><mac address='m'/><target dev='vhu0'/></interface>",
 		"<interface type='hostdev'><mac address='m'/><target dev='eth9'/></interface>",
-		"<interface type='bridge'><mac address='m'/><target dev='lo'/>"
-		"<virtualport type='openvswitch'/></interface>",
+		("<interface type='bridge'><mac address='m'/><target dev='lo'/>"
+		 "<virtualport type='openvswitch'/></interface>"),
 		"<interface type='bridge'><mac address='m'/><target dev='lo'/></interface>",
 	};
 
