@@ -7,6 +7,8 @@
 #include <glib.h>
 #include <string.h>
 
+#include "base/hash.h"
+
 #define HASH_SEED UINT64_C(0xcbf29ce484222325)
 
 void frames_init(struct frames *s, struct inflight *inflight)
@@ -14,21 +16,10 @@ void frames_init(struct frames *s, struct inflight *inflight)
 	*s = (struct frames){ .inflight = inflight };
 }
 
-/* FNV-1a, byte by byte: it does not depend on how the body is cut into frames.  The beginning is enough: a
- * message's id stands there. */
-static uint64_t mix(uint64_t hash, const unsigned char *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
-	}
-	return hash;
-}
-
-enum { HASHED = 4096 };
-
+/* The beginning is enough: a message's id stands there. */
 uint64_t frames_hash(const void *body, size_t size)
 {
-	return mix(HASH_SEED, body, MIN(size, HASHED));
+	return hash64(body, MIN(size, FRAMES_HASHED), HASH_SEED);
 }
 
 static void copy_text(char *out, size_t size, amqp_bytes_t text)
@@ -120,7 +111,8 @@ static int on_connection_method(struct frames *s, const amqp_method_t *m)
 static int end_return(struct frames *s)
 {
 	s->returning = RETURN_NONE;
-	return inflight_return(s->inflight, s->hash, (size_t)s->size) < 0
+	return inflight_return(s->inflight, frames_hash(s->head, (size_t)s->size),
+			       (size_t)s->size) < 0
 		       ? offend(s, "it returns a message that is not on its way")
 		       : 0;
 }
@@ -135,19 +127,18 @@ static int on_header(struct frames *s, uint64_t size)
 	}
 	s->returning = RETURN_BODY;
 	s->left = s->size = size;
-	s->hash = HASH_SEED;
 	return size == 0 ? end_return(s) : 0;
 }
 
 static int on_body(struct frames *s, amqp_bytes_t part)
 {
-	uint64_t seen = s->size - s->left;
+	size_t seen = (size_t)(s->size - s->left);
 
 	if (s->returning != RETURN_BODY || part.len > s->left) {
 		return offend(s, "a body that belongs to nothing");
 	}
-	if (seen < HASHED) {
-		s->hash = mix(s->hash, part.bytes, MIN(part.len, HASHED - seen));
+	if (seen < FRAMES_HASHED && part.len > 0) {
+		memcpy(s->head + seen, part.bytes, MIN(part.len, FRAMES_HASHED - seen));
 	}
 	s->left -= part.len;
 	return s->left == 0 ? end_return(s) : 0;

@@ -11,7 +11,7 @@
 
 #include "plugins/amqp/inflight.h"
 
-enum { FRAMES_CHANNEL = 1, FRAMES_BODY_MAX = 128 << 20 };
+enum { FRAMES_CHANNEL = 1, FRAMES_BODY_MAX = 128 << 20, FRAMES_HASHED = 4096 };
 
 enum frames_state {
 	FRAMES_OPEN,
@@ -28,7 +28,7 @@ struct frames {
 	/* a returned message that comes in */
 	enum { RETURN_NONE, RETURN_HEADER, RETURN_BODY } returning;
 	uint64_t left, size;
-	uint64_t hash;
+	unsigned char head[FRAMES_HASHED]; /* of its body: frames cut it anywhere */
 	char returned[160]; /* "312 NO_ROUTE, exchange ceilometer, key metering" */
 };
 
@@ -36,7 +36,7 @@ void frames_init(struct frames *s, struct inflight *inflight);
 /* 0, or -EPROTO with the reason in `text`: the peer does not keep to AMQP; give the connection up. */
 int frames_take(struct frames *s, const amqp_frame_t *frame);
 
-/* Hash of a body, as it is compared: frame by frame in order. */
+/* Hash of a body, as it is compared. */
 uint64_t frames_hash(const void *body, size_t size);
 
 #endif
