@@ -4,10 +4,12 @@
  *
  * A message is put together from pieces that stay the same for a while, and so is the text that its
  * signature covers (flatten.h: all members by sorted name).  Behind each other, {} is what each row
- * brings itself:
+ * brings itself, [] what its resource does:
  *
- *   message   batch {volume} owner {resource id} time {metadata} id{message id} mono {signature}
- *   signed    batch {volume} id{message id} mono owner {resource id} {metadata} time users
+ *   message   batch {volume} [owner] time [metadata] id{message id} mono {signature}
+ *   signed    batch {volume} id{message id} mono [owner, metadata] time [users]
+ *
+ * In JSON the quotes around the message id and the signature are the pieces' beside them.  Text is looked at when a piece is made of it, once; what a row brings itself is digits.
  */
 #include "wire/message.h"
 #include "base/utf8.h"
@@ -36,21 +38,23 @@ struct message_encoder {
 	struct signer *signer;
 	struct text_cache *cache;
 	struct buf flat; /* the text to be signed, of the row in hand */
-	struct buf scratch;
+	struct buf scratch, piece;
 	struct sample_time clock;
 	/* the batch in hand */
 	const struct vmt_batch *batch;
-	int batch_status, owner_status;
-	struct part head, owner, users, time, mono;
-	const char *owner_of[4], *source_of;
+	int batch_status;
+	struct part head, time, mono;
+	const char *source_of;
+	size_t signature_len;
 	struct buf id; /* what stands before the message id */
+	struct buf end; /* what stands behind the signature */
 };
 
-/* What the cache keeps of a resource version, before the signed text and, unless the form is JSON, the
- * packed metadata. */
+/* What the cache keeps of a resource version, before the text of its pieces: what is signed, and what is sent. */
 struct entry {
 	int32_t status;
-	uint32_t flat_len;
+	uint32_t flat_len, users_len; /* signed */
+	uint32_t owner_len, metadata_len; /* sent; metadata_len 0: as it is in the resource */
 };
 
 static const char *const types[] = {
@@ -59,9 +63,14 @@ static const char *const types[] = {
 	[VMT_DELTA] = "delta",
 };
 
+static bool is_quoted(const struct message_encoder *e)
+{
+	return e->o.form == MESSAGE_JSON_QUOTED;
+}
+
 static bool is_json(const struct message_encoder *e)
 {
-	return e->o.form == MESSAGE_JSON;
+	return e->o.form == MESSAGE_JSON || is_quoted(e);
 }
 
 static bool is_raw(const struct message_encoder *e)
@@ -83,6 +92,16 @@ static void part_init(struct part *p)
 	buf_init(&p->signed_);
 }
 
+/* Adds JSON to what is sent. */
+static void add_layer(const struct message_encoder *e, struct buf *out, const char *p, size_t n)
+{
+	if (is_quoted(e)) {
+		buf_commit(out, json_escape(buf_reserve(out, JSON_ESCAPE_ROOM(n)), p, n));
+	} else {
+		buf_add(out, p, n);
+	}
+}
+
 static void part_fini(struct part *p)
 {
 	buf_fini(&p->sent);
@@ -93,15 +112,15 @@ static void part_fini(struct part *p)
 static void add_key(const struct message_encoder *e, struct buf *out, const char *key)
 {
 	if (is_json(e)) {
-		buf_puts(out, strcmp(key, "source") == 0 ? "{\"" : ", \"");
+		add_layer(e, out, ", \"", 3);
 		buf_puts(out, key);
-		buf_puts(out, "\": ");
+		add_layer(e, out, "\": ", 3);
 	} else {
 		pack_text(out, key, is_raw(e));
 	}
 }
 
-static void add_string(const struct message_encoder *e, struct buf *out, const char *s, size_t n)
+static void add_string(struct message_encoder *e, struct buf *out, const char *s, size_t n)
 {
 	char *at;
 
@@ -109,14 +128,25 @@ static void add_string(const struct message_encoder *e, struct buf *out, const c
 		pack_string(out, s, n, is_raw(e));
 		return;
 	}
-	at = buf_reserve(out, JSON_ESCAPE_ROOM(n) + 2);
+	buf_reset(&e->piece);
+	at = buf_reserve(&e->piece, JSON_ESCAPE_ROOM(n) + 2);
 	*at = '"';
 	n = json_escape(at + 1, s, n) + 2;
 	at[n - 1] = '"';
-	buf_commit(out, n);
+	add_layer(e, out, at, n);
 }
 
-static void add_text(const struct message_encoder *e, struct buf *out, const char *text)
+/* What stands before a text of the row's own, of n bytes that need no escapes. */
+static void begin_own(const struct message_encoder *e, struct buf *out, size_t n)
+{
+	if (is_json(e)) {
+		add_layer(e, out, "\"", 1);
+	} else {
+		pack_string_begin(out, n, is_raw(e));
+	}
+}
+
+static void add_text(struct message_encoder *e, struct buf *out, const char *text)
 {
 	if (text) {
 		add_string(e, out, text, strlen(text));
@@ -128,24 +158,22 @@ static void add_text(const struct message_encoder *e, struct buf *out, const cha
 }
 
 /* The member `key` with a text, or null. */
-static void add_sent(const struct message_encoder *e, struct part *p, const char *key,
-		     const char *text)
+static void add_sent(struct message_encoder *e, struct buf *out, const char *key, const char *text)
 {
-	add_key(e, &p->sent, key);
-	add_text(e, &p->sent, text);
+	add_key(e, out, key);
+	add_text(e, out, text);
 }
 
-static void add_signed(struct part *p, const char *key, const char *text)
+static void add_signed(struct buf *out, const char *key, const char *text)
 {
-	buf_puts(&p->signed_, key);
-	buf_puts(&p->signed_, text ? text : "None");
+	buf_puts(out, key);
+	buf_puts(out, text ? text : "None");
 }
 
-static void add_member(const struct message_encoder *e, struct part *p, const char *key,
-		       const char *text)
+static void add_member(struct message_encoder *e, struct part *p, const char *key, const char *text)
 {
-	add_sent(e, p, key, text);
-	add_signed(p, key, text);
+	add_sent(e, &p->sent, key, text);
+	add_signed(&p->signed_, key, text);
 }
 
 static bool is_text(const char *s)
@@ -176,10 +204,13 @@ static void set_head(struct message_encoder *e, const char *source)
 	struct part *p = &e->head;
 
 	part_reset(p);
-	if (!is_json(e)) {
+	if (is_json(e)) {
+		add_layer(e, &p->sent, "{\"source\": ", 11);
+		add_text(e, &p->sent, source);
+	} else {
 		pack_map(&p->sent, members(e));
+		add_sent(e, &p->sent, "source", source);
 	}
-	add_sent(e, p, "source", source);
 	add_member(e, p, "counter_name", b->name);
 	add_member(e, p, "counter_type", types[b->type]);
 	add_member(e, p, "counter_unit", b->unit ? b->unit : "");
@@ -229,13 +260,17 @@ static void set_mono(struct message_encoder *e, int64_t mono_ns)
 	struct part *p = &e->mono;
 
 	part_reset(p);
+	if (is_json(e)) {
+		add_layer(e, &p->sent, "\"", 1); /* of the message id */
+	}
 	if (e->o.profile != VMT_PROFILE_JUNO) {
 		add_mono(e, mono_ns);
 	}
 	if (e->o.publisher_id) {
-		add_sent(e, p, "publisher_id", e->o.publisher_id);
+		add_sent(e, &p->sent, "publisher_id", e->o.publisher_id);
 	}
 	add_key(e, &p->sent, "message_signature");
+	begin_own(e, &p->sent, e->signature_len);
 }
 
 void message_encoder_batch(struct message_encoder *e, const struct vmt_batch *batch)
@@ -247,49 +282,12 @@ void message_encoder_batch(struct message_encoder *e, const struct vmt_batch *ba
 				  : -EBADMSG;
 	/* pointers of the batch before may have other text by now */
 	part_reset(&e->head);
-	part_reset(&e->owner);
 	if (!batch->times) {
 		set_time(e, batch->time_ns);
 	}
 	if (!batch->monos) {
 		set_mono(e, batch->mono_ns);
 	}
-}
-
-static bool same_owner(const struct message_encoder *e, const struct vmt_resource *r)
-{
-	return e->owner.sent.len && e->owner_of[0] == r->user_id &&
-	       e->owner_of[1] == r->project_id && e->owner_of[2] == r->user_name &&
-	       e->owner_of[3] == r->project_name;
-}
-
-static void set_owner(struct message_encoder *e, const struct vmt_resource *r)
-{
-	const char *owner_of[] = { r->user_id, r->project_id, r->user_name, r->project_name };
-	bool names = e->o.profile == VMT_PROFILE_26;
-
-	e->owner_status = 0;
-	for (size_t i = 0; i < G_N_ELEMENTS(owner_of); i++) {
-		e->owner_of[i] = owner_of[i];
-		e->owner_status |= is_text_or_null(owner_of[i]) ? 0 : -EBADMSG;
-	}
-	part_reset(&e->owner);
-	buf_reset(&e->users.signed_);
-	add_sent(e, &e->owner, "user_id", r->user_id);
-	add_signed(&e->users, "user_id", r->user_id);
-	if (names) {
-		add_sent(e, &e->owner, "user_name", r->user_name);
-		add_signed(&e->users, "user_name", r->user_name);
-	}
-	add_member(e, &e->owner, "project_id", r->project_id);
-	if (names) {
-		add_member(e, &e->owner, "project_name", r->project_name);
-	}
-	if (e->o.publisher_id) { /* stands elsewhere in the message */
-		add_signed(&e->owner, "publisher_id", e->o.publisher_id);
-	}
-	add_key(e, &e->owner.sent, "resource_id");
-	buf_puts(&e->owner.signed_, "resource_id");
 }
 
 /* ------------------------------------------------------------------ what resources bring */
@@ -310,47 +308,122 @@ static size_t wrap_metadata(struct buf *scratch, const struct vmt_resource *r)
 	return sizeof(before) - 1;
 }
 
+/* Whose it is, and its id: what is signed of it and stands before the metadata. */
+static void sign_owner(const struct message_encoder *e, const struct vmt_resource *r,
+		       struct buf *out)
+{
+	add_signed(out, "project_id", r->project_id);
+	if (e->o.profile == VMT_PROFILE_26) {
+		add_signed(out, "project_name", r->project_name);
+	}
+	if (e->o.publisher_id) { /* stands elsewhere in the message */
+		add_signed(out, "publisher_id", e->o.publisher_id);
+	}
+	add_signed(out, "resource_id", r->id);
+}
+
+static void sign_users(const struct message_encoder *e, const struct vmt_resource *r,
+		       struct buf *out)
+{
+	add_signed(out, "user_id", r->user_id);
+	if (e->o.profile == VMT_PROFILE_26) {
+		add_signed(out, "user_name", r->user_name);
+	}
+}
+
+static void add_owner(struct message_encoder *e, const struct vmt_resource *r, struct buf *out)
+{
+	bool names = e->o.profile == VMT_PROFILE_26;
+
+	add_sent(e, out, "user_id", r->user_id);
+	if (names) {
+		add_sent(e, out, "user_name", r->user_name);
+	}
+	add_sent(e, out, "project_id", r->project_id);
+	if (names) {
+		add_sent(e, out, "project_name", r->project_name);
+	}
+	add_sent(e, out, "resource_id", r->id);
+}
+
+/* The metadata in the message's form, where it is another than the resource's own. */
+static int add_metadata(const struct message_encoder *e, const char *json, size_t n,
+			struct buf *out)
+{
+	if (!is_json(e)) {
+		return pack_json(out, json, n, is_raw(e));
+	}
+	if (is_quoted(e)) {
+		add_layer(e, out, json, n);
+	}
+	return 0;
+}
+
+static bool has_texts(const struct vmt_resource *r)
+{
+	return is_text(r->id) && is_text(r->source) && is_text_or_null(r->user_id) &&
+	       is_text_or_null(r->project_id) && is_text_or_null(r->user_name) &&
+	       is_text_or_null(r->project_name);
+}
+
+/* What was added to `text` since `*at`, which moves behind it. */
+static uint32_t added(const struct buf *text, size_t *at)
+{
+	uint32_t n = (uint32_t)(text->len - *at);
+
+	*at = text->len;
+	return n;
+}
+
 static int fill_texts(struct message_encoder *e, const struct vmt_resource *r, struct buf *text,
-		      uint32_t *ret_flat_len)
+		      struct entry *entry)
 {
 	struct buf *scratch = &e->scratch;
-	size_t before = text->len, at = wrap_metadata(scratch, r);
-	size_t n = scratch->len - at - 1;
+	size_t from = wrap_metadata(scratch, r), at = text->len;
+	const char *metadata = scratch->data + from;
+	size_t n = scratch->len - from - 1;
 	struct flatten flatten;
 	int status;
 
-	if (!is_text(r->id) || !is_text(r->source) || !sample_check_object(scratch->data + at, n)) {
+	if (!has_texts(r) || !sample_check_object(metadata, n)) {
 		return -EBADMSG;
 	}
+	sign_owner(e, r, text);
 	flatten_init(&flatten);
 	status = flatten_json(&flatten, scratch->data, scratch->len, e->o.dialect, text);
 	flatten_fini(&flatten);
-	*ret_flat_len = (uint32_t)(text->len - before);
-	if (!status && !is_json(e)) {
-		status = pack_json(text, scratch->data + at, n, is_raw(e));
-	}
+	add_signed(text, "source", r->source);
+	entry->flat_len = added(text, &at);
+	sign_users(e, r, text);
+	entry->users_len = added(text, &at);
+	add_owner(e, r, text);
+	entry->owner_len = added(text, &at);
+	status = status ? status : add_metadata(e, metadata, n, text);
+	entry->metadata_len = added(text, &at);
 	return status;
 }
 
 static void fill(void *context, const struct vmt_resource *r, struct buf *text)
 {
-	struct entry entry = { 0, 0 };
+	struct entry entry = { .status = 0 };
 	size_t at = text->len;
 
 	buf_add(text, &entry, sizeof(entry));
-	entry.status = fill_texts(context, r, text, &entry.flat_len);
+	entry.status = fill_texts(context, r, text, &entry);
 	if (entry.status) {
 		buf_cut(text, at + sizeof(entry));
-		entry.flat_len = 0;
 	}
 	memcpy(text->data + at, &entry, sizeof(entry));
 }
 
 /* ------------------------------------------------------------------ the row */
 
+/* `p` may be NULL where n is 0. */
 static inline char *put(char *at, const void *p, size_t n)
 {
-	memcpy(at, p, n);
+	if (n > 0) {
+		memcpy(at, p, n);
+	}
 	return at + n;
 }
 
@@ -397,45 +470,24 @@ static int add_volume(const struct message_encoder *e, uint32_t row, struct buf 
 	return (int)n;
 }
 
-/* The metadata in the message's form; `entry` is the resource's in the cache. */
-static void add_metadata(const struct message_encoder *e, const struct vmt_resource *r,
-			 const char *packed, size_t packed_len, struct buf *out)
-{
-	if (!is_json(e)) {
-		buf_add(out, packed, packed_len);
-	} else if (r->meta_head_len + r->meta_tail_len == 0) {
-		buf_add(out, "{}", 2);
-	} else {
-		buf_add(out, r->meta_head, r->meta_head_len);
-		buf_add(out, r->meta_tail, r->meta_tail_len);
-	}
-}
-
-/* Puts the text together that is signed, all but the volume being known, and signs it. */
-static int sign(struct message_encoder *e, const struct vmt_resource *r, const char *volume,
-		size_t volume_len, const char *id, const char *metadata, size_t metadata_len,
+/* Puts the text together that is signed, and signs it.  `kept`: behind the entry. */
+static int sign(struct message_encoder *e, const struct entry *entry, const char *kept,
+		const char *volume, size_t volume_len, const char *id,
 		char ret_text[SIGNATURE_TEXT])
 {
-	size_t rid_len = strlen(r->id), source_len = strlen(r->source);
 	char *at;
 
 	buf_reset(&e->flat);
-	at = buf_reserve(&e->flat, e->head.signed_.len + e->mono.signed_.len +
-					   e->owner.signed_.len + e->time.signed_.len +
-					   e->users.signed_.len + rid_len + source_len +
-					   metadata_len + SLACK);
+	at = buf_reserve(&e->flat, e->head.signed_.len + e->mono.signed_.len + e->time.signed_.len +
+					   entry->flat_len + entry->users_len + SLACK);
 	at = put_buf(at, &e->head.signed_);
 	at = put(at, volume, volume_len);
 	at = put(at, "message_id", 10);
 	at = put(at, id, UUID_TEXT - 1);
 	at = put_buf(at, &e->mono.signed_);
-	at = put_buf(at, &e->owner.signed_);
-	at = put(at, r->id, rid_len);
-	at = put(at, metadata, metadata_len);
-	at = put(at, "source", 6);
-	at = put(at, r->source, source_len);
+	at = put(at, kept, entry->flat_len);
 	at = put_buf(at, &e->time.signed_);
-	at = put_buf(at, &e->users.signed_);
+	at = put(at, kept + entry->flat_len, entry->users_len);
 	return signer_sign_flat(e->signer, e->flat.data, (size_t)(at - e->flat.data), ret_text);
 }
 
@@ -450,16 +502,42 @@ static int take_up(struct message_encoder *e, const struct vmt_resource *r, uint
 	if (!e->head.sent.len || e->source_of != r->source) {
 		set_head(e, r->source);
 	}
-	if (!same_owner(e, r)) {
-		set_owner(e, r);
-	}
 	if (b->times) {
 		set_time(e, b->times[row]);
 	}
 	if (b->monos) {
 		set_mono(e, b->monos[row]);
 	}
-	return e->owner_status;
+	return 0;
+}
+
+/* The message behind its volume. */
+static void add_rest(const struct message_encoder *e, const struct vmt_resource *r,
+		     const struct entry *entry, const char *kept, const char *id,
+		     const char *signature, struct buf *out)
+{
+	size_t metadata_len = entry->metadata_len ? entry->metadata_len
+						  : r->meta_head_len + r->meta_tail_len + 2;
+	char *at = buf_reserve(out, entry->owner_len + e->time.sent.len + metadata_len + e->id.len +
+					    e->mono.sent.len + e->end.len + 4 * SLACK);
+
+	kept += entry->flat_len + entry->users_len;
+	at = put(at, kept, entry->owner_len);
+	at = put_buf(at, &e->time.sent);
+	if (entry->metadata_len) {
+		at = put(at, kept + entry->owner_len, entry->metadata_len);
+	} else if (r->meta_head_len + r->meta_tail_len == 0) {
+		at = put(at, "{}", 2);
+	} else {
+		at = put(at, r->meta_head, r->meta_head_len);
+		at = put(at, r->meta_tail, r->meta_tail_len);
+	}
+	at = put_buf(at, &e->id);
+	at = put(at, id, UUID_TEXT - 1);
+	at = put_buf(at, &e->mono.sent);
+	at = put(at, signature, e->signature_len);
+	at = put_buf(at, &e->end);
+	buf_commit(out, (size_t)(at - (out->data + out->len)));
 }
 
 int message_encoder_row(struct message_encoder *e, uint32_t row, struct buf *out)
@@ -468,17 +546,16 @@ int message_encoder_row(struct message_encoder *e, uint32_t row, struct buf *out
 	char volume[PYNUM_MAX], id[UUID_TEXT], signature[SIGNATURE_TEXT];
 	uint8_t id_bytes[16];
 	struct entry entry;
-	const char *cached;
-	size_t cached_len, before = out->len;
+	const char *kept;
+	size_t kept_len, before = out->len;
 	int status, n;
 
 	if (row + 1 < e->batch->count) { /* its text is most likely out of cache */
 		__builtin_prefetch(e->batch->resource[row + 1]);
 	}
-	cached = text_cache_get(e->cache, r, e, &cached_len);
-	memcpy(&entry, cached, sizeof(entry));
-	cached += sizeof(entry);
-	cached_len -= sizeof(entry);
+	kept = text_cache_get(e->cache, r, e, &kept_len);
+	memcpy(&entry, kept, sizeof(entry));
+	kept += sizeof(entry);
 	status = entry.status ? entry.status : take_up(e, r, row);
 	if (status) {
 		return status;
@@ -491,22 +568,12 @@ int message_encoder_row(struct message_encoder *e, uint32_t row, struct buf *out
 	}
 	vmt_batch_id(e->batch, row, id_bytes);
 	uuid_format(id_bytes, id);
-	status = sign(e, r, volume, (size_t)n, id, cached, entry.flat_len, signature);
+	status = sign(e, &entry, kept, volume, (size_t)n, id, signature);
 	if (status) {
 		buf_cut(out, before);
 		return status;
 	}
-	buf_add(out, e->owner.sent.data, e->owner.sent.len);
-	add_text(e, out, r->id);
-	buf_add(out, e->time.sent.data, e->time.sent.len);
-	add_metadata(e, r, cached + entry.flat_len, cached_len - entry.flat_len, out);
-	buf_add(out, e->id.data, e->id.len);
-	add_string(e, out, id, UUID_TEXT - 1);
-	buf_add(out, e->mono.sent.data, e->mono.sent.len);
-	add_string(e, out, signature, strlen(signature));
-	if (is_json(e)) {
-		buf_putc(out, '}');
-	}
+	add_rest(e, r, &entry, kept, id, signature, out);
 	return 0;
 }
 
@@ -515,7 +582,7 @@ int message_encoder_row(struct message_encoder *e, uint32_t row, struct buf *out
 struct message_encoder *message_encoder_new(const struct message_options *o)
 {
 	struct message_encoder *e = g_new0(struct message_encoder, 1);
-	struct part *parts[] = { &e->head, &e->owner, &e->users, &e->time, &e->mono };
+	struct part *parts[] = { &e->head, &e->time, &e->mono };
 
 	e->o = *o;
 	e->o.secret = NULL; /* the signer has it */
@@ -527,8 +594,15 @@ struct message_encoder *message_encoder_new(const struct message_options *o)
 	}
 	buf_init(&e->flat);
 	buf_init(&e->scratch);
+	buf_init(&e->piece);
 	buf_init(&e->id);
+	buf_init(&e->end);
+	e->signature_len = *o->secret || o->dialect != FLATTEN_PY3 ? SIGNATURE_TEXT - 1 : 0;
 	add_key(e, &e->id, "message_id");
+	begin_own(e, &e->id, UUID_TEXT - 1);
+	if (is_json(e)) {
+		add_layer(e, &e->end, "\"}", 2);
+	}
 	e->signer = signer_new(o->dialect, o->secret);
 	if (!e->signer) {
 		message_encoder_free(e);
@@ -540,14 +614,16 @@ struct message_encoder *message_encoder_new(const struct message_options *o)
 void message_encoder_free(struct message_encoder *e)
 {
 	if (e) {
-		struct part *parts[] = { &e->head, &e->owner, &e->users, &e->time, &e->mono };
+		struct part *parts[] = { &e->head, &e->time, &e->mono };
 
 		for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
 			part_fini(parts[i]);
 		}
 		buf_fini(&e->flat);
 		buf_fini(&e->scratch);
+		buf_fini(&e->piece);
 		buf_fini(&e->id);
+		buf_fini(&e->end);
 		text_cache_free(e->cache);
 		signer_free(e->signer);
 		g_free((char *)e->o.publisher_id);

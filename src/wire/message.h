@@ -14,7 +14,9 @@
  * and gives the time as "…Z".
  *
  * Only whole and valid messages leave: one that a receiver could not read is refused, row by row, and
- * `out` is as before.  What is made of a resource version is made once.
+ * `out` is as before.  What comes in is checked when a piece of messages is made of it, once for a batch or a
+ * resource version, so that there is nothing left to look for in what goes out; fuzz_encode.c holds that against a
+ * strict reader.
  */
 #ifndef WIRE_MESSAGE_H
 #define WIRE_MESSAGE_H
@@ -26,6 +28,7 @@
 
 enum message_form {
 	MESSAGE_JSON, /* an object on one line, UTF-8, laid out as Python's json does */
+	MESSAGE_JSON_QUOTED, /* the same as it stands within a JSON string: escaped once more */
 	MESSAGE_MSGPACK, /* strings as str, str8 too: Ceilometer 15 and later */
 	MESSAGE_MSGPACK_RAW, /* strings as raw of the older msgpack, without str8: before that */
 };

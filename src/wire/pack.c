@@ -19,7 +19,7 @@ static msgpack_packer packer(struct buf *out)
 	return (msgpack_packer){ .data = out, .callback = to_buf };
 }
 
-void pack_string(struct buf *out, const char *p, size_t n, bool raw)
+void pack_string_begin(struct buf *out, size_t n, bool raw)
 {
 	msgpack_packer pk = packer(out);
 
@@ -28,6 +28,11 @@ void pack_string(struct buf *out, const char *p, size_t n, bool raw)
 	} else {
 		msgpack_pack_str(&pk, n);
 	}
+}
+
+void pack_string(struct buf *out, const char *p, size_t n, bool raw)
+{
+	pack_string_begin(out, n, raw);
 	buf_add(out, p, n);
 }
 

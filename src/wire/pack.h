@@ -13,6 +13,7 @@
 
 /* `raw`: strings in the form of msgpack before 2013, which has no str8. */
 void pack_string(struct buf *out, const char *p, size_t n, bool raw);
+void pack_string_begin(struct buf *out, size_t n, bool raw); /* what stands before its n bytes */
 void pack_text(struct buf *out, const char *text, bool raw); /* NULL: nil */
 void pack_map(struct buf *out, size_t members);
 void pack_int(struct buf *out, int64_t v);

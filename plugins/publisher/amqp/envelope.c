@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/utf8.h"
 #include "base/uuid.h"
 #include "wire/json.h"
 #include "wire/sample_time.h"
@@ -26,6 +27,11 @@ static void random_id(uint8_t id[16])
 	}
 	id[6] = (uint8_t)((id[6] & 0x0f) | 0x40); /* version 4 */
 	id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
+}
+
+bool envelope_text(const char *text)
+{
+	return utf8_valid(text, strlen(text));
 }
 
 void envelope_init(struct envelope *e)
@@ -61,19 +67,23 @@ static void add_layer(const struct envelope *e, struct buf *out, const char *p, 
 	}
 }
 
-void envelope_add(struct envelope *e, const char *json, size_t n)
+struct buf *envelope_add(struct envelope *e)
 {
 	if (e->count++ > 0) {
-		buf_puts(&e->samples, ", ");
+		buf_add(&e->samples, ", ", 2);
 	}
-	add_layer(e, &e->samples, json, n);
+	return &e->samples;
 }
 
 void envelope_cut(struct envelope *e, size_t size)
 {
-	e->samples.len = size;
-	buf_commit(&e->samples, 0);
+	buf_cut(&e->samples, size);
 	e->count--;
+}
+
+enum message_form envelope_form(const struct envelope *e)
+{
+	return e->bare ? MESSAGE_JSON : MESSAGE_JSON_QUOTED;
 }
 
 size_t envelope_size(const struct envelope *e)
@@ -110,7 +120,7 @@ static void put_head(struct envelope *e, const struct envelope_copy *copy)
 
 static void put_tail(struct envelope *e, const struct envelope_copy *copy)
 {
-	char time[SAMPLE_TIME_MAX], text[37];
+	char time[SAMPLE_TIME_MAX], text[UUID_TEXT];
 	struct buf *in = &e->inner;
 	uint8_t id[16];
 
@@ -122,9 +132,12 @@ static void put_tail(struct envelope *e, const struct envelope_copy *copy)
 		buf_printf(in, ", \"timestamp\": \"%s\"", time);
 	}
 	random_id(id);
+	uuid_format(id, text);
 	buf_puts(in, ", \"_unique_id\": \"");
-	for (size_t i = 0; i < sizeof(id); i++) {
-		buf_printf(in, "%02x", id[i]);
+	for (const char *c = text; *c; c++) {
+		if (*c != '-') {
+			buf_putc(in, *c);
+		}
 	}
 	buf_putc(in, '"');
 	if (e->context) {

@@ -4,7 +4,10 @@
  * cast, and around it the envelope of version 2.0 (the inner message as a JSON string) or none (driver
  * `messaging`).  One thread at a time for an object; in the steady state nothing is taken from the heap.
  *
- *     envelope_begin(e);  envelope_add(e, json) for each sample;  envelope_close(e, &copy, &body) for each copy
+ * Today's notification agent stops for ever at a message that it cannot read.  None leaves here, as long as samples
+ * are an encoder's (wire/message.h) and the texts beside them are UTF-8: see envelope_text().
+ *
+ *     envelope_begin(e);  out = envelope_add(e) for each sample;  envelope_close(e, &copy, &body) for each copy
  */
 #ifndef AMQP_ENVELOPE_H
 #define AMQP_ENVELOPE_H
@@ -13,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "wire/message.h"
 
 enum envelope_kind {
 	ENVELOPE_POLLING, /* notification, payload {"samples": […]} */
@@ -37,23 +41,22 @@ struct envelope_copy {
 	int64_t time_ns; /* of sending */
 };
 
+/* Whether the text may stand in a message. */
+bool envelope_text(const char *text);
+
 void envelope_init(struct envelope *e);
 void envelope_fini(struct envelope *e); /* NULL is fine */
 
 void envelope_begin(struct envelope *e);
-/* Adds the sample to the message: an object in JSON. */
-void envelope_add(struct envelope *e, const char *json, size_t n);
+/* Begins another sample of the message: where to add it, in the form envelope_form(). */
+struct buf *envelope_add(struct envelope *e);
+/* How samples stand in the message: as JSON, or as JSON in a JSON string. */
+enum message_form envelope_form(const struct envelope *e);
 /* Bytes of the samples so far, as they go on the wire. */
 size_t envelope_size(const struct envelope *e);
 /* Takes the last sample out again; `size` is envelope_size() of before it was added. */
 void envelope_cut(struct envelope *e, size_t size);
 /* Puts the message into `out`, which is emptied before. */
 void envelope_close(struct envelope *e, const struct envelope_copy *copy, struct buf *out);
-
-/* Whether a receiver can read the body: JSON in both layers, all keys of the message and of each sample there
- * and of their types.  Today's notification agent stops for ever at a message that it cannot.  0; -EBADMSG
- * with what is wrong.  `scratch` is used. */
-int envelope_check(const char *body, size_t n, enum envelope_kind kind, bool bare,
-		   struct buf *scratch, const char **ret_why);
 
 #endif

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The last look at a message before it is sent, made without regard to how it was put together.  The
- * publisher's thread; blocks on nothing.
- */
+/* The strict reader of messages.  One thread; blocks on nothing. */
+#include "envelope_check.h"
+
 #include <errno.h>
 #include <glib.h>
 
-#include "envelope.h"
 #include "wire/json.h"
 
 /* A key that has to be there, once, and what its value may be. */

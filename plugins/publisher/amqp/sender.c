@@ -64,7 +64,6 @@ static bool has_time(const struct sender *s, const struct vmt_call *call)
 static int send_copy(struct sender *s, const char *key, const char *event, bool main)
 {
 	const struct envelope_copy copy = { .event = event, .time_ns = clock_real() };
-	const char *why = NULL;
 
 	envelope_close(&s->envelope, &copy, &s->body);
 	if (s->body.len > SENDER_BODY_MAX) {
@@ -73,11 +72,6 @@ static int send_copy(struct sender *s, const char *key, const char *event, bool 
 	}
 	if (s->limit > 0 && s->body.len > s->limit && s->filled == 1) {
 		refuse(s, too_large, &s->body);
-		return 1;
-	}
-	if (envelope_check(s->body.data, s->body.len, s->envelope.kind, s->envelope.bare,
-			   &s->scratch, &why) < 0) {
-		refuse(s, why, &s->body);
 		return 1;
 	}
 	return link_publish(s->link, s->message, s->settings->exchange, key, s->body.data,
@@ -145,34 +139,54 @@ static void begin(struct sender *s)
 	envelope_begin(&s->envelope);
 }
 
-/* Adds the encoded row to the message in hand, or, where that would become too large, to a new one. */
-static int put_row(struct sender *s, const struct vmt_batch *batch)
+/* The last sample, of these bytes, would make the message too large: it goes to a new one.  `before`: the size
+ * without it. */
+static int split(struct sender *s, const struct vmt_batch *batch, size_t before, const char *p,
+		 size_t n)
 {
-	size_t before;
-	int ret = 0;
+	int ret;
 
+	buf_reset(&s->row);
+	buf_add(&s->row, p, n);
+	envelope_cut(&s->envelope, before);
+	ret = flush(s, batch->name);
+	begin(s);
+	buf_add(envelope_add(&s->envelope), s->row.data, s->row.len);
+	return ret;
+}
+
+/* Encodes the row into the message in hand, or, where that would become too large, into a new one.  As
+ * message_encoder_row(), which says what is no fault of the connection; *ret_sent: what sending answered. */
+static int put_row(struct sender *s, const struct vmt_batch *batch, uint32_t row, int *ret_sent)
+{
+	size_t before, from;
+	struct buf *out;
+	int ret;
+
+	*ret_sent = 0;
 	if (!s->message) {
 		begin(s);
 	}
 	before = envelope_size(&s->envelope);
-	envelope_add(&s->envelope, s->row.data, s->row.len);
-	if (s->limit > 0 && s->filled > 0 && envelope_size(&s->envelope) + FRAMING > s->limit) {
+	out = envelope_add(&s->envelope);
+	from = out->len;
+	ret = message_encoder_row(s->encoder, row, out);
+	if (ret < 0) {
 		envelope_cut(&s->envelope, before);
-		ret = flush(s, batch->name);
-		begin(s);
-		envelope_add(&s->envelope, s->row.data, s->row.len);
+		return ret;
+	}
+	if (s->limit > 0 && s->filled > 0 && out->len + FRAMING > s->limit) {
+		*ret_sent = split(s, batch, before, out->data + from, out->len - from);
 	}
 	s->filled++;
-	return ret;
+	return 0;
 }
 
 static int add_row(struct sender *s, const struct vmt_batch *batch, uint32_t index, uint32_t row)
 {
 	const struct vmt_rows rows = { index, row, 1 };
-	int ret;
+	int sent, ret = put_row(s, batch, row, &sent);
 
-	buf_reset(&s->row);
-	ret = message_encoder_row(s->encoder, row, &s->row);
 	if (ret == -EIO) {
 		return vmt_error_set(s->error, ret, "%s: %s", s->url, message_refusal(ret));
 	}
@@ -182,9 +196,8 @@ static int add_row(struct sender *s, const struct vmt_batch *batch, uint32_t ind
 		vmt_delivery_refuse(s->delivery, &rows, 1, message_refusal(ret), NULL, 0);
 		return 0;
 	}
-	ret = put_row(s, batch);
-	if (ret < 0) {
-		return ret;
+	if (sent < 0) {
+		return sent;
 	}
 	inflight_rows(s->message, index, row);
 	return s->filled >= s->batch_size || envelope_size(&s->envelope) >= SENDER_SPLIT
@@ -223,7 +236,8 @@ static int set_up(struct sender *s, enum vmt_profile profile, struct vmt_error *
 		return 0;
 	}
 	message_encoder_free(s->encoder);
-	s->encoder = message_conf_encoder(&s->conf->message, MESSAGE_JSON, profile, NULL);
+	s->encoder =
+		message_conf_encoder(&s->conf->message, envelope_form(&s->envelope), profile, NULL);
 	if (!s->encoder) {
 		return vmt_error_set(error, -ENOTSUP,
 				     "%s: OpenSSL has no HMAC-SHA256; look at its configuration",
@@ -395,11 +409,29 @@ static int check_query(const struct sender *s, const struct vmt_url *url, struct
 	return 0;
 }
 
+/* What stands in messages beside samples. */
+static int check_texts(const struct sender *s, struct vmt_error *error)
+{
+	const char *texts[] = { s->host, s->conf->target, s->conf->rpc_topic,
+				s->conf->notifier_topic };
+	bool good = true;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+		good = good && (!texts[i] || envelope_text(texts[i]));
+	}
+	return good ? 0
+		    : vmt_error_set(error, -EINVAL,
+				    "%s: host, target or metering_topic is not UTF-8", s->url);
+}
+
 static int configure(struct sender *s, const struct vmt_url *url, struct vmt_error *error)
 {
 	struct vmt_error why = { "" };
 	int ret = check_query(s, url, error);
 
+	if (ret == 0) {
+		ret = check_texts(s, error);
+	}
 	if (ret == 0) {
 		ret = check_driver(s, error);
 	}
@@ -441,7 +473,6 @@ int sender_open(enum envelope_kind kind, const struct sender_conf *conf, const s
 				: UINT64_MAX;
 	buf_init(&s->row);
 	buf_init(&s->body);
-	buf_init(&s->scratch);
 	buf_init(&s->meter_key);
 	buf_init(&s->meter_event);
 	code = configure(s, url, error);
@@ -476,7 +507,6 @@ void sender_close(void *self)
 	envelope_fini(&s->envelope);
 	buf_fini(&s->row);
 	buf_fini(&s->body);
-	buf_fini(&s->scratch);
 	buf_fini(&s->meter_key);
 	buf_fini(&s->meter_event);
 	for (size_t i = 0; i < s->keys; i++) {
