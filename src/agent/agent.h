@@ -44,8 +44,9 @@ bool agent_clean(const struct agent *agent);
 /* First call: no new cycles, the ones under way finish, queues are flushed, within
  * graceful_shutdown_timeout.  Second call: at once. */
 void agent_stop(struct agent *agent);
-/* Reads the configuration anew.  0 when it was taken; else the old one stays and `answer` says why. */
-int agent_reload(struct agent *agent, struct buf *answer);
+/* Reads the configuration anew.  0 when it was taken; else the old one stays.  Adds the answer of the control socket's
+ * verb `reload`. */
+int agent_reload(struct agent *agent, struct buf *json);
 /* Appends the status document (cli.md) as one line of JSON. */
 void agent_status(struct agent *agent, struct buf *json);
 /* Of the configuration in force, until the next reload. */

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "conf/option.h"
 #include "model/frame.h"
+#include "model/json_text.h"
 #include "pipeline/outlet.h"
 #include "pipeline/pipeline.h"
 #include "spool/spool.h"
@@ -210,7 +211,8 @@ int agent_new(const struct agent_options *options, struct agent **ret_agent,
 }
 
 /* What cannot change while the process lives. */
-static void warn_of_restart(const struct plan *old, const struct plan *now, struct buf *answer)
+static void warn_of_restart(const struct plan *old, const struct plan *now,
+			    struct problems *problems)
 {
 	const struct {
 		const char *name;
@@ -235,25 +237,46 @@ static void warn_of_restart(const struct plan *old, const struct plan *now, stru
 		if (fixed[i].differs) {
 			log_warn("reload: %s was changed; the new value counts after a restart",
 				 fixed[i].name);
-			buf_printf(answer, "\n%s was changed; the new value counts after a restart",
-				   fixed[i].name);
+			problems_add(problems, PROBLEM_WARNING, NULL,
+				     "%s was changed; the new value counts after a restart",
+				     fixed[i].name);
 		}
 	}
 }
 
-/* Errors and warnings beside the first reason, a line each. */
-static void tell_findings(const struct problems *problems, const char *first, struct buf *answer)
+/* Errors and warnings. */
+static void add_findings(const struct problems *problems, struct buf *json)
 {
+	const char *comma = "";
+
+	buf_putc(json, '[');
 	for (size_t i = 0; i < problems_count(problems); i++) {
 		const struct problem *p = problems_at(problems, i);
 
-		if (p->level != PROBLEM_NOTE && strcmp(p->text, first) != 0) {
-			buf_printf(answer, "\n%s", p->text);
+		if (p->level != PROBLEM_NOTE) {
+			buf_puts(json, comma);
+			problem_json(p, json);
+			comma = ",";
 		}
 	}
+	buf_putc(json, ']');
 }
 
-int agent_reload(struct agent *a, struct buf *answer)
+/* `why` it was not taken, or NULL. */
+static void answer_reload(const char *why, const struct problems *problems, struct buf *json)
+{
+	char *message = why ? g_strdup_printf("%s; the old configuration stays in force", why)
+			    : g_strdup("the new configuration is in force");
+
+	buf_printf(json, "{\"reloaded\":%s,\"message\":", why ? "false" : "true");
+	json_add(json, message);
+	buf_puts(json, ",\"findings\":");
+	add_findings(problems, json);
+	buf_putc(json, '}');
+	g_free(message);
+}
+
+int agent_reload(struct agent *a, struct buf *json)
 {
 	struct problems *problems = problems_new();
 	struct vmt_error error = { .text = "" };
@@ -267,20 +290,20 @@ int agent_reload(struct agent *a, struct buf *answer)
 	}
 	log_problems(problems, true, error.text);
 	if (ret == 0) {
-		buf_puts(answer, "the new configuration is in force");
-		warn_of_restart(a->plan, plan, answer);
+		warn_of_restart(a->plan, plan, problems);
 		plan_unref(a->plan);
 		a->plan = plan;
 		if (!a->options.quiet && set_up_log(plan, a->options.plan.collector, &error) < 0) {
 			log_error("reload: %s; logging as before", error.text);
+			problems_add(problems, PROBLEM_WARNING, NULL, "%s; logging as before",
+				     error.text);
 		}
 		log_info("reload: the new configuration is in force");
 	} else {
 		plan_unref(plan);
 		log_error("reload: %s; the old configuration stays in force", error.text);
-		buf_printf(answer, "%s; the old configuration stays in force", error.text);
 	}
-	tell_findings(problems, error.text, answer);
+	answer_reload(ret == 0 ? NULL : error.text, problems, json);
 	problems_free(problems);
 	return ret;
 }

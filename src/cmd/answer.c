@@ -8,10 +8,6 @@
 #include "conf/problem.h"
 #include "model/json_text.h"
 
-static const char *const levels[] = {
-	[PROBLEM_NOTE] = "note", [PROBLEM_WARNING] = "warning", [PROBLEM_ERROR] = "error"
-};
-
 /* One line: `text` as it is, or the object {"KEY":"TEXT"}. */
 static void tell_line(const struct answer *a, const char *key, const char *before, const char *text)
 {
@@ -28,15 +24,6 @@ static void tell_line(const struct answer *a, const char *key, const char *befor
 	buf_fini(&line);
 }
 
-static void add_place(const char *key, unsigned value, struct buf *line)
-{
-	if (value) {
-		buf_printf(line, ",\"%s\":%u", key, value);
-	} else {
-		buf_printf(line, ",\"%s\":null", key);
-	}
-}
-
 static void tell_problem(const struct answer *a, const struct problem *p)
 {
 	struct buf line = BUF_INIT;
@@ -45,13 +32,8 @@ static void tell_problem(const struct answer *a, const struct problem *p)
 		fprintf(a->out, "%s\n", p->text);
 		return;
 	}
-	buf_printf(&line, "{\"level\":\"%s\",\"file\":", levels[p->level]);
-	p->at.file ? json_add(&line, p->at.file) : buf_puts(&line, "null");
-	add_place("line", p->at.line, &line);
-	add_place("column", p->at.column, &line);
-	buf_printf(&line, ",\"failed\":%s,\"text\":", p->failed ? "true" : "false");
-	json_add(&line, p->text);
-	fprintf(a->out, "%s}\n", line.data);
+	problem_json(p, &line);
+	fprintf(a->out, "%s\n", line.data);
 	buf_fini(&line);
 }
 

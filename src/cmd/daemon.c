@@ -32,14 +32,11 @@ static void on_status(void *context, struct buf *json)
 	agent_status(((struct running *)context)->agent, json);
 }
 
-static int on_reload(void *context, struct buf *answer)
+static void on_reload(void *context, struct buf *json)
 {
-	int ret;
-
 	notify_reloading();
-	ret = agent_reload(((struct running *)context)->agent, answer);
+	agent_reload(((struct running *)context)->agent, json);
 	notify_ready();
-	return ret;
 }
 
 static const struct control_ops control_ops = { .status = on_status, .reload = on_reload };

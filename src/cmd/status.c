@@ -339,13 +339,26 @@ int cmd_status(int argc, char **argv)
 	return status;
 }
 
-/* {"reloaded":true,"message":"…"} or {"error":"…"}: the text, and whether it was taken. */
+/* A line each for what the message does not say already. */
+static void print_findings(const struct part *findings, const char *message, FILE *out)
+{
+	for (guint i = 0; i < findings->rows->len; i++) {
+		const char *text = value_of(g_ptr_array_index(findings->rows, i), "text");
+
+		if (!g_str_has_prefix(message, text)) {
+			fprintf(out, "%s\n", text);
+		}
+	}
+}
+
+/* {"reloaded":true,"message":"…","findings":[…]} or {"error":"…"}: the text, and whether it was taken. */
 static int show_reload(const struct buf *answer, enum table_format format)
 {
 	struct walk w;
 	const GPtrArray *row;
 	const char *message;
-	bool taken = strstr(answer->data, "\"reloaded\":true") != NULL;
+	bool taken = g_str_has_prefix(answer->data, "{\"reloaded\":true");
+	FILE *out = taken ? stdout : stderr;
 
 	if (walk_init(&w, answer) < 0) {
 		fprintf(stderr, "virtmeter reload: the answer is no JSON: %.200s\n", answer->data);
@@ -360,7 +373,10 @@ static int show_reload(const struct buf *answer, enum table_format format)
 	row = g_ptr_array_index(((struct part *)g_ptr_array_index(w.parts, 0))->rows, 0);
 	message = value_of(row, "message");
 	message = message[0] ? message : value_of(row, "error");
-	fprintf(taken ? stdout : stderr, "%s%s\n", taken ? "" : "virtmeter reload: ", message);
+	fprintf(out, "%s%s\n", taken ? "" : "virtmeter reload: ", message);
+	for (guint i = 1; i < w.parts->len; i++) { /* the findings */
+		print_findings(g_ptr_array_index(w.parts, i), message, out);
+	}
 	walk_fini(&w);
 	return taken ? CMD_OK : CMD_FAILED;
 }

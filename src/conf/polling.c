@@ -58,18 +58,18 @@ static bool has(const struct yaml_node *map, const char *key)
 	return n && n->kind != YAML_NULL;
 }
 
-static const char *const source_keys[] = { "name",
-					   "interval",
-					   "meters",
-					   "counters",
-					   "resources",
-					   "discovery",
-					   "sinks",
-					   "rules",
-					   "transformers",
-					   "publishers",
-					   "group_id_coordination_expression",
-					   NULL };
+/* Of a source; that of the flat form is a sink too. */
+static const char *const source_keys[][14] = {
+	[POLLING_TODAY] = { "name", "interval", "meters", "counters", "resources", "discovery",
+			    "rules", "group_id_coordination_expression" },
+	[PIPELINE_TODAY] = { "name", "interval", "meters", "counters", "resources", "discovery",
+			     "rules", "group_id_coordination_expression", "sinks" },
+	[PIPELINE_JUNO] = { "name", "interval", "meters", "counters", "resources", "discovery",
+			    "rules", "group_id_coordination_expression", "sinks" },
+	[PIPELINE_FLAT] = { "name", "interval", "meters", "counters", "resources", "discovery",
+			    "rules", "group_id_coordination_expression", "transformers",
+			    "publishers" },
+};
 static const char *const document_keys[] = { "sources", "sinks", NULL };
 static const char *const sink_keys[] = { "name", "transformers", "publishers", "rules", NULL };
 
@@ -222,7 +222,7 @@ static void read_source(struct reading *r, const struct yaml_node *n, struct pol
 		source->name = "";
 		return;
 	}
-	warn_unknown(r, n, source_keys);
+	warn_unknown(r, n, source_keys[r->public.shape]);
 	source->name = read_name(r, n);
 	if (r->public.shape != PIPELINE_TODAY) {
 		source->interval_ns = read_interval(r, n);

@@ -318,17 +318,28 @@ static void test_odd(void)
 		{ SRC SINK "- {name: t, publishers: [x]}\n",
 		  "f.yaml:8:3: sink t: no source names it, so nothing comes to it", PIPELINE_FILE },
 		{ JSRC SINK, "f.yaml:3:13: interval: has no effect here", PIPELINE_OF_PAIR },
+		{ "sources:\n- {name: a, interval: 1, meters: [cpu], sinks: [s], publishers: [x]}\n"
+		  "sinks: [{name: s, transformers: , publishers: [a]}]\n",
+		  "f.yaml:2:53: publishers: no such key here", PIPELINE_FILE },
+		{ "sources:\n- {name: a, interval: 1, meters: [cpu], publishers: [x]}\n",
+		  "f.yaml:2:41: publishers: no such key here", POLLING_FILE },
+		{ "- {name: f, interval: 1, meters: [cpu], transformers: , publishers: [x], sinks: [s]}\n",
+		  "f.yaml:1:74: sinks: no such key here", PIPELINE_FILE },
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
 		struct problems *problems = problems_new();
 		struct polling *p = NULL;
+		size_t found;
 
 		g_assert_cmpint(polling_read_text("f.yaml", rows[i].text, strlen(rows[i].text),
 						  rows[i].role, &p, problems),
 				==, 0);
-		g_assert_cmpuint(problems_count(problems), ==, 1);
-		g_assert_true(g_str_has_prefix(problems_at(problems, 0)->text, rows[i].warning));
+		found = problems_count(problems);
+		g_assert_cmpuint(found, ==,
+				 rows[i].text[0] == '-' && strstr(rows[i].text, "sinks") ? 2 : 1);
+		g_assert_true(
+			g_str_has_prefix(problems_at(problems, found - 1)->text, rows[i].warning));
 		if (i == 0) {
 			g_assert_true(pattern_match(p->sources[0].match, "memory"));
 			g_assert_false(pattern_match(p->sources[0].match, "memory.usage"));

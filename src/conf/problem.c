@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/utf8.h"
+#include "model/json_text.h"
 
 enum { KEPT_MAX = 1000, LEVELS = PROBLEM_ERROR + 1 };
 
@@ -164,6 +165,30 @@ const char *problems_first_error(const struct problems *p)
 		}
 	}
 	return "";
+}
+
+static void add_place(const char *key, unsigned value, struct buf *json)
+{
+	if (value) {
+		buf_printf(json, ",\"%s\":%u", key, value);
+	} else {
+		buf_printf(json, ",\"%s\":null", key);
+	}
+}
+
+void problem_json(const struct problem *p, struct buf *json)
+{
+	static const char *const levels[] = {
+		[PROBLEM_NOTE] = "note", [PROBLEM_WARNING] = "warning", [PROBLEM_ERROR] = "error"
+	};
+
+	buf_printf(json, "{\"level\":\"%s\",\"file\":", levels[p->level]);
+	p->at.file ? json_add(json, p->at.file) : buf_puts(json, "null");
+	add_place("line", p->at.line, json);
+	add_place("column", p->at.column, json);
+	buf_printf(json, ",\"failed\":%s,\"text\":", p->failed ? "true" : "false");
+	json_add(json, p->text);
+	buf_putc(json, '}');
 }
 
 void problems_log(const struct problems *p, size_t from)

@@ -59,6 +59,9 @@ size_t problems_of(const struct problems *problems, enum problem_level level);
 /* Text of the first error, "" when there is none: for a one-line reason. */
 const char *problems_first_error(const struct problems *problems);
 
+/* Adds {"level":"error","file":"v.conf","line":3,"column":1,"failed":false,"text":"…"}; what is not known is null. */
+void problem_json(const struct problem *p, struct buf *json);
+
 /* Logs all from the `from`-th on, options without effect as one line. */
 void problems_log(const struct problems *problems, size_t from);
 

@@ -170,6 +170,19 @@ bool yaml_bool(const struct yaml_node *node, bool *ret_value)
 	return false;
 }
 
+/* A decimal integer of any length. */
+static bool resolve_long(const char *text, double *ret)
+{
+	bool negative;
+	const char *p = skip_sign(text, &negative);
+
+	if (*p < '1' || *p > '9' || p[strspn(p, "0123456789")]) {
+		return false;
+	}
+	*ret = g_ascii_strtod(text, NULL);
+	return true;
+}
+
 bool yaml_number(const struct yaml_node *node, double *ret_value)
 {
 	int64_t whole;
@@ -181,7 +194,7 @@ bool yaml_number(const struct yaml_node *node, double *ret_value)
 		*ret_value = (double)whole;
 		return true;
 	}
-	return resolve_float(node->text, ret_value);
+	return resolve_long(node->text, ret_value) || resolve_float(node->text, ret_value);
 }
 
 bool yaml_is_text(const struct yaml_node *node)

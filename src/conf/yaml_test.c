@@ -116,9 +116,10 @@ static void test_numbers(void)
 	static const struct {
 		const char *text;
 		double value;
-	} rows[] = { { "a: 1.5", 1.5 },      { "a: 1.0e+3", 1000 }, { "a: 0x10", 16 },
-		     { "a: -2.50", -2.5 },   { "a: .25", 0.25 },    { "a: 1_0.5", 10.5 },
-		     { "a: .inf", INFINITY } };
+	} rows[] = { { "a: 1.5", 1.5 },       { "a: 1.0e+3", 1000 },
+		     { "a: 0x10", 16 },       { "a: -2.50", -2.5 },
+		     { "a: .25", 0.25 },      { "a: 1_0.5", 10.5 },
+		     { "a: .inf", INFINITY }, { "a: 20000000000000000000", 2e19 } };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
 		struct yaml *yaml = accept(rows[i].text);

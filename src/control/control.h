@@ -5,7 +5,7 @@
  * JSON object with a newline, and the connection is closed:
  *
  *	status	the status document
- *	reload	{"reloaded":true,"message":"…"}
+ *	reload	{"reloaded":true,"message":"…","findings":[…]}: errors and warnings as `virtmeter check` tells them
  *	ping	{"pong":true,"pid":4242}
  *	other	{"error":"…"}
  *
@@ -25,9 +25,8 @@
 struct control_ops {
 	/* Adds the status document. */
 	void (*status)(void *context, struct buf *json_out);
-	/* Reads the configuration anew.  0, or -errno; a text for a person goes to `answer` in both cases, or
-	 * nothing. */
-	int (*reload)(void *context, struct buf *answer);
+	/* Reads the configuration anew, and adds what came of it. */
+	void (*reload)(void *context, struct buf *json_out);
 };
 
 struct control_settings {

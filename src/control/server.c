@@ -93,21 +93,11 @@ static void do_ping(struct client *cl)
 
 static void do_reload(struct client *cl)
 {
-	struct buf message = BUF_INIT;
-	int err;
-
 	if (!cl->may_reload) {
 		add_error(&cl->answer, "reload: only root and the user of the service may");
-		return;
+	} else {
+		cl->control->ops->reload(cl->control->context, &cl->answer);
 	}
-	err = cl->control->ops->reload(cl->control->context, &message);
-	if (!message.len) {
-		buf_puts(&message, err < 0 ? g_strerror(-err) : "");
-	}
-	buf_printf(&cl->answer, "{\"reloaded\":%s,\"message\":", err < 0 ? "false" : "true");
-	json_add_string(&cl->answer, message.data, message.len);
-	buf_puts(&cl->answer, "}");
-	buf_fini(&message);
 }
 
 static void do_status(struct client *cl)

@@ -56,6 +56,10 @@ static int compile_scale(struct convert *c, const struct vmt_scalar *given, cons
 	struct vmt_error why;
 	char *text;
 
+	if (given->number && !isfinite(g_ascii_strtod(given->text, NULL))) {
+		return vmt_stage_refuse(c->stage, "target.scale: %s will not do; write a number",
+					given->text);
+	}
 	if (!given->text || !given->text[0] ||
 	    (given->number && g_ascii_strtod(given->text, NULL) == 0)) {
 		text = g_strdup(def);

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <glib.h>
+#include <math.h>
 #include <string.h>
 
 #include "transform/expr_private.h"
@@ -147,6 +148,9 @@ static int parse_number(struct parser *p)
 
 		n.value = expr_double(g_ascii_strtod(text, NULL));
 		g_free(text);
+		if (!isfinite(n.value.d)) {
+			return fail(p, "the number is too large");
+		}
 	}
 	p->at = end;
 	if (whole && (*p->at == 'L' || *p->at == 'l')) { /* Python 2's long */

@@ -144,6 +144,7 @@ static void test_refused(void)
 		{ "'a", "column 1: the text is not closed", 0 },
 		{ "3x", "column 2: a number ends here", 0 },
 		{ "name.x", "column 1: only resource_metadata has keys", 0 },
+		{ "2 * 1e400", "column 5: the number is too large", 0 },
 		{ "10**40", "column 3: the integer becomes too large", 0 },
 		{ "__import__('os')", "column 1: a field of a sample is needed", 0 },
 		{ "abs(1, 2)", "column 1: one argument is needed here", 0 },

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agent as a service: signals, status, reload, what it costs while it waits, what it tells systemd, and
 that an ordinary user with the read-only socket is enough."""
+import json
 import os
 import select
 import signal
@@ -136,6 +137,9 @@ def reload(t, lv):
         done = a.reload()
         t.ok(done.returncode == 1 and "polling.yaml:3:" in done.stderr, "a faulty file is refused, with its place",
              f"{done.returncode} {done.stderr}")
+        said = json.loads(agent.command("reload", "--socket", a.socket, "--format", "json").stdout)
+        t.same([(f["level"], os.path.basename(f["file"]), f["line"]) for f in said["findings"]], [("error", "polling.yaml", 3)],
+               "as JSON, too")
         t.same({s["name"] for s in a.wait_cycles(2)[-1].samples}, {"memory.usage", "vcpus"}, "and the old one stays in force")
         a.meters = ["cpu"]
         a.write()

@@ -58,7 +58,9 @@ static void remove_things(struct stage *stage)
 		    "sources:\n  - name: all\n    meters: ['*']\n    sinks: [one]\n"
 		    "sinks:\n  - name: one\n    publishers: ['test://?keep=1000000']\n");
 	g_assert_cmpint(agent_reload(stage->agent, &answer), ==, 0);
-	g_assert_true(g_str_has_prefix(answer.data, "the new configuration is in force\n"));
+	g_assert_true(g_str_has_prefix(
+		answer.data,
+		"{\"reloaded\":true,\"message\":\"the new configuration is in force\","));
 	g_assert_nonnull(strstr(answer.data, "polling.yaml:4:19: no meter matches cpuu"));
 	g_assert_cmpuint(stage->agent->tasks->len, ==, 1);
 	g_assert_cmpuint(stage->agent->outlets->len, ==, 1);
