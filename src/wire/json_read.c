@@ -107,6 +107,52 @@ static const char *plain_run(const char *at, const char *end)
 	return at;
 }
 
+enum { BLOCK = 64 }; /* bytes that are looked at together, a bit each */
+
+/* 0x80 for each byte that is 0, and for no other. */
+static uint64_t zeros(uint64_t word)
+{
+	return ~(((word & EVERY(0x7f)) + EVERY(0x7f)) | word | EVERY(0x7f));
+}
+
+/* The marks of eight bytes as eight bits, the first byte's the lowest. */
+static uint64_t gather(uint64_t marks)
+{
+	return (marks >> 7) * UINT64_C(0x0102040810204080) >> 56;
+}
+
+/* Which bytes of the block end a run of plain ones. */
+static uint64_t block_ends(const char *at)
+{
+	uint64_t bits = 0;
+
+	for (int i = 0; i < BLOCK; i += 8) {
+		uint64_t word = load64(at + i);
+
+		bits |= gather(zeros(word ^ EVERY('"')) | zeros(word ^ EVERY('\\')) |
+			       zeros(word & EVERY(0xe0)))
+			<< i;
+	}
+	return bits;
+}
+
+/* Which bytes of the block are '\\'. */
+static uint64_t block_escapes(const char *at)
+{
+	uint64_t bits = 0;
+
+	for (int i = 0; i < BLOCK; i += 8) {
+		bits |= gather(zeros(load64(at + i) ^ EVERY('\\'))) << i;
+	}
+	return bits;
+}
+
+/* Those of the bits that stand for the `n`-th byte or one behind it. */
+static uint64_t bits_from(uint64_t bits, size_t n)
+{
+	return n < BLOCK ? bits & ~UINT64_C(0) << n : 0;
+}
+
 /* The escape at `at`, which is '\\': its length, 0 if it is none. */
 static size_t escape_length(const char *at, const char *end)
 {
@@ -127,36 +173,73 @@ static size_t escape_length(const char *at, const char *end)
 	return 6;
 }
 
-/* After the opening quote. */
+/* What ends a run of plain bytes: -EBADMSG with the reason, 0 at the end of the string, or the length of the escape. */
+static int read_mark(struct json_reader *r, const char *at)
+{
+	size_t n;
+
+	r->at = at;
+	if (*at == '"') {
+		r->span_len = (size_t)(at - r->span);
+		r->at = at + 1;
+		return 0;
+	}
+	if (*at != '\\') {
+		fail(r, "control character in a string");
+		return -EBADMSG;
+	}
+	n = r->end - at >= 2 && at[1] == '"' ? 2 : escape_length(at, r->end);
+	if (!n) {
+		fail(r, "unknown escape");
+		return -EBADMSG;
+	}
+	r->escaped = true;
+	return (int)n;
+}
+
+/* Blocks of the string, as long as there are whole ones: as read_mark(), or 1 with *at behind what was read. */
+static int read_blocks(struct json_reader *r, const char **at)
+{
+	while (r->end - *at >= BLOCK) {
+		const char *block = *at;
+		uint64_t ends = block_ends(block);
+		size_t done = BLOCK;
+
+		while (ends) {
+			size_t i = (size_t)__builtin_ctzll(ends);
+			int n = read_mark(r, block + i);
+
+			if (n <= 0) {
+				return n;
+			}
+			done = i + (size_t)n > BLOCK ? i + (size_t)n : BLOCK;
+			ends = bits_from(ends, i + (size_t)n);
+		}
+		*at = block + done;
+	}
+	return 1;
+}
+
+/* After the opening quote.  0, or -EBADMSG with the reason. */
 static int read_string(struct json_reader *r)
 {
 	const char *at = r->at;
+	int n;
 
 	r->span = at;
 	r->escaped = false;
-	for (;;) {
-		size_t n;
-
+	n = read_blocks(r, &at);
+	while (n > 0) {
 		at = plain_run(at, r->end);
-		r->at = at;
 		if (at == r->end) {
-			return fail(r, "string without end");
+			r->at = at;
+			fail(r, "string without end");
+			return -EBADMSG;
 		}
-		if (*at == '"') {
-			r->span_len = (size_t)(at - r->span);
-			r->at = at + 1;
-			return 0;
-		}
-		if (*at != '\\') {
-			return fail(r, "control character in a string");
-		}
-		n = r->end - at >= 2 && at[1] == '"' ? 2 : escape_length(at, r->end);
-		if (!n) {
-			return fail(r, "unknown escape");
-		}
-		r->escaped = true;
+		n = read_mark(r, at);
 		at += n;
 	}
+	return n;
 }
 
 static bool read_digits(struct json_reader *r)
@@ -462,24 +545,66 @@ static size_t decode_escape(const char **at, const char *end, char *out)
 	return put_utf8(out, c >= 0xd800 && c < 0xe000 ? 0xfffd : c);
 }
 
+/* Copies n bytes of what ends at `end`, perhaps some more behind them; to[n] and on may be written as far as from[n] and on
+ * may be read. */
+static void copy_run(char *to, const char *from, size_t n, const char *end)
+{
+	for (; n >= 8; n -= 8, to += 8, from += 8) {
+		memcpy(to, from, 8);
+	}
+	if (end - from >= 8) {
+		memcpy(to, from, 8);
+	} else {
+		memcpy(to, from, n);
+	}
+}
+
+/* The escape at *at, or the byte if it is none. */
+static size_t decode_mark(const char **at, const char *end, char *out)
+{
+	if (**at != '\\') { /* a quote, of text that is no span */
+		*out = *(*at)++;
+		return 1;
+	}
+	if (end - *at >= 2 && (*at)[1] == '"') {
+		*out = '"';
+		*at += 2;
+		return 1;
+	}
+	return decode_escape(at, end, out);
+}
+
 size_t json_decode(const char *span, size_t len, char *out)
 {
 	const char *at = span, *end = span + len;
 	char *to = out;
 
+	while (end - at >= BLOCK) {
+		const char *block = at, *from = at;
+		uint64_t escapes = block_escapes(block);
+
+		at = block + BLOCK;
+		while (escapes) {
+			const char *mark = block + __builtin_ctzll(escapes);
+
+			copy_run(to, from, (size_t)(mark - from), end);
+			to += mark - from;
+			from = mark;
+			to += decode_mark(&from, end, to);
+			escapes = bits_from(escapes, (size_t)(from - block));
+		}
+		at = from > at ? from : at;
+		copy_run(to, from, (size_t)(at - from), end);
+		to += at - from;
+	}
 	while (at < end) {
 		const char *from = at;
 
 		at = plain_run(at, end);
 		memcpy(to, from, (size_t)(at - from));
 		to += at - from;
-		if (at < end && *at != '\\') { /* a quote, of text that is no span */
-			*to++ = *at++;
-		} else if (end - at >= 2 && at[1] == '"') {
-			*to++ = '"';
-			at += 2;
-		} else if (at < end) {
-			to += decode_escape(&at, end, to);
+		if (at < end) {
+			to += decode_mark(&at, end, to);
 		}
 	}
 	return (size_t)(to - out);

@@ -139,6 +139,50 @@ static void test_runs(void)
 	buf_fini(&out);
 }
 
+/* One escape, a second behind it, or a control character: at each place of text longer than what is looked at
+ * at once, in memory of just the size. */
+static void test_blocks(void)
+{
+	static const struct {
+		const char *text, *means;
+	} marks[] = { { "\\n", "\n" },
+		      { "\\\"", "\"" },
+		      { "\\\\\\\\", "\\\\" },
+		      { "\\u00e9", "\xc3\xa9" },
+		      { "\\ud83d\\ude00\\/", "\xf0\x9f\x98\x80/" } };
+	char *plain = g_strnfill(150, 'x');
+
+	for (size_t i = 0; i < G_N_ELEMENTS(marks) * 150; i++) {
+		int before = (int)i % 150;
+		const char *mark = marks[i / 150].text, *means = marks[i / 150].means;
+		char *in =
+			g_strdup_printf("\"%.*s%s%.*s\"", before, plain, mark, 149 - before, plain);
+		char *expected =
+			g_strdup_printf("%.*s%s%.*s", before, plain, means, 149 - before, plain);
+		size_t size = strlen(in);
+		char *exact = g_memdup2(in, size), *out = g_malloc(size - 2);
+		struct json_reader r;
+
+		json_reader_init(&r, exact, size);
+		g_assert_cmpint(json_next(&r), ==, JSON_STRING);
+		g_assert_cmpuint(r.span_len, ==, size - 2);
+		size = json_decode(r.span, r.span_len, out);
+		g_assert_cmpmem(out, size, expected, strlen(expected));
+		g_assert_cmpint(json_next(&r), ==, JSON_END);
+
+		exact[1 + before] = '\x1f';
+		json_reader_init(&r, exact, strlen(in));
+		g_assert_cmpint(json_next(&r), ==, JSON_ERROR);
+		g_assert_cmpstr(r.error, ==, "control character in a string");
+		g_assert_true(r.at == exact + 1 + before);
+		g_free(exact);
+		g_free(out);
+		g_free(in);
+		g_free(expected);
+	}
+	g_free(plain);
+}
+
 static void test_caps(void)
 {
 	struct json_reader r;
@@ -411,6 +455,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/json/events", test_events);
 	g_test_add_func("/json/runs", test_runs);
+	g_test_add_func("/json/blocks", test_blocks);
 	g_test_add_func("/json/caps", test_caps);
 	g_test_add_func("/json/skip-and-is", test_skip_and_is);
 	g_test_add_func("/json/numbers", test_numbers);
