@@ -17,7 +17,7 @@ import peers
 import private
 import rabbit
 
-EACH, OURS, THEIRS = 50, 4000, 60
+EACH, OURS, THEIRS = 50, 4000, 600
 QUEUE = "notifications.sample"
 
 
