@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "instance_metadata.h"
 #include "plugin/object.h"
 #include "plugins/publisher/amqp/envelope.h"
 #include "publisher/fixture.h"
@@ -49,18 +50,7 @@ static void make_real(struct fixture *f)
 {
 	for (uint32_t i = 0; i < f->resources; i++) {
 		struct vmt_resource *r = &f->resource[i];
-		char *metadata = g_strdup_printf(
-			"{\"display_name\": \"vm-%u\", \"name\": \"instance-%08x\", \"instance_id\": \"%s\", "
-			"\"instance_type\": \"m1.nano\", "
-			"\"host\": \"1d6f5300fdf4bbb79d01b813a04aff9be11842ad152c1e8831233f96\", "
-			"\"instance_host\": \"compute-0\", \"flavor\": {\"id\": \"42\", \"name\": \"m1.nano\", "
-			"\"vcpus\": 2, \"ram\": 64, \"disk\": 1, \"ephemeral\": 0, \"swap\": 0}, "
-			"\"status\": \"active\", \"state\": \"running\", \"task_state\": \"\", "
-			"\"image\": {\"id\": \"fc162488-bbfa-51ec-be0a-2bbf3cf87b8f\"}, "
-			"\"image_ref\": \"fc162488-bbfa-51ec-be0a-2bbf3cf87b8f\", \"image_ref_url\": null, "
-			"\"architecture\": \"x86_64\", \"os_type\": \"hvm\", \"vcpus\": 2, \"memory_mb\": 64, "
-			"\"disk_gb\": 1, \"ephemeral_gb\": 0, \"root_gb\": 1}",
-			i, i, r->id);
+		char *metadata = g_strdup_printf(INSTANCE_METADATA "}", i, i, r->id);
 
 		g_free((char *)r->user_id);
 		g_free((char *)r->project_id);

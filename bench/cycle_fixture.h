@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <virtmeter/plugin.h>
 
+#include "instance_metadata.h"
+
 enum { INSTANCES = 1000, DEVICES = 3, METERS = 10, DEVICE_METERS = 28 };
 
 struct instance {
@@ -47,18 +49,7 @@ static inline void fill(void)
 		snprintf(x->user, sizeof(x->user), "%08x8ad1135092a8c29ca40824a7", i / 7 * 40503u);
 		snprintf(x->project, sizeof(x->project), "%08x2dfc1b325bfa8438bb43983a",
 			 i / 7 * 30011u);
-		x->head = g_strdup_printf(
-			"{\"display_name\": \"vm-%d\", \"name\": \"instance-%08x\", \"instance_id\": \"%s\", "
-			"\"instance_type\": \"m1.nano\", "
-			"\"host\": \"1d6f5300fdf4bbb79d01b813a04aff9be11842ad152c1e8831233f96\", "
-			"\"instance_host\": \"compute-0\", \"flavor\": {\"id\": \"42\", \"name\": \"m1.nano\", "
-			"\"vcpus\": 2, \"ram\": 64, \"disk\": 1, \"ephemeral\": 0, \"swap\": 0}, "
-			"\"status\": \"active\", \"state\": \"running\", \"task_state\": \"\", "
-			"\"image\": {\"id\": \"fc162488-bbfa-51ec-be0a-2bbf3cf87b8f\"}, "
-			"\"image_ref\": \"fc162488-bbfa-51ec-be0a-2bbf3cf87b8f\", \"image_ref_url\": null, "
-			"\"architecture\": \"x86_64\", \"os_type\": \"hvm\", \"vcpus\": 2, \"memory_mb\": 64, "
-			"\"disk_gb\": 1, \"ephemeral_gb\": 0, \"root_gb\": 1",
-			i, i, x->id);
+		x->head = g_strdup_printf(INSTANCE_METADATA, i, i, x->id);
 		fill_resource(&x->own, x, x->id, "}");
 		own_column[i] = &x->own;
 		for (int d = 0; d < DEVICES; d++) {

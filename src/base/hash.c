@@ -4,6 +4,7 @@
  * whatever the machine.  Any thread; blocks on nothing.
  */
 #include "base/hash.h"
+#include "base/word.h"
 
 #include <string.h>
 
@@ -20,17 +21,6 @@ static uint64_t fold(uint64_t a, uint64_t b)
 	wide r = (wide)a * b;
 
 	return (uint64_t)r ^ (uint64_t)(r >> 64);
-}
-
-static uint64_t load64(const unsigned char *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, 8);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	v = __builtin_bswap64(v);
-#endif
-	return v;
 }
 
 /* Up to 16 bytes as two words; the length is mixed in elsewhere. */

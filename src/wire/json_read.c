@@ -3,15 +3,15 @@
  * Owns the reading of JSON.  One thread at a time; blocks on nothing.
  */
 #include "base/utf8.h"
+#include "base/word.h"
 #include "wire/json.h"
+#include "wire/json_word.h"
 
 #include <errno.h>
 #include <locale.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
-
-#define EVERY(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 enum state {
 	WANT_VALUE,
@@ -75,27 +75,12 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Eight bytes, the first of them the lowest. */
-static uint64_t load64(const char *p)
-{
-	uint64_t word;
-
-	memcpy(&word, p, 8);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	word = __builtin_bswap64(word);
-#endif
-	return word;
-}
-
 /* Bytes from `at` on without '"', '\\' and control characters. */
 static const char *plain_run(const char *at, const char *end)
 {
 	while (end - at >= 8) {
-		uint64_t word = load64(at), quote = word ^ EVERY('"'), slash = word ^ EVERY('\\');
-		/* a borrow can mark bytes behind the first that is meant, none before it */
-		uint64_t marks = (((word - EVERY(0x20)) & ~word) | ((quote - EVERY(1)) & ~quote) |
-				  ((slash - EVERY(1)) & ~slash)) &
-				 EVERY(0x80);
+		uint64_t marks = json_specials(load64(at));
+
 		if (marks) {
 			return at + __builtin_ctzll(marks) / 8;
 		}

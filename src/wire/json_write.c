@@ -3,22 +3,11 @@
  * Owns the writing of JSON.  One thread at a time; blocks on nothing.
  */
 #include "wire/json.h"
+#include "wire/json_word.h"
 #include "wire/pynum.h"
 
 #include <glib.h>
 #include <math.h>
-
-#define EVERY(byte) (UINT64_C(0x0101010101010101) * (byte))
-
-/* Whether one of the eight bytes is '"', '\\' or below a space.  Never false when there is one. */
-static bool has_special(uint64_t word)
-{
-	uint64_t quote = word ^ EVERY('"'), slash = word ^ EVERY('\\');
-
-	return (((word - EVERY(0x20)) & ~word) | ((quote - EVERY(1)) & ~quote) |
-		((slash - EVERY(1)) & ~slash)) &
-	       EVERY(0x80);
-}
 
 static char *put_hex4(char *out, unsigned v)
 {
@@ -64,7 +53,7 @@ size_t json_escape(char *out, const char *p, size_t n)
 		uint64_t word;
 
 		memcpy(&word, p, 8);
-		if (has_special(word)) {
+		if (json_specials(word)) {
 			for (int i = 0; i < 8; i++) {
 				at = put_escaped(at, (unsigned char)p[i]);
 			}

@@ -9,7 +9,8 @@
  *   message   batch {volume} [owner] time [metadata] id{message id} mono {signature}
  *   signed    batch {volume} id{message id} mono [owner, metadata] time [users]
  *
- * In JSON the quotes around the message id and the signature are the pieces' beside them.  Text is looked at when a piece is made of it, once; what a row brings itself is digits.
+ * In JSON the quotes around the message id and the signature are the pieces' beside them.  Text is looked at when a
+ * piece is made of it, once; what a row brings itself is digits.
  */
 #include "wire/message.h"
 #include "base/utf8.h"

@@ -19,8 +19,8 @@
 #include "wire/sample.h"
 
 enum {
-	CHUNK = 24
-		<< 10, /* bytes handed to write() at a time: more cost less CPU and more memory */
+	/* bytes handed to write() at a time: more cost less CPU and more memory */
+	CHUNK = 24 << 10,
 	REST_S = 5, /* between frames, from which on memory is given back */
 	TAIL = 1 << 20, /* of the file, in which the end of the last whole record is looked for */
 	WAIT_MS = 100, /* for the reader of a pipe, between two looks at the clock */
