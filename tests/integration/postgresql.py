@@ -115,12 +115,14 @@ def troubles(t, pg, a):
 
 
 def meet(pg, then):
-    """A transaction that has the last row of `seen`, waits until the store's waits for it, and goes on."""
-    pg.sql("SET search_path = trouble; SET deadlock_timeout = '60s'; DO $$ DECLARE waits bool := false; n int := 0; BEGIN"
+    """A transaction that has the last row of `seen`, waits until the store's waits for it, and goes on. It reads what is
+    committed, whatever the role's default, or it would itself be the one that cannot serialize."""
+    pg.sql("BEGIN ISOLATION LEVEL READ COMMITTED; SET search_path = trouble; SET deadlock_timeout = '60s';"
+           " DO $$ DECLARE waits bool := false; n int := 0; BEGIN"
            " UPDATE seen SET first = first WHERE version = (SELECT max(version) FROM seen);"
            " WHILE NOT waits LOOP PERFORM pg_sleep(0.02); n := n + 1; PERFORM pg_stat_clear_snapshot(); SELECT count(*) > 0"
            " INTO waits FROM pg_stat_activity WHERE application_name = 'virtmeter' AND wait_event_type = 'Lock';"
-           f" IF n > 1500 THEN RAISE 'the store does not come'; END IF; END LOOP; {then} END $$")
+           f" IF n > 1500 THEN RAISE 'the store does not come'; END IF; END LOOP; {then} END $$; COMMIT")
 
 
 def conflicts(t, pg, a):
