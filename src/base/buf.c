@@ -7,8 +7,6 @@
 #include <glib.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 char buf_empty[1];
 
@@ -78,39 +76,4 @@ char *buf_steal(struct buf *b)
 
 	buf_init(b);
 	return p;
-}
-
-/* The whole pages within the first `n` bytes, over which no allocator keeps anything of its own. */
-static size_t pages_of(const struct buf *b, size_t n, char **ret_first)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t skip = (page - (uintptr_t)b->data % page) % page;
-
-	*ret_first = b->data + skip;
-	return n > skip ? (n - skip) / page * page : 0;
-}
-
-void buf_give_back(struct buf *b)
-{
-	char *first;
-	size_t size = pages_of(b, b->cap, &first);
-
-	buf_reset(b);
-	if (size) {
-		madvise(first, size,
-			MADV_DONTNEED); /* private memory without a file: it reads as zeros */
-	}
-}
-
-void buf_take_back(struct buf *b, size_t n)
-{
-#ifdef MADV_POPULATE_WRITE
-	char *first;
-	size_t size = pages_of(b, n < b->cap ? n : b->cap, &first);
-
-	if (size) {
-		madvise(first, size,
-			MADV_POPULATE_WRITE); /* an older kernel: page by page as it is written */
-	}
-#endif
 }

@@ -48,12 +48,6 @@ static inline void buf_cut(struct buf *b, size_t len)
 	}
 }
 
-/* Empties it, and gives the pages of its memory back to the system until they are written again.  For large ones that
- * rest: the first writing to a page costs a fault, unless buf_take_back() was called. */
-void buf_give_back(struct buf *b);
-/* Has its first `n` bytes of memory (as far as there are so many) again, all at once.  Its content stays. */
-void buf_take_back(struct buf *b, size_t n);
-
 /* Room for n more bytes and the zero: answers where they go.  Write there, then add to `len` and put
  * the zero (buf_commit). */
 static inline char *buf_reserve(struct buf *b, size_t n)

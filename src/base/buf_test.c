@@ -6,8 +6,6 @@
 
 #include <glib.h>
 #include <stdint.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 static void test_grow(void)
 {
@@ -37,45 +35,6 @@ static void test_grow(void)
 }
 
 /* Lengths around the free room, where an off-by-one would overwrite. */
-/* How many of its whole pages are there. */
-static size_t resident(const struct buf *b)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE), found = 0;
-	unsigned char there;
-
-	for (size_t at = (page - (uintptr_t)b->data % page) % page; at + page <= b->cap;
-	     at += page) {
-		g_assert_cmpint(mincore(b->data + at, page, &there), ==, 0);
-		found += there & 1;
-	}
-	return found;
-}
-
-static void test_give_back(void)
-{
-	struct buf b = BUF_INIT;
-	size_t size = 1 << 20;
-
-	buf_give_back(&b); /* has no memory */
-	buf_take_back(&b, 10);
-	g_assert_cmpuint(b.cap, ==, 0);
-	memset(buf_reserve(&b, size), 'x', size);
-	buf_commit(&b, size);
-	g_assert_cmpuint(resident(&b), >=, 200);
-	buf_give_back(&b);
-	g_assert_cmpuint(b.len, ==, 0);
-	g_assert_cmpuint(resident(&b), ==,
-			 0); /* before it is read: that has a page of zeros there */
-	g_assert_cmpstr(b.data, ==, "");
-	buf_take_back(&b, size / 2);
-	g_assert_cmpuint(resident(&b), >=, 100);
-	buf_take_back(&b, SIZE_MAX); /* no more than there is */
-	buf_puts(&b, "again");
-	buf_take_back(&b, size);
-	g_assert_cmpstr(b.data, ==, "again");
-	buf_fini(&b);
-}
-
 static void test_exact(void)
 {
 	for (size_t n = 0; n < 200; n++) {
@@ -102,7 +61,6 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/buf/grow", test_grow);
-	g_test_add_func("/buf/give-back", test_give_back);
 	g_test_add_func("/buf/exact", test_exact);
 	return g_test_run();
 }

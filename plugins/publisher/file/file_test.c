@@ -195,22 +195,6 @@ static void test_append(void)
 
 /* ------------------------------------------------------------------ rotation */
 
-/* Between frames that come seldom, the memory they were put together in is given back. */
-static void test_seldom(void)
-{
-	enum { INSTANCES = 1000, METERS = 2, FRAMES = 3 };
-	struct place p;
-
-	clock_simulate(FIXTURE_TIME, NS_PER_S);
-	place_init(&p, INSTANCES, METERS, (struct conf){ .json = "" });
-	for (unsigned i = 0; i < FRAMES; i++) {
-		must_publish(&p, i);
-		g_assert_cmpuint(lines(&p, 0), ==, (i + 1) * INSTANCES * METERS);
-		clock_simulate_step(60 * NS_PER_S);
-	}
-	place_fini(&p);
-}
-
 static void test_rotation(void)
 {
 	struct place p;
@@ -519,6 +503,5 @@ int main(int argc, char **argv)
 	g_test_add_func("/file/call", test_call);
 	g_test_add_func("/file/pipe", test_pipe);
 	g_test_add_func("/file/mode", test_mode);
-	g_test_add_func("/file/seldom", test_seldom); /* the last: time stands still from then on */
 	return g_test_run();
 }
