@@ -27,14 +27,16 @@ static void cycle(struct message_encoder *e, struct buf *out, size_t keep)
 
 		message_encoder_batch(e, &b);
 		for (uint32_t row = 0; row < b.count; row++) {
-			if (message_encoder_row(e, row, out)) {
+			if (message_encoder_put(e, row, out)) {
 				abort();
 			}
 			if (out->len >= keep) {
+				message_encoder_finish(e);
 				buf_reset(out);
 			}
 		}
 	}
+	message_encoder_finish(e);
 }
 
 /* Each message's worth of bytes, keyed once, from memory that no cache holds. */

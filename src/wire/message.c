@@ -38,7 +38,11 @@ struct message_encoder {
 	struct message_options o;
 	struct signer *signer;
 	struct text_cache *cache;
-	struct buf flat; /* the text to be signed, of the row in hand */
+	struct buf flat
+		[2]; /* the texts to be signed: of the row in hand, or of the one that waits and that one */
+	size_t flat_len[2];
+	struct buf *out; /* of the row that waits for its signature; NULL: none does */
+	size_t hole; /* where it goes */
 	struct buf scratch, piece;
 	struct sample_time clock;
 	/* the batch in hand */
@@ -471,16 +475,17 @@ static int add_volume(const struct message_encoder *e, uint32_t row, struct buf 
 	return (int)n;
 }
 
-/* Puts the text together that is signed, and signs it.  `kept`: behind the entry. */
-static int sign(struct message_encoder *e, const struct entry *entry, const char *kept,
-		const char *volume, size_t volume_len, const char *id,
-		char ret_text[SIGNATURE_TEXT])
+/* Puts the text together that is signed, the second one where a row waits.  `kept`: behind the entry. */
+static void put_flat(struct message_encoder *e, const struct entry *entry, const char *kept,
+		     const char *volume, size_t volume_len, const char *id)
 {
+	int which = e->out ? 1 : 0;
+	struct buf *flat = &e->flat[which];
 	char *at;
 
-	buf_reset(&e->flat);
-	at = buf_reserve(&e->flat, e->head.signed_.len + e->mono.signed_.len + e->time.signed_.len +
-					   entry->flat_len + entry->users_len + SLACK);
+	buf_reset(flat);
+	at = buf_reserve(flat, e->head.signed_.len + e->mono.signed_.len + e->time.signed_.len +
+				       entry->flat_len + entry->users_len + SLACK + SIGNATURE_ROOM);
 	at = put_buf(at, &e->head.signed_);
 	at = put(at, volume, volume_len);
 	at = put(at, "message_id", 10);
@@ -489,7 +494,7 @@ static int sign(struct message_encoder *e, const struct entry *entry, const char
 	at = put(at, kept, entry->flat_len);
 	at = put_buf(at, &e->time.signed_);
 	at = put(at, kept + entry->flat_len, entry->users_len);
-	return signer_sign_flat(e->signer, e->flat.data, (size_t)(at - e->flat.data), ret_text);
+	e->flat_len[which] = (size_t)(at - flat->data);
 }
 
 /* Brings the pieces up to this row; answers why it can't be sent. */
@@ -512,15 +517,15 @@ static int take_up(struct message_encoder *e, const struct vmt_resource *r, uint
 	return 0;
 }
 
-/* The message behind its volume. */
-static void add_rest(const struct message_encoder *e, const struct vmt_resource *r,
-		     const struct entry *entry, const char *kept, const char *id,
-		     const char *signature, struct buf *out)
+/* The message behind its volume; answers where its signature goes. */
+static size_t add_rest(const struct message_encoder *e, const struct vmt_resource *r,
+		       const struct entry *entry, const char *kept, const char *id, struct buf *out)
 {
 	size_t metadata_len = entry->metadata_len ? entry->metadata_len
 						  : r->meta_head_len + r->meta_tail_len + 2;
 	char *at = buf_reserve(out, entry->owner_len + e->time.sent.len + metadata_len + e->id.len +
 					    e->mono.sent.len + e->end.len + 4 * SLACK);
+	size_t hole;
 
 	kept += entry->flat_len + entry->users_len;
 	at = put(at, kept, entry->owner_len);
@@ -536,15 +541,17 @@ static void add_rest(const struct message_encoder *e, const struct vmt_resource 
 	at = put_buf(at, &e->id);
 	at = put(at, id, UUID_TEXT - 1);
 	at = put_buf(at, &e->mono.sent);
-	at = put(at, signature, e->signature_len);
-	at = put_buf(at, &e->end);
+	hole = (size_t)(at - out->data);
+	at = put_buf(at + e->signature_len, &e->end);
 	buf_commit(out, (size_t)(at - (out->data + out->len)));
+	return hole;
 }
 
-int message_encoder_row(struct message_encoder *e, uint32_t row, struct buf *out)
+/* The row but for its signature, and the text of that.  0 with *ret_hole, where it goes; why it can't be sent. */
+static int encode(struct message_encoder *e, uint32_t row, struct buf *out, size_t *ret_hole)
 {
 	const struct vmt_resource *r = e->batch->resource[row];
-	char volume[PYNUM_MAX], id[UUID_TEXT], signature[SIGNATURE_TEXT];
+	char volume[PYNUM_MAX], id[UUID_TEXT];
 	uint8_t id_bytes[16];
 	struct entry entry;
 	const char *kept;
@@ -569,13 +576,65 @@ int message_encoder_row(struct message_encoder *e, uint32_t row, struct buf *out
 	}
 	vmt_batch_id(e->batch, row, id_bytes);
 	uuid_format(id_bytes, id);
-	status = sign(e, &entry, kept, volume, (size_t)n, id, signature);
+	put_flat(e, &entry, kept, volume, (size_t)n, id);
+	*ret_hole = add_rest(e, r, &entry, kept, id, out);
+	return 0;
+}
+
+int message_encoder_row(struct message_encoder *e, uint32_t row, struct buf *out)
+{
+	char signature[SIGNATURE_TEXT];
+	size_t hole, before = out->len;
+	int status;
+
+	message_encoder_finish(e);
+	status = encode(e, row, out, &hole);
+	if (status) {
+		return status;
+	}
+	status = signer_sign_flat(e->signer, e->flat[0].data, e->flat_len[0], signature);
 	if (status) {
 		buf_cut(out, before);
 		return status;
 	}
-	add_rest(e, r, &entry, kept, id, signature, out);
+	put(out->data + hole, signature, e->signature_len);
 	return 0;
+}
+
+int message_encoder_put(struct message_encoder *e, uint32_t row, struct buf *out)
+{
+	size_t hole;
+	int status;
+
+	if (!signer_pairs(e->signer)) {
+		return message_encoder_row(e, row, out);
+	}
+	status = encode(e, row, out, &hole);
+	if (status) {
+		return status;
+	}
+	if (!e->out) {
+		e->out = out;
+		e->hole = hole;
+		return 0;
+	}
+	signer_sign_pair(e->signer, (char *const[2]){ e->flat[0].data, e->flat[1].data },
+			 e->flat_len, (char *const[2]){ e->out->data + e->hole, out->data + hole });
+	e->out = NULL;
+	return 0;
+}
+
+void message_encoder_finish(struct message_encoder *e)
+{
+	const size_t n[2] = { e->flat_len[0], e->flat_len[0] };
+
+	if (e->out) {
+		char *at = e->out->data + e->hole;
+
+		signer_sign_pair(e->signer, (char *const[2]){ e->flat[0].data, e->flat[0].data }, n,
+				 (char *const[2]){ at, at });
+		e->out = NULL;
+	}
 }
 
 /* ------------------------------------------------------------------ the encoder */
@@ -593,7 +652,8 @@ struct message_encoder *message_encoder_new(const struct message_options *o)
 	for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
 		part_init(parts[i]);
 	}
-	buf_init(&e->flat);
+	buf_init(&e->flat[0]);
+	buf_init(&e->flat[1]);
 	buf_init(&e->scratch);
 	buf_init(&e->piece);
 	buf_init(&e->id);
@@ -620,7 +680,8 @@ void message_encoder_free(struct message_encoder *e)
 		for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
 			part_fini(parts[i]);
 		}
-		buf_fini(&e->flat);
+		buf_fini(&e->flat[0]);
+		buf_fini(&e->flat[1]);
 		buf_fini(&e->scratch);
 		buf_fini(&e->piece);
 		buf_fini(&e->id);

@@ -59,6 +59,12 @@ void message_encoder_batch(struct message_encoder *e, const struct vmt_batch *ba
  *   -EIO      the cryptographic library failed: the only one worth another try */
 int message_encoder_row(struct message_encoder *e, uint32_t row, struct buf *out);
 
+/* The same, but the signature may come later: with the next row, for two are signed in less time than one after the
+ * other, or with message_encoder_finish().  Until then `out` stays, and nothing before the row's end is moved. */
+int message_encoder_put(struct message_encoder *e, uint32_t row, struct buf *out);
+/* Signs what message_encoder_put() left unsigned. */
+void message_encoder_finish(struct message_encoder *e);
+
 /* The reason as words: "its metadata is not a JSON object", to follow "sample of … refused: ". */
 const char *message_refusal(int status);
 

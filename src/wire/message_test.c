@@ -251,6 +251,58 @@ static void test_signed_as_read(void)
 	}
 }
 
+/* Rows that are signed two by two are those that are signed one by one, however many there are, and whatever
+ * is refused between them. */
+static void check_pairs(struct message_encoder *e, const struct vmt_batch *b, unsigned order,
+			unsigned count)
+{
+	struct buf one = BUF_INIT, two_by_two = BUF_INIT, other = BUF_INIT;
+
+	message_encoder_batch(e, b);
+	for (unsigned i = 0; i < count; i++) {
+		message_encoder_row(e, order >> i & 1, &one);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		message_encoder_put(e, order >> i & 1, i == 1 ? &other : &two_by_two);
+		if (i == 0 && order & 1) { /* by itself, and then begun anew */
+			message_encoder_finish(e);
+		}
+		if (i == 1) {
+			message_encoder_finish(e);
+			buf_add(&two_by_two, other.data, other.len);
+		}
+	}
+	message_encoder_finish(e);
+	message_encoder_finish(e);
+	g_assert_cmpmem(one.data, one.len, two_by_two.data, two_by_two.len);
+	buf_fini(&one);
+	buf_fini(&two_by_two);
+	buf_fini(&other);
+}
+
+static void test_pairs(void)
+{
+	static const union vmt_num good[] = { { .d = 44.84765625 }, { .d = 1e300 } };
+	static const union vmt_num half[] = { { .d = 0.1 }, { .d = (double)INFINITY } };
+	static const char *const secrets[] = { "s\u00e9cret", "" };
+
+	for (int form = MESSAGE_JSON; form <= MESSAGE_MSGPACK_RAW; form++) {
+		for (int d = 0; d < FLATTEN_PY2_2014_2_0 * 2; d++) {
+			struct message_encoder *e = encoder((enum message_form)form, VMT_PROFILE_26,
+							    (enum flatten_dialect)(d / 2),
+							    secrets[d % 2]);
+			struct vmt_batch plain = hard_batch(good, NULL);
+			struct vmt_batch refused = hard_batch(half, NULL);
+
+			for (unsigned order = 0; order < 32; order++) {
+				check_pairs(e, &plain, order, order % 6);
+				check_pairs(e, &refused, order, order % 6);
+			}
+			message_encoder_free(e);
+		}
+	}
+}
+
 static void test_unsigned(void)
 {
 	static const union vmt_num value[2];
@@ -369,6 +421,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/message/golden-msgpack", test_golden_msgpack);
 	g_test_add_func("/message/vectors", test_vectors);
 	g_test_add_func("/message/signed-as-read", test_signed_as_read);
+	g_test_add_func("/message/pairs", test_pairs);
 	g_test_add_func("/message/unsigned", test_unsigned);
 	g_test_add_func("/message/raw", test_raw);
 	g_test_add_func("/message/refused", test_refused);

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { DIGEST_SIZE = 32 };
+enum { DIGEST_SIZE = SHA256_SIZE };
 
 struct signer {
 	enum flatten_dialect dialect;
@@ -22,6 +22,8 @@ struct signer {
 	EVP_MAC *mac;
 	EVP_MAC_CTX *context;
 	bool keyed; /* the context has the key, and starts anew without being told it again */
+	bool pairs;
+	struct hmac_pair_key pair_key;
 	struct flatten flatten;
 	struct buf data;
 };
@@ -47,6 +49,24 @@ static bool starts_anew(struct signer *s)
 	       memcmp(first, second, DIGEST_SIZE) == 0;
 }
 
+/* Pairs are not taken on trust: both are what the library says, or there are none. */
+static bool does_pairs(struct signer *s)
+{
+	char data[2][2 + SIGNATURE_ROOM] = { "x", "xy" };
+	unsigned char ours[2][DIGEST_SIZE], theirs[DIGEST_SIZE];
+	const size_t n[] = { 1, 2 };
+	bool good;
+
+	if ((!s->secret_len && s->dialect == FLATTEN_PY3) ||
+	    !hmac_pair_key(&s->pair_key, s->secret, s->secret_len)) {
+		return false;
+	}
+	hmac_pair(&s->pair_key, (char *const[2]){ data[0], data[1] }, n, ours);
+	good = digest(s, false, "x", 1, theirs) && memcmp(ours[0], theirs, DIGEST_SIZE) == 0;
+	return good && digest(s, false, "xy", 2, theirs) &&
+	       memcmp(ours[1], theirs, DIGEST_SIZE) == 0;
+}
+
 struct signer *signer_new(enum flatten_dialect dialect, const char *secret)
 {
 	struct signer *s = g_new0(struct signer, 1);
@@ -68,6 +88,7 @@ struct signer *signer_new(enum flatten_dialect dialect, const char *secret)
 		return NULL;
 	}
 	s->keyed = starts_anew(s);
+	s->pairs = does_pairs(s);
 	return s;
 }
 
@@ -77,6 +98,7 @@ void signer_free(struct signer *s)
 		EVP_MAC_CTX_free(s->context);
 		EVP_MAC_free(s->mac);
 		OPENSSL_cleanse(s->secret, s->secret_len);
+		OPENSSL_cleanse(&s->pair_key, sizeof(s->pair_key));
 		g_free(s->secret);
 		flatten_fini(&s->flatten);
 		buf_fini(&s->data);
@@ -92,7 +114,6 @@ static void put_hex(const unsigned char *bytes, char *out)
 		*out++ = hex[bytes[i] >> 4];
 		*out++ = hex[bytes[i] & 15];
 	}
-	*out = '\0';
 }
 
 int signer_sign_flat(struct signer *s, const char *data, size_t n, char ret_text[SIGNATURE_TEXT])
@@ -107,7 +128,23 @@ int signer_sign_flat(struct signer *s, const char *data, size_t n, char ret_text
 		return -EIO;
 	}
 	put_hex(bytes, ret_text);
+	ret_text[SIGNATURE_TEXT - 1] = '\0';
 	return 0;
+}
+
+bool signer_pairs(const struct signer *s)
+{
+	return s->pairs;
+}
+
+void signer_sign_pair(struct signer *s, char *const data[2], const size_t n[2],
+		      char *const ret_text[2])
+{
+	unsigned char bytes[2][DIGEST_SIZE];
+
+	hmac_pair(&s->pair_key, data, n, bytes);
+	put_hex(bytes[0], ret_text[0]);
+	put_hex(bytes[1], ret_text[1]);
 }
 
 int signer_sign(struct signer *s, const char *json, size_t n, char ret_text[SIGNATURE_TEXT])

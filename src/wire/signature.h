@@ -6,9 +6,15 @@
 #ifndef WIRE_SIGNATURE_H
 #define WIRE_SIGNATURE_H
 
-#include "wire/flatten.h"
+#include <stdbool.h>
 
-enum { SIGNATURE_TEXT = 65 }; /* 64 hexadecimal digits in lower case, and a zero */
+#include "wire/flatten.h"
+#include "wire/hmac_pair.h"
+
+enum {
+	SIGNATURE_TEXT = 65, /* 64 hexadecimal digits in lower case, and a zero */
+	SIGNATURE_ROOM = HMAC_PAIR_ROOM,
+};
 
 struct signer;
 
@@ -23,5 +29,13 @@ int signer_sign(struct signer *s, const char *json, size_t n, char ret_text[SIGN
 
 /* Of text that is flattened already.  -EIO: the library failed. */
 int signer_sign_flat(struct signer *s, const char *data, size_t n, char ret_text[SIGNATURE_TEXT]);
+
+/* Whether two at once are signed in less time than one after the other. */
+bool signer_pairs(const struct signer *s);
+
+/* Of two such texts, for a signer that does pairs: SIGNATURE_TEXT - 1 digits each, and no zero.  Behind each text
+ * there is SIGNATURE_ROOM, which is written.  Both may be the same one. */
+void signer_sign_pair(struct signer *s, char *const data[2], const size_t n[2],
+		      char *const ret_text[2]);
 
 #endif

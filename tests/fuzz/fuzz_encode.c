@@ -78,13 +78,14 @@ static void check(const struct vmt_batch *b, enum vmt_profile profile, enum enve
 		struct buf *out = envelope_add(&e);
 		size_t from = out->len;
 
-		if (message_encoder_row(encoder, row, out) == 0) {
+		if (message_encoder_put(encoder, row, out) == 0) {
 			taken++;
 		} else {
 			must(out->len == from);
 			envelope_cut(&e, before);
 		}
 	}
+	message_encoder_finish(encoder);
 	must(taken == 0 || taken == (int)b->count); /* the rows are alike */
 	envelope_close(&e, &copy, &body);
 	must(taken == 0 || envelope_check(body.data, body.len, kind, bare, &scratch, &why) == 0);

@@ -121,6 +121,7 @@ static int flush(struct sender *s, const char *meter)
 	if (!s->message || s->filled == 0) {
 		return 0;
 	}
+	message_encoder_finish(s->encoder);
 	for (size_t i = 0; ret == 0 && i < s->keys; i++) {
 		ret = send_copy(s, s->key[i], main_event(s), true);
 	}
@@ -146,6 +147,7 @@ static int split(struct sender *s, const struct vmt_batch *batch, size_t before,
 {
 	int ret;
 
+	message_encoder_finish(s->encoder);
 	buf_reset(&s->row);
 	buf_add(&s->row, p, n);
 	envelope_cut(&s->envelope, before);
@@ -156,7 +158,7 @@ static int split(struct sender *s, const struct vmt_batch *batch, size_t before,
 }
 
 /* Encodes the row into the message in hand, or, where that would become too large, into a new one.  As
- * message_encoder_row(), which says what is no fault of the connection; *ret_sent: what sending answered. */
+ * message_encoder_put(), which says what is no fault of the connection; *ret_sent: what sending answered. */
 static int put_row(struct sender *s, const struct vmt_batch *batch, uint32_t row, int *ret_sent)
 {
 	size_t before, from;
@@ -170,7 +172,7 @@ static int put_row(struct sender *s, const struct vmt_batch *batch, uint32_t row
 	before = envelope_size(&s->envelope);
 	out = envelope_add(&s->envelope);
 	from = out->len;
-	ret = message_encoder_row(s->encoder, row, out);
+	ret = message_encoder_put(s->encoder, row, out);
 	if (ret < 0) {
 		envelope_cut(&s->envelope, before);
 		return ret;
@@ -276,6 +278,7 @@ static int send_frame(struct sender *s, uint64_t bit, const struct vmt_call *cal
 			ret = send_batch(s, (uint32_t)i, call);
 		}
 	}
+	message_encoder_finish(s->encoder);
 	if (s->message) {
 		link_message_end(s->link, s->message);
 		s->message = NULL;
