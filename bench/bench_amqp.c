@@ -70,7 +70,6 @@ static GPtrArray *bodies_of(const struct fixture *f)
 	const struct envelope_copy copy = { .event = "telemetry.polling", .time_ns = FIXTURE_TIME };
 	struct message_encoder *encoder = message_encoder_new(&options);
 	GPtrArray *out = g_ptr_array_new();
-	struct buf body = BUF_INIT;
 	struct envelope e;
 
 	envelope_init(&e);
@@ -85,13 +84,14 @@ static GPtrArray *bodies_of(const struct fixture *f)
 			}
 			must(message_encoder_row(encoder, r, envelope_add(&e)) == 0, "row");
 			if (r % BATCH == BATCH - 1 || r + 1 == batch->count) {
-				envelope_close(&e, &copy, &body);
-				g_ptr_array_add(out, g_bytes_new(body.data, body.len));
+				size_t n;
+				const char *body = envelope_close(&e, &copy, &n);
+
+				g_ptr_array_add(out, g_bytes_new(body, n));
 			}
 		}
 	}
 	envelope_fini(&e);
-	buf_fini(&body);
 	message_encoder_free(encoder);
 	return out;
 }

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages of oslo.messaging.  The publisher's thread; blocks on nothing. */
+/*
+ * Messages of oslo.messaging.  The publisher's thread; blocks on nothing.
+ *
+ * A message is put together where its samples are added: its head goes before them, where room was left, and
+ * its tail behind them.
+ */
 #include "envelope.h"
 
 #include <glib.h>
@@ -10,6 +15,8 @@
 #include "base/uuid.h"
 #include "wire/json.h"
 #include "wire/sample_time.h"
+
+enum { ROOM = 1024 }; /* for a head, to begin with */
 
 /* Keys of the context of Ceilometer's agents of 2014, but for the request's id; receivers make no use of
  * them. */
@@ -36,13 +43,16 @@ bool envelope_text(const char *text)
 
 void envelope_init(struct envelope *e)
 {
-	*e = (struct envelope){ .samples = BUF_INIT, .inner = BUF_INIT };
+	*e = (struct envelope){
+		.body = BUF_INIT, .head = BUF_INIT, .inner = BUF_INIT, .room = ROOM
+	};
 }
 
 void envelope_fini(struct envelope *e)
 {
 	if (e) {
-		buf_fini(&e->samples);
+		buf_fini(&e->body);
+		buf_fini(&e->head);
 		buf_fini(&e->inner);
 	}
 }
@@ -51,7 +61,10 @@ void envelope_begin(struct envelope *e)
 {
 	uint8_t id[16];
 
-	buf_reset(&e->samples);
+	buf_reset(&e->body);
+	buf_reserve(&e->body, e->room);
+	buf_commit(&e->body, e->room);
+	e->end = 0;
 	e->count = 0;
 	random_id(id);
 	uuid_format(id, e->message_id);
@@ -67,17 +80,27 @@ static void add_layer(const struct envelope *e, struct buf *out, const char *p, 
 	}
 }
 
+/* Takes the tail of the copy before off. */
+static void open_again(struct envelope *e)
+{
+	if (e->end) {
+		buf_cut(&e->body, e->end);
+		e->end = 0;
+	}
+}
+
 struct buf *envelope_add(struct envelope *e)
 {
+	open_again(e);
 	if (e->count++ > 0) {
-		buf_add(&e->samples, ", ", 2);
+		buf_add(&e->body, ", ", 2);
 	}
-	return &e->samples;
+	return &e->body;
 }
 
 void envelope_cut(struct envelope *e, size_t size)
 {
-	buf_cut(&e->samples, size);
+	buf_cut(&e->body, e->room + size);
 	e->count--;
 }
 
@@ -88,7 +111,7 @@ enum message_form envelope_form(const struct envelope *e)
 
 size_t envelope_size(const struct envelope *e)
 {
-	return e->samples.len;
+	return (e->end ? e->end : e->body.len) - e->room;
 }
 
 static void put_string(struct buf *out, const char *before, const char *text)
@@ -149,18 +172,39 @@ static void put_tail(struct envelope *e, const struct envelope_copy *copy)
 	buf_putc(in, '}');
 }
 
-void envelope_close(struct envelope *e, const struct envelope_copy *copy, struct buf *out)
+/* Moves the samples so that there is room for n bytes before them. */
+static void make_room(struct envelope *e, size_t n)
 {
-	buf_reset(out);
-	if (!e->bare) {
-		buf_puts(out, "{\"oslo.version\": \"2.0\", \"oslo.message\": \"");
+	size_t samples = envelope_size(e);
+
+	if (n > e->room) {
+		buf_reserve(&e->body, n - e->room);
+		memmove(e->body.data + n, e->body.data + e->room, samples);
+		buf_commit(&e->body, n - e->room);
+		e->room = n;
 	}
+}
+
+const char *envelope_close(struct envelope *e, const struct envelope_copy *copy, size_t *ret_n)
+{
+	char *begin;
+
+	open_again(e);
 	put_head(e, copy);
-	add_layer(e, out, e->inner.data, e->inner.len);
-	buf_add(out, e->samples.data, e->samples.len);
-	put_tail(e, copy);
-	add_layer(e, out, e->inner.data, e->inner.len);
+	buf_reset(&e->head);
 	if (!e->bare) {
-		buf_puts(out, "\"}");
+		buf_puts(&e->head, "{\"oslo.version\": \"2.0\", \"oslo.message\": \"");
 	}
+	add_layer(e, &e->head, e->inner.data, e->inner.len);
+	make_room(e, e->head.len);
+	e->end = e->body.len;
+	put_tail(e, copy);
+	add_layer(e, &e->body, e->inner.data, e->inner.len);
+	if (!e->bare) {
+		buf_puts(&e->body, "\"}");
+	}
+	begin = e->body.data + e->room - e->head.len;
+	memcpy(begin, e->head.data, e->head.len);
+	*ret_n = e->body.len - e->room + e->head.len;
+	return begin;
 }

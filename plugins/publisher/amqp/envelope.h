@@ -7,7 +7,7 @@
  * Today's notification agent stops for ever at a message that it cannot read.  None leaves here, as long as samples
  * are an encoder's (wire/message.h) and the texts beside them are UTF-8: see envelope_text().
  *
- *     envelope_begin(e);  out = envelope_add(e) for each sample;  envelope_close(e, &copy, &body) for each copy
+ *     envelope_begin(e);  out = envelope_add(e) for each sample;  body = envelope_close(e, &copy, &n) for each copy
  */
 #ifndef AMQP_ENVELOPE_H
 #define AMQP_ENVELOPE_H
@@ -30,8 +30,10 @@ struct envelope {
 	bool context; /* with the context of the agents of 2014 */
 	const char *publisher_id; /* of notifications */
 	/* private */
-	struct buf samples, inner;
-	size_t count;
+	struct buf body; /* room for the head, samples, and a tail when it is closed */
+	struct buf head, inner;
+	size_t room, count;
+	size_t end; /* of the samples, when it is closed; 0: it is not */
 	char message_id[37];
 };
 
@@ -56,7 +58,7 @@ enum message_form envelope_form(const struct envelope *e);
 size_t envelope_size(const struct envelope *e);
 /* Takes the last sample out again; `size` is envelope_size() of before it was added. */
 void envelope_cut(struct envelope *e, size_t size);
-/* Puts the message into `out`, which is emptied before. */
-void envelope_close(struct envelope *e, const struct envelope_copy *copy, struct buf *out);
+/* The message, with a zero behind its *ret_n bytes; the envelope's, until the next call. */
+const char *envelope_close(struct envelope *e, const struct envelope_copy *copy, size_t *ret_n);
 
 #endif

@@ -30,7 +30,9 @@ static void make(enum envelope_kind kind, bool bare, bool with_context, size_t s
 		 struct buf *out)
 {
 	const struct envelope_copy copy = { .event = "an.event", .time_ns = 1785000000000001000 };
+	const char *body;
 	struct envelope e;
+	size_t n;
 
 	envelope_init(&e);
 	e.kind = kind;
@@ -41,7 +43,9 @@ static void make(enum envelope_kind kind, bool bare, bool with_context, size_t s
 	for (size_t i = 0; i < samples; i++) {
 		add_sample(&e);
 	}
-	envelope_close(&e, &copy, out);
+	body = envelope_close(&e, &copy, &n);
+	buf_reset(out);
+	buf_add(out, body, n);
 	envelope_fini(&e);
 }
 
@@ -139,9 +143,10 @@ static void test_check(void)
 static void test_cut(void)
 {
 	const struct envelope_copy copy = { .event = "e", .time_ns = 0 };
-	struct buf body = BUF_INIT, scratch = BUF_INIT;
-	const char *why = NULL;
+	struct buf scratch = BUF_INIT;
+	const char *why = NULL, *body;
 	struct envelope e;
+	size_t n;
 
 	envelope_init(&e);
 	e.publisher_id = "who";
@@ -155,12 +160,45 @@ static void test_cut(void)
 		g_assert_cmpuint(envelope_size(&e), ==, before);
 		add_sample(&e);
 	}
-	envelope_close(&e, &copy, &body);
-	g_assert_cmpint(envelope_check(body.data, body.len, ENVELOPE_POLLING, false, &scratch,
-				       &why),
-			==, 0);
+	body = envelope_close(&e, &copy, &n);
+	g_assert_cmpint(envelope_check(body, n, ENVELOPE_POLLING, false, &scratch, &why), ==, 0);
 	envelope_fini(&e);
-	buf_fini(&body);
+	buf_fini(&scratch);
+}
+
+/* Copies of a message differ in what they are told to alone, however long it is; more samples may follow. */
+static void test_copies(void)
+{
+	static const size_t lengths[] = { 3, 5000, 1, 20000, 20000, 7 };
+	struct buf scratch = BUF_INIT;
+	const char *why = NULL, *body;
+	size_t n, fixed = 0, quoted = 0;
+	struct envelope e;
+
+	envelope_init(&e);
+	e.publisher_id = "who";
+	for (size_t i = 0; i < 2 * G_N_ELEMENTS(lengths); i++) {
+		size_t length = lengths[i % G_N_ELEMENTS(lengths)];
+		size_t count = i % G_N_ELEMENTS(lengths) + 1;
+		char *event = g_strnfill(length, '"');
+		const struct envelope_copy copy = { .event = event, .time_ns = 0 };
+
+		if (count == 1) {
+			envelope_begin(&e);
+		}
+		add_sample(&e);
+		quoted = quoted ? quoted : envelope_size(&e);
+		body = envelope_close(&e, &copy, &n);
+		g_assert_cmpuint(envelope_size(&e), ==, count * (quoted + 2) - 2);
+		g_assert_cmpuint(strlen(body), ==, n);
+		g_assert_cmpint(envelope_check(body, n, ENVELOPE_POLLING, false, &scratch, &why),
+				==, 0);
+		n = scratch.len - count * (strlen(SAMPLE) + 2) - 2 * length;
+		g_assert_cmpuint(n, ==, i > 0 ? fixed : n);
+		fixed = n;
+		g_free(event);
+	}
+	envelope_fini(&e);
 	buf_fini(&scratch);
 }
 
@@ -176,6 +214,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/amqp/envelope/forms", test_forms);
 	g_test_add_func("/amqp/envelope/check", test_check);
 	g_test_add_func("/amqp/envelope/cut", test_cut);
+	g_test_add_func("/amqp/envelope/copies", test_copies);
 	g_test_add_func("/amqp/envelope/text", test_text);
 	return g_test_run();
 }

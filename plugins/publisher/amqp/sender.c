@@ -44,13 +44,13 @@ static void on_settled(void *arg, const struct inflight_message *m, enum infligh
 	}
 }
 
-static void refuse(struct sender *s, const char *why, const struct buf *bytes)
+static void refuse(struct sender *s, const char *why, const char *bytes, size_t n)
 {
 	const struct vmt_rows *rows = s->message->rows;
 	size_t count = s->message->count;
 
 	vmt_log(VMT_LOG_ERROR, "%s: a message of ours is not sent: %s", s->url, why);
-	vmt_delivery_refuse(s->delivery, rows, count, why, bytes->data, bytes->len);
+	vmt_delivery_refuse(s->delivery, rows, count, why, bytes, n);
 }
 
 /* ---- messages */
@@ -64,18 +64,19 @@ static bool has_time(const struct sender *s, const struct vmt_call *call)
 static int send_copy(struct sender *s, const char *key, const char *event, bool main)
 {
 	const struct envelope_copy copy = { .event = event, .time_ns = clock_real() };
+	size_t n;
+	const char *body = envelope_close(&s->envelope, &copy, &n);
 
-	envelope_close(&s->envelope, &copy, &s->body);
-	if (s->body.len > SENDER_BODY_MAX) {
-		refuse(s, "larger than 100 MiB", &(struct buf)BUF_INIT);
+	if (n > SENDER_BODY_MAX) {
+		refuse(s, "larger than 100 MiB", NULL, 0);
 		return 1;
 	}
-	if (s->limit > 0 && s->body.len > s->limit && s->filled == 1) {
-		refuse(s, too_large, &s->body);
+	if (s->limit > 0 && n > s->limit && s->filled == 1) {
+		refuse(s, too_large, body, n);
 		return 1;
 	}
-	return link_publish(s->link, s->message, s->settings->exchange, key, s->body.data,
-			    s->body.len, main, s->error);
+	return link_publish(s->link, s->message, s->settings->exchange, key, body, n, main,
+			    s->error);
 }
 
 /* The event_type of a notification, the method of a cast. */
@@ -475,7 +476,6 @@ int sender_open(enum envelope_kind kind, const struct sender_conf *conf, const s
 				? (uint64_t)conf->batch_size
 				: UINT64_MAX;
 	buf_init(&s->row);
-	buf_init(&s->body);
 	buf_init(&s->meter_key);
 	buf_init(&s->meter_event);
 	code = configure(s, url, error);
@@ -509,7 +509,6 @@ void sender_close(void *self)
 	message_encoder_free(s->encoder);
 	envelope_fini(&s->envelope);
 	buf_fini(&s->row);
-	buf_fini(&s->body);
 	buf_fini(&s->meter_key);
 	buf_fini(&s->meter_event);
 	for (size_t i = 0; i < s->keys; i++) {

@@ -17,7 +17,7 @@ struct sender {
 	char *host, *publisher_id;
 	char *key[SENDER_TOPICS]; /* routing keys of the main copies */
 	size_t keys;
-	struct buf row, body, meter_key, meter_event;
+	struct buf row, meter_key, meter_event;
 	uint64_t batch_size; /* UINT64_MAX: no bound */
 	/* the attempt under way */
 	const struct vmt_frame *frame;
