@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "plugins/amqp/link_private.h"
+#include "plugins/amqp/outgoing.h"
 
 #define SLICE_NS (200 * NS_PER_MS) /* the longest wait without a look at deadline and cancel */
 
@@ -141,8 +142,8 @@ static int make_room(struct link *l, struct vmt_error *error)
 	return ret;
 }
 
-int link_publish(struct link *l, struct inflight_message *m, const char *exchange, const char *key,
-		 const void *body, size_t size, bool mandatory, struct vmt_error *error)
+/* librabbitmq's way, for TLS. */
+static int publish(struct link *l, const struct outgoing *m)
 {
 	const amqp_basic_properties_t properties = {
 		._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_CONTENT_ENCODING_FLAG |
@@ -153,6 +154,31 @@ int link_publish(struct link *l, struct inflight_message *m, const char *exchang
 		.delivery_mode = AMQP_DELIVERY_PERSISTENT,
 		.priority = 0,
 	};
+
+	return amqp_basic_publish(l->c, m->channel, amqp_cstring_bytes(m->exchange),
+				  amqp_cstring_bytes(m->key), m->mandatory, false, &properties,
+				  (amqp_bytes_t){ m->size, (void *)(uintptr_t)m->body });
+}
+
+static int post(struct link *l, const struct outgoing *m)
+{
+	bool plain = !l->s->ssl && strlen(m->exchange) <= OUTGOING_NAME &&
+		     strlen(m->key) <= OUTGOING_NAME;
+
+	return plain ? outgoing_send(amqp_get_sockfd(l->c), (size_t)amqp_get_frame_max(l->c), m,
+				     l->call)
+		     : publish(l, m);
+}
+
+int link_publish(struct link *l, struct inflight_message *m, const char *exchange, const char *key,
+		 const void *body, size_t size, bool mandatory, struct vmt_error *error)
+{
+	const struct outgoing out = { .channel = FRAMES_CHANNEL,
+				      .exchange = exchange,
+				      .key = key,
+				      .mandatory = mandatory,
+				      .body = body,
+				      .size = size };
 	int ret = make_room(l, error), status;
 
 	if (ret < 0) {
@@ -161,9 +187,7 @@ int link_publish(struct link *l, struct inflight_message *m, const char *exchang
 	if (atomic_load(l->call->cancel) || clock_monotonic() >= l->call->deadline_ns) {
 		return late(l, atomic_load(l->call->cancel) ? -ECANCELED : -ETIMEDOUT, error);
 	}
-	status = amqp_basic_publish(l->c, FRAMES_CHANNEL, amqp_cstring_bytes(exchange),
-				    amqp_cstring_bytes(key), mandatory, false, &properties,
-				    (amqp_bytes_t){ size, (void *)(uintptr_t)body });
+	status = post(l, &out);
 	if (status != AMQP_STATUS_OK) {
 		return link_lost(l, "send", status, error);
 	}
