@@ -100,6 +100,8 @@ struct reader {
 	uint64_t number; /* N of "block.N."; UINT64_MAX: none yet */
 	char group; /* 'b', 'n', or 0 */
 	size_t next_disk, next_nic; /* where in `desc` the next one is expected */
+	const struct name *table,
+		*next; /* where the next field's name is expected, in the last one's table */
 	uint32_t counters; /* of all disks together */
 	bool named_disk;
 	/* virtual CPUs */
@@ -144,20 +146,24 @@ static const char *text_of(const virTypedParameter *p)
 	return p->type == VIR_TYPED_PARAM_STRING ? p->value.s : NULL;
 }
 
-static const struct name *find(const struct name *table, const char *name)
+/* The row of that name; usually the one after the last: libvirt gives them in the tables' order. */
+static const struct name *find(struct reader *r, const struct name *table, const char *name)
 {
-	for (; table->name; table++) {
-		if (*table->name == *name && strcmp(table->name, name) == 0) {
-			return table;
+	const struct name *at = r->table == table ? r->next : table;
+
+	r->table = table;
+	if (!at->name || strcmp(at->name, name) != 0) {
+		for (at = table; at->name && strcmp(at->name, name) != 0; at++) {
 		}
 	}
-	return NULL;
+	r->next = at->name ? at + 1 : table;
+	return at->name ? at : NULL;
 }
 
 static void take_field(struct reader *r, const struct name *table, const char *name,
 		       const virTypedParameter *p)
 {
-	const struct name *found = find(table, name);
+	const struct name *found = find(r, table, name);
 	uint64_t v;
 
 	if (found && take(p, &v)) {
@@ -281,7 +287,7 @@ static void read_device(struct reader *r, char group, const char *name, const vi
 	if (!r->device || r->group != group || r->number != n) {
 		return;
 	}
-	found = find(group == 'b' ? block_names : net_names, rest);
+	found = find(r, group == 'b' ? block_names : net_names, rest);
 	if (found && take(p, &v)) {
 		vmt_device_set(r->device, found->field, v, r->stamp);
 		r->counters |= group == 'b' ? BIT(found->field) : 0;
