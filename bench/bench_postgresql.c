@@ -79,7 +79,7 @@ static void put_int(struct buf *out, int64_t v)
 /* The columns of the store's table, in the order of its key. */
 static void encode(struct buf *out, const struct fixture *f, int64_t micros)
 {
-	int64_t minute = select_minute(micros);
+	int64_t minute = select_slot(select_minute(micros), PG_SLOT_MINUTES);
 
 	buf_reset(out);
 	buf_add(out, "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0", 19);

@@ -26,6 +26,8 @@ struct select_value {
 
 /* How a store runs SQL.  All that can fail give -errno, with the reason in *error. */
 struct select_ops {
+	/* How many minutes lie together: `minute` of a point is the first of them. */
+	int slot;
 	/* Columns of `point` that make up a value, as they stand in a list of columns. */
 	const char *value_columns;
 	/* Around "TABLE p WHERE …", behind FROM: look-ups of p for each row of `minutes` and each of `ranges`, in
@@ -71,6 +73,12 @@ static inline int64_t select_minute(int64_t micros)
 {
 	micros -= SELECT_EPOCH_US;
 	return micros / SELECT_MINUTE_US - (micros % SELECT_MINUTE_US < 0);
+}
+
+/* The first of the `slot` minutes that lie together with this one. */
+static inline int64_t select_slot(int64_t minute, int slot)
+{
+	return minute - (minute % slot + slot) % slot;
 }
 
 static inline int64_t select_minute_start(int64_t minute)

@@ -14,8 +14,7 @@ enum {
 	GAP = 16, /* numbers that are read over rather than looked up past */
 	SEEK_SHARE = 8, /* ranges fewer than 1/8 of all series: look each of them up */
 	SEEKS_MOST = 1 << 16, /* minutes × ranges that are looked up in one step */
-	SPAN_MOST = 1440, /* minutes in one step */
-	DAY = 1440, /* minutes */
+	DAY = 1440, /* minutes; no step goes across the end of one, for a store may lie in parts of a day */
 	STEP_POINTS = 20000, /* a step that found fewer is followed by a longer one */
 	BLOCK = 2048, /* points whose series and versions are found out together */
 };
@@ -43,6 +42,7 @@ struct reader {
 	struct select_known known;
 	GArray *ranges; /* struct range; empty: read the minutes */
 	GArray *points, *messages; /* of the step; messages by time and series */
+	int64_t first, last; /* of the step, microseconds, both included */
 	GArray *ids; /* scratch */
 	uint64_t given;
 	vmt_row_fn row;
@@ -59,8 +59,7 @@ static int on_point(void *context, const struct select_ops *ops, void *rows)
 		.series = (uint32_t)ops->number(rows, 1),
 	};
 
-	if (p.time < r->plan.first || p.time > r->plan.last ||
-	    !select_has(r->plan.series, p.series)) {
+	if (p.time < r->first || p.time > r->last || !select_has(r->plan.series, p.series)) {
 		return 0;
 	}
 	p.value = ops->value(rows, 3);
@@ -90,8 +89,12 @@ static int on_message(void *context, const struct select_ops *ops, void *rows)
 /* The minutes and the ranges as tables. */
 static void put_tables(const struct reader *r, struct buf *sql, int64_t from, int64_t to)
 {
+	int slot = r->plan.db->ops->slot;
+
+	from = select_slot(from, slot);
+	to = select_slot(to, slot);
 	buf_puts(sql, "WITH minutes(minute) AS (VALUES ");
-	for (int64_t minute = to; minute >= from; minute--) {
+	for (int64_t minute = to; minute >= from; minute -= slot) {
 		buf_printf(sql, "%s(%lld)", minute == to ? "" : ",", (long long)minute);
 	}
 	buf_puts(sql, "), ranges(first, last) AS (VALUES ");
@@ -103,11 +106,12 @@ static void put_tables(const struct reader *r, struct buf *sql, int64_t from, in
 	buf_puts(sql, ") ");
 }
 
-/* A SELECT from `point` or `message`, of the minutes `from` to `to`, both included. */
+/* A SELECT from `point` or `message`, of the minutes `from` to `to`, both included, and what lies together with them. */
 static void put_select(const struct reader *r, struct buf *sql, const char *table,
 		       const char *columns, int64_t from, int64_t to)
 {
 	const struct select_ops *ops = r->plan.db->ops;
+	int64_t slot = select_slot(from, ops->slot);
 	bool each = r->ranges->len;
 
 	buf_reset(sql);
@@ -121,8 +125,14 @@ static void put_select(const struct reader *r, struct buf *sql, const char *tabl
 			      " ranges.first AND p.series <= ranges.last AND ");
 	}
 	/* with an index that has the minute already it is for the choice of partitions */
-	buf_printf(sql, "p.minute >= %lld AND p.minute <= %lld%s", (long long)from, (long long)to,
-		   each ? ops->each_end : "");
+	buf_printf(sql, "p.minute >= %lld AND p.minute <= %lld", (long long)slot, (long long)to);
+	if (ops->slot > 1 &&
+	    to < slot + ops->slot) { /* a part of one, of which the index knows more */
+		buf_printf(sql, " AND p.micros >= %lld AND p.micros < %lld",
+			   (long long)(from - slot) * SELECT_MINUTE_US,
+			   (long long)(to + 1 - slot) * SELECT_MINUTE_US);
+	}
+	buf_puts(sql, each ? ops->each_end : "");
 }
 
 static int message_order(const void *a, const void *b)
@@ -158,10 +168,11 @@ static int on_number(void *context, const struct select_ops *ops, void *rows)
 	return 0;
 }
 
-/* The last minute of the table from `from` to `to`; INT64_MIN: none. */
+/* The last minute from `from` to `to` that the table may have something of; INT64_MIN: none. */
 static int last_minute(struct reader *r, const char *table, int64_t from, int64_t to,
 		       int64_t *ret_minute)
 {
+	int slot = r->plan.db->ops->slot;
 	struct buf sql = BUF_INIT;
 	int code;
 
@@ -169,8 +180,11 @@ static int last_minute(struct reader *r, const char *table, int64_t from, int64_
 	buf_printf(&sql,
 		   "SELECT minute FROM %s WHERE minute >= %lld AND minute <= %lld"
 		   " ORDER BY minute DESC LIMIT 1",
-		   table, (long long)from, (long long)to);
+		   table, (long long)select_slot(from, slot), (long long)to);
 	code = select_run(&r->plan, sql.data, NULL, 0, true, on_number, ret_minute);
+	if (*ret_minute != INT64_MIN) {
+		*ret_minute = MIN(to, *ret_minute + slot - 1);
+	}
 	buf_fini(&sql);
 	return code;
 }
@@ -189,6 +203,8 @@ static int read_step(struct reader *r, int64_t from, int64_t to)
 	struct buf sql = BUF_INIT;
 	int code;
 
+	r->first = MAX(r->plan.first, select_minute_start(from));
+	r->last = MIN(r->plan.last, select_minute_start(to + 1) - 1);
 	g_array_set_size(r->points, 0);
 	g_array_set_size(r->messages, 0);
 	put_select(r, &sql, "point", r->plan.db->ops->value_columns, from, to);
@@ -368,7 +384,7 @@ static int read_all(struct reader *r)
 	int code = 0;
 
 	make_ranges(r);
-	most = CLAMP(SEEKS_MOST / (int64_t)MAX(r->ranges->len, 1), 1, SPAN_MOST);
+	most = CLAMP(SEEKS_MOST / (int64_t)MAX(r->ranges->len, 1), 1, DAY);
 	span = first_span(r, most);
 	while (code == 0 && !enough(r)) {
 		int64_t from;
@@ -379,7 +395,7 @@ static int read_all(struct reader *r)
 		if (code || minute < first) {
 			return code;
 		}
-		from = MAX(first, minute - span + 1);
+		from = MAX(MAX(first, minute - span + 1), select_slot(minute, DAY));
 		code = read_step(r, from, minute);
 		if (code == 0) {
 			code = give_step(r);

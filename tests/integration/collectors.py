@@ -66,6 +66,12 @@ def trouble(i, mq, pg):
         pg.cut()
 
 
+def progress(done, of, what):
+    """A line every twentieth of a long way."""
+    if of >= 100 and done * 20 // of > (done - 1) * 20 // of:
+        print(f"# {time.strftime('%H:%M:%S')} {done} of {of} {what}", flush=True)
+
+
 def faults(t, mq, pg):
     count = SAMPLES // SIZE
     order = list(range(count)) + random.sample(range(count), count // 5)
@@ -84,7 +90,8 @@ def faults(t, mq, pg):
             victim.stop(signal.SIGKILL)
             trouble(i, mq, pg)
             victim.start()
-        one.wait(lambda: collector.drained(mq), 300, "the queue is empty")
+            progress(i + 1, KILLS, "kills")
+        one.wait(lambda: collector.drained(mq), max(300, SAMPLES // 1000), "the queue is empty")
         got = stored(pg, "fault")
         t.ok(got == wanted(SAMPLES), f"two collectors, one database, {KILLS} times SIGKILL, the database restarted, killed "
              f"and cut off, the broker restarted, a fifth of {SAMPLES} samples twice, in any order: each is stored once",

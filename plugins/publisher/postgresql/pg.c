@@ -178,12 +178,11 @@ static int finish(struct pg *p, PGresult **ret_result, struct vmt_error *error)
 
 		PQclear(last);
 		last = next;
-		if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK &&
-		    status != PGRES_COPY_IN && result == 0) {
-			result = refused(p, next, error);
-		}
-		if (status == PGRES_COPY_IN) {
+		if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT) {
 			break;
+		}
+		if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && result == 0) {
+			result = refused(p, next, error);
 		}
 	}
 	code = result ? result : code;
@@ -258,19 +257,56 @@ int pg_copy(struct pg *p, const char *sql, const struct buf *bytes, struct vmt_e
 	return finish(p, NULL, error);
 }
 
-int64_t pg_number(const PGresult *result, int row, int column)
+int pg_begin_copy(struct pg *p, const char *sql, struct vmt_error *error)
 {
-	const unsigned char *at = (const unsigned char *)PQgetvalue(result, row, column);
-	int len = PQgetlength(result, row, column);
+	PGresult *result = NULL;
+	int code = pg_run(p, sql, &result, error);
+	bool copying = code == 0 && PQresultStatus(result) == PGRES_COPY_OUT;
+
+	PQclear(result);
+	return code || copying ? code : lost(p, -EPROTO, error);
+}
+
+int pg_read_copy(struct pg *p, char **ret_bytes, int *ret_len, struct vmt_error *error)
+{
+	int code = 0;
+
+	for (;;) {
+		int len = PQgetCopyData(p->c, ret_bytes, 1);
+
+		if (len > 0) {
+			*ret_len = len;
+			return 1;
+		}
+		if (len < 0) { /* -1: the end, or what stopped it */
+			return len == -1 ? finish(p, NULL, error) : lost(p, -ECONNRESET, error);
+		}
+		p->deadline_ns = clock_monotonic() + p->conf.timeout_ns;
+		code = wait_for(p, POLLIN, error);
+		if (code == 0 && !PQconsumeInput(p->c)) {
+			code = lost(p, -ECONNRESET, error);
+		}
+		if (code) {
+			return code;
+		}
+	}
+}
+
+int64_t pg_integer(const char *bytes, int len)
+{
 	uint64_t v = 0;
 
-	if (PQgetisnull(result, row, column)) {
-		return INT64_MIN;
-	}
 	for (int i = 0; i < len; i++) {
-		v = v << 8 | at[i];
+		v = v << 8 | (unsigned char)bytes[i];
 	}
 	return len == 2 ? (int16_t)v : len == 4 ? (int32_t)v : (int64_t)v;
+}
+
+int64_t pg_number(const PGresult *result, int row, int column)
+{
+	return PQgetisnull(result, row, column) ? INT64_MIN
+						: pg_integer(PQgetvalue(result, row, column),
+							     PQgetlength(result, row, column));
 }
 
 /* ------------------------------------------------------------------ life */

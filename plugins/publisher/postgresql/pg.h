@@ -28,7 +28,11 @@
 #include "base/buf.h"
 #include "options.h"
 
-enum { PG_PARTITION_MINUTES = 1440 };
+enum {
+	PG_PARTITION_MINUTES = 1440,
+	PG_SLOT_MINUTES =
+		30, /* lie together; the microseconds of more than 35 are too many for the column */
+};
 
 /* What became of samples since the store was opened, or of those of the transaction under way. */
 struct pg_counts {
@@ -89,6 +93,13 @@ int pg_send(struct pg *p, const char *sql, const char *const *values, int count,
 	    struct vmt_error *error);
 int pg_next(struct pg *p, PGresult **ret_result, struct vmt_error *error);
 
+/* Begins COPY (…) TO STDOUT; pg_read_copy() then gives one message after the other, to be freed with PQfreemem(): 1,
+ * or 0 at the end, after which the transaction goes on.  On a failure too all has been read. */
+int pg_begin_copy(struct pg *p, const char *sql, struct vmt_error *error);
+int pg_read_copy(struct pg *p, char **ret_bytes, int *ret_len, struct vmt_error *error);
+
+/* An integer as it is sent, of 2, 4 or 8 bytes. */
+int64_t pg_integer(const char *bytes, int len);
 /* A number of a binary column of 2, 4 or 8 bytes; INT64_MIN for null. */
 int64_t pg_number(const PGresult *result, int row, int column);
 

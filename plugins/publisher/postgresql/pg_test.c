@@ -131,10 +131,9 @@ static char *list(list_fn fn, void *self, const struct vmt_query *query)
 	return g_string_free(out, FALSE);
 }
 
-static unsigned count(struct place *p)
+static unsigned rows_of(struct place *p, const struct vmt_query *query)
 {
-	const struct vmt_query all = { 0 };
-	char *text = list(OPS->store->samples, p->pg, &all);
+	char *text = list(OPS->store->samples, p->pg, query);
 	unsigned lines = 0;
 
 	for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++) {
@@ -142,6 +141,13 @@ static unsigned count(struct place *p)
 	}
 	g_free(text);
 	return lines;
+}
+
+static unsigned count(struct place *p)
+{
+	const struct vmt_query all = { 0 };
+
+	return rows_of(p, &all);
 }
 
 /* ------------------------------------------------------------------ both stores */
@@ -457,6 +463,71 @@ static void test_schema(void)
 	place_fini(&p);
 }
 
+/* Points of half an hour lie together; what a query wants of it is some minutes, or microseconds. */
+static void test_slots(void)
+{
+	enum { CYCLES = 120, RESOURCES = 3, METERS = 2 };
+	const int64_t step = INT64_C(37000001) * NS_PER_US;
+	struct place p;
+
+	place_init(&p, RESOURCES, METERS);
+	for (uint32_t cycle = 0; cycle < CYCLES; cycle++) {
+		fixture_cycle(&p.f, cycle, FIXTURE_TIME + cycle * step);
+		must_publish(&p);
+	}
+	for (int64_t first = 0; first < CYCLES; first += 7) {
+		for (int64_t cycles = 1; cycles < CYCLES; cycles *= 4) {
+			struct vmt_query q = { .start_ns = FIXTURE_TIME + first * step,
+					       .end_ns = FIXTURE_TIME + (first + cycles) * step };
+			unsigned wanted = (unsigned)MIN(cycles, CYCLES - first) * METERS;
+
+			g_assert_cmpuint(rows_of(&p, &q), ==, wanted * RESOURCES);
+			q.limit = wanted * RESOURCES + 1; /* in small steps */
+			g_assert_cmpuint(rows_of(&p, &q), ==, wanted * RESOURCES);
+			q.resource = p.f.resource[1].id;
+			g_assert_cmpuint(rows_of(&p, &q), ==, wanted);
+			q.limit = 5;
+			g_assert_cmpuint(rows_of(&p, &q), ==, MIN(wanted, 5));
+		}
+	}
+	/* as they lay before */
+	ask(&p, "UPDATE point SET minute = minute + micros / 60000000, micros = micros % 60000000;"
+		" DELETE FROM digest; UPDATE state SET version = 1");
+	OPS->close(p.pg);
+	p.pg = open_pg(&p, false);
+	must_publish(&p);
+	g_assert_cmpuint(p.pg->counts.repeats, ==, RESOURCES * METERS);
+	g_assert_cmpuint(p.pg->counts.stored, ==, 0);
+	g_assert_cmpuint(count(&p), ==, CYCLES * RESOURCES * METERS);
+	place_fini(&p);
+}
+
+/* What comes in the order of last to first does not change the runs each time. */
+static void test_backwards(void)
+{
+	struct vmt_pair other[] = { { "n", "1", false }, { NULL, NULL, false } };
+	const struct vmt_query of_other = { .metadata = other };
+	struct place p;
+	int64_t before;
+
+	place_init(&p, 5, 2);
+	fixture_cycle(&p.f, 100, FIXTURE_TIME);
+	must_publish(&p);
+	before = ask(&p, "SELECT generation FROM state");
+	for (uint32_t cycle = 0; cycle < 50; cycle++) {
+		fixture_cycle(&p.f, cycle, FIXTURE_TIME - (int64_t)(cycle + 1) * 60 * NS_PER_S);
+		must_publish(&p);
+	}
+	/* once for the runs, once for reading them again */
+	g_assert_cmpint(ask(&p, "SELECT generation FROM state"), ==, before + 2);
+	fixture_metadata(&p.f.resource[1], "{\"n\": 1}");
+	fixture_cycle(&p.f, 60, FIXTURE_TIME - INT64_C(7200) * NS_PER_S);
+	must_publish(&p);
+	g_assert_cmpuint(rows_of(&p, &of_other), ==, 2);
+	g_assert_cmpuint(count(&p), ==, 52 * 10);
+	place_fini(&p);
+}
+
 /* ------------------------------------------------------------------ partitions */
 
 static void test_time_to_live(void)
@@ -595,6 +666,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/postgresql/server-restarts", test_server_restarts);
 	g_test_add_func("/postgresql/deadline", test_deadline);
 	g_test_add_func("/postgresql/schema", test_schema);
+	g_test_add_func("/postgresql/slots", test_slots);
+	g_test_add_func("/postgresql/backwards", test_backwards);
 	g_test_add_func("/postgresql/time-to-live", test_time_to_live);
 	g_test_add_func("/postgresql/no-scan", test_no_scan);
 	status = g_test_run();

@@ -99,7 +99,7 @@ static int gather_row(struct pg *p, const struct vmt_batch *b, uint32_t number, 
 	if (locked) {
 		s->last = MAX(s->last, time);
 	}
-	row.minute = (int32_t)select_minute(time);
+	row.minute = (int32_t)select_slot(select_minute(time), PG_SLOT_MINUTES);
 	row.micros = (int32_t)(time - select_minute_start(row.minute));
 	row.series = s->id;
 	g_array_append_val(points->rows, row);
@@ -248,11 +248,12 @@ static int put_runs(struct pg *p, struct vmt_error *error)
 }
 
 /* A point between others.  Where another version holds at its time it gets a run of its own, a microsecond long;
- * before all runs the first one begins earlier if it is the same. */
+ * before all runs the first one begins earlier if it is the same: a day earlier than need be, since nothing lies there, and
+ * more may come in the wrong order. */
 static int put_late(struct pg *p, const struct pgrun *late, struct vmt_error *error)
 {
 	static const char *const steps[] = {
-		"UPDATE run SET since = $2 WHERE series = $1 AND version = $3 AND form = $4 AND"
+		"UPDATE run SET since = $2 - 86400000000 WHERE series = $1 AND version = $3 AND form = $4 AND"
 		" since = (SELECT min(since) FROM run WHERE series = $1) AND since > $2",
 		"INSERT INTO run SELECT $1, $2 + 1, u.version, u.form FROM (SELECT version, form"
 		" FROM run WHERE series = $1 AND since <= $2 ORDER BY since DESC LIMIT 1) u WHERE"

@@ -57,7 +57,13 @@ static const char step_1[] =
 	" ORDER BY since DESC LIMIT 1) u ON true"
 	" JOIN version v ON v.id = u.version JOIN form f ON f.id = u.form;";
 
-static const char *const steps[] = { step_1 };
+/* A point's minute is the first of those that lie together (PG_SLOT_MINUTES). */
+#define SLOTS(table)                                                                               \
+	"UPDATE " table " SET micros = micros + (minute % 30 + 30) % 30 * 60000000,"               \
+	" minute = minute - (minute % 30 + 30) % 30 WHERE minute % 30 <> 0;"
+static const char step_2[] = SLOTS("point") SLOTS("message");
+
+static const char *const steps[] = { step_1, step_2 };
 
 enum { VERSION = sizeof steps / sizeof *steps };
 

@@ -107,6 +107,7 @@ static int close_view(void *db, int code, struct vmt_error *error)
 }
 
 const struct select_ops query_ops = {
+	.slot = 1,
 	.value_columns = "value",
 	.each_begin = "minutes CROSS JOIN ranges CROSS JOIN ",
 	.each_end = "",
