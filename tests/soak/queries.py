@@ -9,7 +9,8 @@ of 20 projects, the meters of the shipped polling.yaml every 300 s, each host at
 metadata half way.  The program makes the schema; the points are made in SQL, host by host in the order of time.
 
 Usage: queries.py [POINTS [STORE...]]      100000000 points; sqlite, postgresql (both)
-Environment: VIRTMETER (the program), SOAK_DIR (where the stores lie for the time), SOAK_STRICT (1: too slow fails)
+Environment: VIRTMETER (the program), SOAK_DIR (where the stores lie for the time), SOAK_STRICT (1: too slow fails),
+SOAK_BUFFERS (PostgreSQL's shared_buffers, 2GB; it takes huge pages for them where the machine has some set aside)
 """
 import json
 import os
@@ -146,14 +147,32 @@ class Sqlite:
 
 class Postgresql:
     def __init__(self, folder):
-        settings = {"shared_preload_libraries": "auto_explain", "fsync": "off",
-                    "max_wal_size": "2GB", "shared_buffers": "128MB", "checkpoint_timeout": "30min", "autovacuum": "on"}
+        settings = {"shared_preload_libraries": "auto_explain", "fsync": "off", "wal_level": "minimal", "max_wal_senders": "0",
+                    "maintenance_work_mem": "512MB",
+                    "max_wal_size": "8GB", "shared_buffers": os.environ.get("SOAK_BUFFERS", "2GB"), "checkpoint_timeout": "30min", "autovacuum": "on"}
         self.pg = postgres.Postgres(folder=folder, settings=settings)
         self.url = self.pg.url(f"?sslmode=verify-full&sslrootcert={self.pg.ca.cert}")
 
     def copy(self, table, columns, rows):
         text = "\n".join("\t".join(str(int(v) if isinstance(v, bool) else v) for v in row) for row in rows) + "\n"
         self.pg.sql(f"COPY virtmeter.{table} ({columns}) FROM STDIN", text=text)
+
+    def fill_day(self, layout, start, day):
+        """A partition, with the fill that its key has when it is written bit by bit: measured, a third is empty."""
+        slot = 30 * 60000000    # minutes that lie together
+        begin = (start * 60 + EPOCH - layout.start) // INTERVAL
+        cycles = max(0, begin), min(layout.cycles, begin + day * 60 // INTERVAL) - 1
+        self.pg.sql(
+            f"SET search_path = virtmeter; BEGIN; DROP TABLE IF EXISTS point_{start}; CREATE TABLE point_{start} (LIKE point);"
+            f" INSERT INTO point_{start} SELECT CASE WHEN NOT real THEN series * 1000000::bigint + c * (1000000 + series) END,"
+            f" CASE WHEN real THEN 100 + (c * series % 4096) / 16.0 END, NULL, t / {slot} * 30, series, t % {slot} FROM"
+            f" generate_series({cycles[0]}::bigint, {cycles[1]}) c CROSS JOIN LATERAL (SELECT host, {(layout.start - EPOCH) * 1000000}"
+            f" + c * {INTERVAL * 1000000} + phase AS t FROM host ORDER BY phase OFFSET 0) x CROSS JOIN LATERAL (SELECT series, real"
+            f" FROM made WHERE made.host = x.host ORDER BY series OFFSET 0) y;"
+            f" ALTER TABLE point_{start} ADD PRIMARY KEY (minute, series, micros) WITH (fillfactor = 66); COMMIT;"
+            f" ALTER TABLE point ATTACH PARTITION point_{start} FOR VALUES FROM ({start}) TO ({start + day});"
+            f" DROP TABLE IF EXISTS message_{start}; CREATE TABLE message_{start} (LIKE message INCLUDING ALL); ALTER TABLE message"
+            f" ATTACH PARTITION message_{start} FOR VALUES FROM ({start}) TO ({start + day}); ANALYZE point_{start}")
 
     def fill(self, layout):
         make_schema(self.url)
@@ -163,24 +182,12 @@ class Postgresql:
             self.copy(table, columns, rows)
         sql("CREATE UNLOGGED TABLE virtmeter.made (series integer, host integer, real boolean)")
         self.copy("made", "series, host, real", layout.host)
+        sql("CREATE INDEX ON virtmeter.made (host, series)")
         sql("CREATE UNLOGGED TABLE virtmeter.host (host integer, phase bigint)")
         self.copy("host", "host, phase", list(enumerate(layout.phase)))
         first = (layout.start - EPOCH) // 60 // day * day
         for start in range(first, (layout.end - EPOCH) // 60 + 1, day):
-            for table in ("point", "message"):
-                name = f"{table}_{start}"
-                sql(f"SET search_path = virtmeter; SET client_min_messages = error; CREATE TABLE IF NOT EXISTS {name} (LIKE"
-                    f" {table} INCLUDING ALL)")
-                if sql(f"SELECT relispartition FROM pg_class WHERE relname = '{name}'") == [["f"]]:
-                    sql(f"SET search_path = virtmeter; ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({start}) TO"
-                        f" ({start + day})")
-        step = 3600 // INTERVAL
-        for cycle in range(0, layout.cycles, step):
-            sql("SET search_path = virtmeter; INSERT INTO point SELECT CASE WHEN NOT real THEN series * 1000000::bigint + c *"
-                " (1000000 + series) END, CASE WHEN real THEN 100 + (c * series % 4096) / 16.0 END, NULL, t / 60000000, series, t"
-                f" % 60000000 FROM generate_series({cycle}::bigint, {min(cycle + step, layout.cycles) - 1}) c, host JOIN made"
-                f" USING (host), LATERAL (SELECT {(layout.start - EPOCH) * 1000000} + c * {INTERVAL * 1000000} + phase AS t) AS x"
-                " ORDER BY t, series")
+            self.fill_day(layout, start, day)
         sql("DROP TABLE virtmeter.made, virtmeter.host")
         sql("CHECKPOINT")
         size = sql("SELECT sum(pg_table_size(inhrelid) + pg_indexes_size(inhrelid)) FROM pg_inherits WHERE inhparent ="
