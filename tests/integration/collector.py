@@ -4,6 +4,7 @@
 RabbitMQ: every sample arrives, each is stored once, whoever is killed meanwhile.  KILLS says how often a collector is
 killed (20)."""
 import base64
+import ctypes
 import json
 import os
 import random
@@ -178,6 +179,81 @@ def sockets(t):
         names = {line.split(": ")[0].split()[-1] for line in c.log().splitlines()}
         t.ok("collector" in names and "agent" not in names, "the collector's lines in the log are its own", names)
         ends_well(t, c, "udp and tcp")
+
+
+def packed(value):
+    """msgpack, of what a sample needs."""
+    if value is None:
+        return b"\xc0"
+    if isinstance(value, int):
+        return b"\xd3" + value.to_bytes(8, "big", signed=True)
+    if isinstance(value, str):
+        raw = value.encode()
+        return b"\xdb" + len(raw).to_bytes(4, "big") + raw
+    return b"\xdf" + len(value).to_bytes(4, "big") + b"".join(packed(k) + packed(v) for k, v in value.items())
+
+
+class Vector(ctypes.Structure):
+    _fields_ = [("base", ctypes.c_char_p), ("len", ctypes.c_size_t)]
+
+
+class Header(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_void_p), ("namelen", ctypes.c_uint), ("iov", ctypes.POINTER(Vector)), ("iovlen", ctypes.c_size_t),
+                ("control", ctypes.c_void_p), ("controllen", ctypes.c_size_t), ("flags", ctypes.c_int), ("gap", ctypes.c_int),
+                ("sent", ctypes.c_uint)]
+
+
+def send_at_once(s, datagrams, times):
+    """The same ones again and again, by sendmmsg(2); how many went."""
+    libc, sent = ctypes.CDLL(None, use_errno=True), 0
+    vectors = [Vector(d, len(d)) for d in datagrams]
+    headers = (Header * len(datagrams))(*(Header(iov=ctypes.pointer(v), iovlen=1) for v in vectors))
+    for _ in range(times):
+        n = libc.sendmmsg(s.fileno(), headers, len(datagrams), 0)
+        if n < 0:
+            raise private.Failed(f"sendmmsg: {os.strerror(ctypes.get_errno())}")
+        sent += n
+    return sent
+
+
+def flood(t):
+    """Garbage as fast as it can be sent, small and of 60 kB, and samples between."""
+    port = rabbit.free_port()
+    options = {"virtmeter": {"accept_unsigned": "true"}}
+    with Collector([f"udp://127.0.0.1:{port}"], options) as c, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        c.wait(lambda: (c.receiver("udp") or {}).get("state") == "ok", 30, "the collector listens")
+        s.connect(("127.0.0.1", port))
+        good, sent = [packed(sample) for sample in made(2000, "flood")], 0
+        for i in range(0, len(good), 50):
+            size = 60000 if i % 500 == 0 else random.choice((1, 40, 300, 1400))
+            sent += send_at_once(s, [os.urandom(size) for _ in range(64)], 1 if size == 60000 else 20)
+            sent += send_at_once(s, good[i:i + 50], 1)
+
+        def through():
+            """The kernel tells how many it dropped with the next that it takes."""
+            nonlocal sent
+            sent += send_at_once(s, [b"\xc1"], 1)
+            r = c.receiver("udp")
+            return r["messages"] + r["lost"] == sent and r["pending"] == 0 and r
+        r = c.wait(through, 60, "each datagram is read or counted as dropped by the kernel")
+        t.ok(r["accepted"] == c.kept() and r["received"] == r["messages"] and len(good) - r["lost"] <= r["accepted"] <= len(good),
+             f"a flood of {sent} datagrams, {r['lost']} of which the kernel dropped: every sample of the others is stored", r)
+        t.ok(r["accepted"] > 0 and sum(r["rejected"].values()) == r["messages"] - r["accepted"], "all garbage is counted by reason", r)
+        day = 86400
+        late = made(3, "flood.time", int(time.time()) + day + 60)
+        send_at_once(s, [packed(sample) for sample in late], 1)
+        c.wait(lambda: c.receiver("udp")["received"] == r["received"] + 3, 30, "samples of tomorrow are read")
+        t.same(c.receiver("udp")["rejected"].get("future"), 3, "what is more than a day ahead is rejected")
+        c.conf.setdefault("database", {})["time_to_live"] = str(8 * day)
+        c.write()
+        t.same(c.reload().returncode, 0, "a time_to_live is taken")
+        c.wait(lambda: c.receiver("udp")["messages"] == 0 and c.receiver("udp")["state"] == "ok", 30, "it listens again")
+        for age in (9, 7):
+            send_at_once(s, [packed(sample) for sample in made(4, f"flood.{age}", int(time.time()) - age * day)], 1)
+        before = r["accepted"]
+        c.wait(lambda: c.kept() == before + 4, 30, "samples of a week ago are taken")
+        t.same(c.receiver("udp")["rejected"], {"old": 4}, "what is older than time_to_live is not")
+        ends_well(t, c, "flood")
 
 
 def alone(t, mq):
@@ -368,6 +444,7 @@ def kills(t, mq):
 def main():
     with tap.Suite("collector") as t:
         sockets(t)
+        flood(t)
         with rabbit.Rabbit() as mq:
             for part in (broker, alone, letters, oslo, store_away, kills):
                 part(t, mq)
