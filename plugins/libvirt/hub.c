@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the hubs: one for each URI and kind of access, shared and counted.  Any thread; blocks in hub_turn_begin() only,
+ * until its deadline.
+ */
+#include "plugins/libvirt/hub.h"
+#include "plugins/libvirt/process.h"
+#include "plugins/libvirt/suspects.h"
+#include "plugins/libvirt/uri.h"
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/wait.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <unistd.h>
+
+#define BACKOFF_FIRST (1 * NS_PER_S)
+#define BACKOFF_LOCAL (8 * NS_PER_S) /* asking a local socket costs nothing, a missed cycle does */
+#define BACKOFF_REMOTE (60 * NS_PER_S)
+
+struct hub {
+	char *uri;
+	bool read_write;
+	unsigned refs; /* guarded by hubs_lock */
+	struct hub *next;
+	struct suspects *suspects;
+	struct processes *processes; /* NULL: on another host */
+	struct wait lock; /* guards all below; who waits on it waits for the turn */
+	int64_t retry_ns, backoff_ns; /* when the next attempt to connect may be made; 0: now */
+	uint64_t attempts;
+	int err; /* of the last attempt, with its text */
+	char text[400];
+	unsigned left; /* heavy calls left behind */
+	unsigned cap; /* of them */
+	bool turn; /* somebody has it */
+};
+
+static pthread_mutex_t hubs_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct hub *hubs;
+
+struct hub *hub_ref(const char *uri, bool read_write)
+{
+	struct hub *h;
+
+	pthread_mutex_lock(&hubs_lock);
+	for (h = hubs; h; h = h->next) {
+		if (strcmp(h->uri, uri) == 0 && h->read_write == read_write) {
+			break;
+		}
+	}
+	if (!h) {
+		h = g_new0(struct hub, 1);
+		h->uri = g_strdup(uri);
+		h->read_write = read_write;
+		h->cap = HUB_CAP;
+		h->suspects = suspects_new();
+		h->processes = uri_is_local(uri) ? processes_new(NULL) : NULL;
+		wait_init(&h->lock);
+		h->next = hubs;
+		hubs = h;
+	}
+	h->refs++;
+	pthread_mutex_unlock(&hubs_lock);
+	return h;
+}
+
+struct hub *hub_keep(struct hub *h)
+{
+	pthread_mutex_lock(&hubs_lock);
+	h->refs++;
+	pthread_mutex_unlock(&hubs_lock);
+	return h;
+}
+
+void hub_unref(struct hub *h)
+{
+	if (!h) {
+		return;
+	}
+	pthread_mutex_lock(&hubs_lock);
+	if (--h->refs > 0) {
+		pthread_mutex_unlock(&hubs_lock);
+		return;
+	}
+	for (struct hub **at = &hubs; *at; at = &(*at)->next) {
+		if (*at == h) {
+			*at = h->next;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&hubs_lock);
+	suspects_free(h->suspects);
+	processes_free(h->processes);
+	wait_fini(&h->lock);
+	g_free(h->uri);
+	g_free(h);
+}
+
+const char *hub_uri(const struct hub *h)
+{
+	return h->uri;
+}
+
+bool hub_read_write(const struct hub *h)
+{
+	return h->read_write;
+}
+
+unsigned hub_left(struct hub *h)
+{
+	unsigned n;
+
+	wait_lock(&h->lock);
+	n = h->left;
+	wait_unlock(&h->lock);
+	return n;
+}
+
+void hub_set_cap(struct hub *h, unsigned cap)
+{
+	wait_lock(&h->lock);
+	h->cap = MIN(h->cap, cap);
+	wait_unlock(&h->lock);
+}
+
+unsigned hub_cap(struct hub *h)
+{
+	unsigned cap;
+
+	wait_lock(&h->lock);
+	cap = h->cap;
+	wait_unlock(&h->lock);
+	return cap;
+}
+
+bool hub_turn_begin(struct hub *h, int64_t until_ns)
+{
+	bool mine;
+
+	wait_lock(&h->lock);
+	while (h->turn && wait_until(&h->lock, until_ns) == 0) {
+	}
+	mine = !h->turn;
+	h->turn = true;
+	wait_unlock(&h->lock);
+	return mine;
+}
+
+void hub_turn_end(struct hub *h)
+{
+	wait_lock(&h->lock);
+	h->turn = false;
+	wait_unlock(&h->lock);
+	wait_wake(&h->lock);
+}
+
+struct suspects *hub_suspects(struct hub *h)
+{
+	return h->suspects;
+}
+
+struct processes *hub_processes(struct hub *h)
+{
+	return h->processes;
+}
+
+void hub_count(struct hub *h, int change)
+{
+	wait_lock(&h->lock);
+	h->left += (unsigned)change;
+	wait_unlock(&h->lock);
+}
+
+/* Between 3/4 and 5/4 of it, differently on every host and at every attempt. */
+static int64_t jitter(const struct hub *h, int64_t ns)
+{
+	char host[256] = "";
+
+	gethostname(host, sizeof(host) - 1);
+	return ns - ns / 4 +
+	       (int64_t)(hash64(host, strlen(host), h->attempts) % (uint64_t)(ns / 2));
+}
+
+int hub_may_connect(struct hub *h, struct vmt_error *error)
+{
+	int64_t wait_ns;
+	int err = 0;
+
+	wait_lock(&h->lock);
+	wait_ns = h->retry_ns - clock_monotonic();
+	if (wait_ns > 0) {
+		err = vmt_error_set(error, h->err, "%s; next try in %d s", h->text,
+				    (int)((wait_ns + NS_PER_S - 1) / NS_PER_S));
+	}
+	wait_unlock(&h->lock);
+	return err;
+}
+
+void hub_connected(struct hub *h)
+{
+	wait_lock(&h->lock);
+	h->retry_ns = h->backoff_ns = 0;
+	wait_unlock(&h->lock);
+}
+
+int hub_refused(struct hub *h, int err, const char *reason, struct vmt_error *error)
+{
+	int64_t most = uri_is_local(h->uri) ? BACKOFF_LOCAL : BACKOFF_REMOTE;
+
+	wait_lock(&h->lock);
+	h->attempts++;
+	h->backoff_ns = h->backoff_ns ? MIN(h->backoff_ns * 2, most) : BACKOFF_FIRST;
+	h->retry_ns = clock_monotonic() + MIN(jitter(h, h->backoff_ns), BACKOFF_REMOTE);
+	h->err = err;
+	g_snprintf(h->text, sizeof(h->text), "libvirt %s: connect: %s%s", h->uri, reason,
+		   uri_advice(h->uri, reason));
+	err = vmt_error_set(error, h->err, "%s; next try in %d s", h->text,
+			    (int)((h->retry_ns - clock_monotonic() + NS_PER_S - 1) / NS_PER_S));
+	wait_unlock(&h->lock);
+	return err;
+}
