@@ -10,6 +10,7 @@
 void message_feed_init(struct message_feed *f, struct message_encoder *encoder,
 		       const struct vmt_frame *frame, uint64_t bit, struct vmt_delivery *delivery)
 {
+	message_encoder_finish(encoder); /* of a feed that was given up */
 	*f = (struct message_feed){
 		.encoder = encoder, .frame = frame, .bit = bit, .delivery = delivery
 	};
@@ -42,7 +43,7 @@ int message_feed_next(struct message_feed *f, struct buf *out, struct vmt_rows *
 				message_encoder_batch(f->encoder, b);
 				f->begun = true;
 			}
-			status = message_encoder_row(f->encoder, f->row, out);
+			status = message_encoder_put(f->encoder, f->row, out);
 			if (status == -EIO) {
 				return status;
 			}
@@ -55,6 +56,11 @@ int message_feed_next(struct message_feed *f, struct buf *out, struct vmt_rows *
 		}
 	}
 	return 0;
+}
+
+void message_feed_finish(const struct message_feed *f)
+{
+	message_encoder_finish(f->encoder);
 }
 
 void message_rows_add(struct vmt_rows *list, size_t *n, const struct vmt_rows *row)

@@ -4,6 +4,7 @@
  * computed (tests/golden/sample).  One thread.
  */
 #include "wire/message.h"
+#include "wire/message_feed.h"
 #include "wire/sample_fixture.h"
 #include "wire/signature.h"
 
@@ -303,6 +304,43 @@ static void test_pairs(void)
 	}
 }
 
+/* A frame's messages, all signed when the feed is finished, and after one that was given up. */
+static void test_feed(void)
+{
+	static const union vmt_num good[] = { { .d = 1 }, { .d = 2 } };
+	static const union vmt_num half[] = { { .d = 3 }, { .d = (double)INFINITY } };
+	struct message_encoder *e = encoder(MESSAGE_JSON, VMT_PROFILE_26, FLATTEN_PY3, SECRET);
+	struct vmt_batch batches[] = { hard_batch(good, NULL), hard_batch(half, NULL),
+				       hard_batch(good, NULL) };
+	const struct vmt_frame frame = { .count = 3, .batch = batches };
+	struct buf one = BUF_INIT, fed = BUF_INIT;
+	struct message_feed feed;
+	struct vmt_rows row;
+
+	batches[0].publishers = batches[1].publishers = 1;
+	for (int b = 0; b < 2; b++) {
+		message_encoder_batch(e, &batches[b]);
+		for (uint32_t i = 0; i < 2; i++) {
+			message_encoder_row(e, i, &one);
+		}
+	}
+	message_feed_init(&feed, e, &frame, 1, NULL);
+	buf_puts(&fed, "before");
+	g_assert_cmpint(message_feed_next(&feed, &fed, &row), ==, 1);
+	buf_reset(&fed);
+	message_feed_init(&feed, e, &frame, 1, NULL);
+	for (uint32_t i = 0; i < 3; i++) {
+		g_assert_cmpint(message_feed_next(&feed, &fed, &row), ==, 1);
+		g_assert_cmpuint(row.batch * 2 + row.first, ==, i);
+	}
+	g_assert_cmpint(message_feed_next(&feed, &fed, &row), ==, 0);
+	message_feed_finish(&feed);
+	g_assert_cmpmem(one.data, one.len, fed.data, fed.len);
+	message_encoder_free(e);
+	buf_fini(&one);
+	buf_fini(&fed);
+}
+
 static void test_unsigned(void)
 {
 	static const union vmt_num value[2];
@@ -422,6 +460,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/message/vectors", test_vectors);
 	g_test_add_func("/message/signed-as-read", test_signed_as_read);
 	g_test_add_func("/message/pairs", test_pairs);
+	g_test_add_func("/message/feed", test_feed);
 	g_test_add_func("/message/unsigned", test_unsigned);
 	g_test_add_func("/message/raw", test_raw);
 	g_test_add_func("/message/refused", test_refused);

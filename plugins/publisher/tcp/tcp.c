@@ -245,10 +245,12 @@ static int send_all(struct tcp_publisher *p, struct message_feed *feed, const st
 		p->encoded += p->out.len - at;
 		remember(p, &row);
 		if (p->out.len >= CHUNK || p->count == FLIGHT) {
+			message_feed_finish(feed);
 			ret = send_encoded(p, call, error);
 			ret = ret == 0 ? drain(p, FLIGHT / 2, call, error) : ret;
 		}
 	}
+	message_feed_finish(feed);
 	ret = ret == 0 ? send_encoded(p, call, error) : ret;
 	ret = ret == 0 ? drain(p, 0, call, error) : ret;
 	return ret == 0 ? peer_end(&p->peer, more, error) : ret;

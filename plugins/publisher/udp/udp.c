@@ -207,10 +207,12 @@ static int send_all(struct udp_publisher *p, struct message_feed *feed, const st
 	while (ret == 0 && (more = message_feed_next(feed, &p->out, &p->row[p->count])) > 0) {
 		p->end[p->count++] = p->out.len;
 		if (p->count == BURST) {
+			message_feed_finish(feed);
 			ret = flush(p, call, error);
 		}
 	}
 	if (ret == 0) {
+		message_feed_finish(feed);
 		ret = flush(p, call, error);
 	}
 	return ret == 0 ? peer_end(&p->peer, more, error) : ret;
