@@ -119,6 +119,11 @@ void guard_socket(struct guard *g, int fd)
 	wait_unlock(&g->wait);
 }
 
+void guard_socket_in_tick(struct guard *g, int fd)
+{
+	g->fd = fd;
+}
+
 bool guard_end(struct guard *g)
 {
 	bool fired;

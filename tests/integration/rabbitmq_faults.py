@@ -22,13 +22,13 @@ TIMEOUT = 4         # of an attempt, in seconds
 
 
 class Stage:
-    """An agent that publishes each second, by way of a relay, into durable queues."""
+    """An agent that publishes each `interval`, by way of a relay, into durable queues."""
 
-    def __init__(self, mq, scheme="polling", topic="notifications", rest="", port=None):
+    def __init__(self, mq, scheme="polling", topic="notifications", rest="", port=None, interval=1):
         self.mq, self.queue = mq, f"{topic}.sample"
         self.relay = peers.Relay(port or mq.port)
         url = mq.url(scheme, f"?amqp_durable_queues=1&heartbeat_timeout_threshold=6{rest}", port=self.relay.port)
-        self.agent = agent.Agent("", 1, meters=["cpu", "memory.usage", "disk.device.*"],
+        self.agent = agent.Agent("", interval, meters=["cpu", "memory.usage", "disk.device.*"],
                                  publishers=[url, "file://{dir}/samples.json?json"], args=["--demo"],
                                  options={"virtmeter": {"publish_timeout": TIMEOUT, "queue_bytes": 1 << 28}})
 
@@ -213,6 +213,8 @@ def main():
                 mq.ctl("set_vm_memory_high_watermark", "absolute", "512MB")
 
             trouble(t, mq, "connection cut", cut, nothing, "socket|closed|reset", topic="cut", rest="&topic=cut")
+            trouble(t, mq, "connection cut while nothing is sent", cut, nothing, "socket|closed|reset", topic="idle",
+                    rest="&topic=idle", interval=3)      # the guard, which looks each second, notices first
             trouble(t, mq, "queue deleted", delete_queue, nothing, "no queue took", topic="gone", rest="&topic=gone")
             trouble(t, mq, "exchange deleted", delete_both, nothing, "404|no exchange", topic="ex", rest="&topic=ex")
             trouble(t, mq, "memory alarm", alarm, calm, "blocked", topic="alarm", rest="&topic=alarm")
