@@ -24,7 +24,8 @@ static struct vmt_call in_ms(int64_t ms)
 struct work {
 	atomic_uint refs;
 	struct wait gate; /* a job waits here until it is opened: a QEMU that does not answer */
-	bool open, entered;
+	bool open;
+	unsigned entered; /* how many wait there, or have */
 	int runs, fail, domains;
 	bool closed;
 	uint64_t serial;
@@ -64,7 +65,7 @@ static int hang(struct session *s, void *arg, struct vmt_error *error)
 	struct work *w = arg;
 
 	wait_lock(&w->gate);
-	w->entered = true;
+	w->entered++;
 	while (!w->open) {
 		wait_until(&w->gate, WAIT_FOREVER);
 	}
@@ -78,6 +79,38 @@ static void open_gate(struct work *w)
 	w->open = true;
 	wait_wake(&w->gate);
 	wait_unlock(&w->gate);
+}
+
+static unsigned entered(struct work *w)
+{
+	unsigned n;
+
+	wait_lock(&w->gate);
+	n = w->entered;
+	wait_unlock(&w->gate);
+	return n;
+}
+
+/* A call that hangs, whose time is over `ms` after it has begun to: one that had not begun would be taken back. */
+static int hang_for(struct caller *c, struct work *w, int64_t ms, struct vmt_error *error)
+{
+	int64_t until = clock_monotonic() + 20 * NS_PER_S;
+	unsigned before = entered(w);
+	struct vmt_call call;
+	uint64_t calls = 0;
+	struct job *j;
+	int err = caller_submit(c, hang, w, work_unref, &j, error);
+
+	if (err < 0) {
+		return err;
+	}
+	while (entered(w) == before && clock_monotonic() < until) {
+		wait_sleep(NS_PER_MS);
+	}
+	call = in_ms(ms);
+	err = job_wait(j, &call, &calls, error);
+	job_unref(j);
+	return err;
 }
 
 static void wait_left(struct hub *h, unsigned n)
@@ -118,18 +151,17 @@ static void test_hang(void)
 	struct hub *h = hub_ref("test:///default", false);
 	struct caller *c = caller_new(h, "test", CALLER_HEAVY);
 	struct work *w = work_new(), *other = work_new();
-	struct vmt_call call = in_ms(30);
+	struct vmt_call call = in_ms(20000);
 	struct vmt_error error = { "" };
 	uint64_t calls = 0;
 
-	g_assert_cmpint(caller_run(c, hang, w, work_unref, &call, &calls, &error), ==, -ETIMEDOUT);
+	g_assert_cmpint(hang_for(c, w, 30, &error), ==, -ETIMEDOUT);
 	g_assert_cmpstr(error.text, ==,
 			"libvirt test:///default: no answer in time; its call is left behind");
 	g_assert_cmpuint(hub_left(h), ==, 1);
 	/* The next call has another thread and connection. */
-	call = in_ms(20000);
 	g_assert_cmpint(caller_run(c, count, other, NULL, &call, &calls, &error), ==, 1);
-	g_assert_true(w->entered);
+	g_assert_cmpuint(entered(w), ==, 1);
 	open_gate(w);
 	wait_left(h, 0);
 	work_unref(w);
@@ -163,17 +195,13 @@ static void test_cap(void)
 	struct caller *c[HUB_CAP + 2];
 	struct work *w = work_new();
 	struct vmt_error error = { "" };
-	uint64_t calls = 0;
 
 	for (int i = 0; i < HUB_CAP + 2; i++) {
-		/* long enough for a busy machine to begin the call: one that has not begun is taken back */
-		struct vmt_call call = in_ms(400);
 		int want = i < HUB_CAP + 1 ? -ETIMEDOUT : -EBUSY;
 
 		c[i] = caller_new(h, "test", CALLER_HEAVY);
 		atomic_fetch_add(&w->refs, 1);
-		g_assert_cmpint(caller_run(c[i], hang, w, work_unref, &call, &calls, &error), ==,
-				want);
+		g_assert_cmpint(hang_for(c[i], w, 30, &error), ==, want);
 	}
 	g_assert_cmpstr(
 		error.text, ==,
@@ -195,12 +223,12 @@ static void test_light(void)
 	struct hub *h = hub_ref("test:///default", false);
 	struct caller *c = caller_new(h, "test", CALLER_LIGHT);
 	struct work *w = work_new(), *other = work_new();
-	struct vmt_call call = in_ms(1010);
+	struct vmt_call call;
 	struct vmt_error error = { "" };
 	uint64_t calls = 0;
 	int err;
 
-	g_assert_cmpint(caller_run(c, hang, w, work_unref, &call, &calls, &error), ==, -ETIMEDOUT);
+	g_assert_cmpint(hang_for(c, w, 1010, &error), ==, -ETIMEDOUT);
 	g_assert_cmpuint(hub_left(h), ==, 0);
 	call = in_ms(20000);
 	g_assert_cmpint(caller_run(c, count, other, NULL, &call, &calls, &error), ==, -EBUSY);
@@ -268,11 +296,9 @@ static void test_free_while_hanging(void)
 	struct hub *h = hub_ref("test:///default", false), *again;
 	struct caller *c = caller_new(h, "test", CALLER_HEAVY);
 	struct work *w = work_new();
-	struct vmt_call call = in_ms(20);
 	struct vmt_error error = { "" };
-	uint64_t calls = 0;
 
-	g_assert_cmpint(caller_run(c, hang, w, work_unref, &call, &calls, &error), ==, -ETIMEDOUT);
+	g_assert_cmpint(hang_for(c, w, 20, &error), ==, -ETIMEDOUT);
 	caller_free(c);
 	hub_unref(h);
 	again = hub_ref("test:///default", false); /* the left one still holds it */

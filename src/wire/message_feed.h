@@ -22,8 +22,8 @@ struct message_feed {
 void message_feed_init(struct message_feed *f, struct message_encoder *encoder,
 		       const struct vmt_frame *frame, uint64_t bit, struct vmt_delivery *delivery);
 
-/* Appends the next message to `out`; its signature may come later (message_encoder_put()).  1, and which row it is (count 1); 0: there are no more; -EIO: the
- * cryptographic library failed, the row comes again. */
+/* Appends the next message to `out`; its signature may come later (message_encoder_put()).  1, and which row it is
+ * (count 1); 0: there are no more; -EIO: the cryptographic library failed, the row comes again. */
 int message_feed_next(struct message_feed *f, struct buf *out, struct vmt_rows *ret_row);
 /* Before messages leave: all of them are signed. */
 void message_feed_finish(const struct message_feed *f);
