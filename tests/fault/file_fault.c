@@ -18,7 +18,7 @@ extern const struct vmt_plugin vmt_plugin_publisher_file;
 
 #define OPS (vmt_plugin_publisher_file.ops.publisher)
 
-enum { RESOURCES = 130, METERS = 6, FRAMES = 4, DIED = 7, PASSED = 8 };
+enum { RESOURCES = 90, METERS = 6, FRAMES = 4, DIED = 7, PASSED = 8 };
 
 /* ------------------------------------------------------------------ the calls
  * (meson compiles with 64-bit file offsets: two of them have that in their names) */
