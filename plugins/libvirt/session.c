@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns a connection to a hypervisor and what libvirt says of its calls.  Blocks in libvirt, without limit.
+ * Owns a connection to a hypervisor and what libvirt says of its calls.  Its seat's thread, but for libvirt_prepare();
+ * blocks in libvirt, without limit.
  */
 #define LOG_NAME "libvirt"
 

@@ -15,10 +15,10 @@ struct hmac_pair_key {
 	struct sha256_states state; /* behind the inner pad, the outer pad */
 };
 
-/* false: not here. */
+/* `n`: bytes of the secret, any number.  The caller cleanses the key.  false: this processor cannot, or libcrypto failed. */
 bool hmac_pair_key(struct hmac_pair_key *key, const char *secret, size_t n);
 
-/* Behind each text there is HMAC_PAIR_ROOM, which is written. */
+/* `n`: bytes of the texts.  Behind each there is HMAC_PAIR_ROOM, which is written; both may be the same text. */
 void hmac_pair(const struct hmac_pair_key *key, char *const text[2], const size_t n[2],
 	       unsigned char ret_digest[2][SHA256_SIZE]);
 
