@@ -4,6 +4,8 @@
  * simulated hypervisor and clock.  Monitors hang, with the kernel's knowledge and without; records are short; calls fail;
  * domains stop, start anew, vanish; libvirtd freezes, dies and returns; the host sleeps; the wall clock is set.
  *
+ * Apart from that: a call of somebody else's costs nobody a reading.
+ *
  * The oracle: every instance has an outcome in every cycle; none is asked twice at once, no more calls hang than may
  * (both hypervisor.c); no value is invented: each is what the domain's counter was within this cycle; nobody is
  * called stuck who was well; who is well has gaps of two intervals at most; all is well again after the end of all
@@ -411,6 +413,34 @@ static void test_seed(const void *data)
 	close_play(&play);
 }
 
+/* Somebody else's call has a monitor for a quarter of a second. */
+static void *taker_main(void *data)
+{
+	wait_sleep(250 * NS_PER_MS);
+	hyp_set_taken(GPOINTER_TO_UINT(data), false);
+	return NULL;
+}
+
+static void test_taken(void)
+{
+	enum { ITS = 3 };
+	struct play play;
+	pthread_t taker;
+
+	open_play(&play, 1);
+	for (int i = 0; i < 3; i++) {
+		run_cycle(&play);
+	}
+	hyp_set_taken(ITS, true);
+	g_assert_cmpint(thread_start(&taker, "taker", taker_main, GUINT_TO_POINTER(ITS)), ==, 0);
+	run_cycle(&play);
+	thread_join(taker);
+	for (size_t i = 0; i < HYP_DOMAINS; i++) {
+		g_assert_cmpint(play.out->reading[i].outcome, ==, VMT_OK);
+	}
+	close_play(&play);
+}
+
 int main(int argc, char **argv)
 {
 	const char *one = g_getenv("VIRTMETER_SEED");
@@ -418,6 +448,7 @@ int main(int argc, char **argv)
 
 	g_test_init(&argc, &argv, NULL);
 	clock_simulate(BEGIN_REAL, BEGIN_MONO);
+	g_test_add_func("/scenario/isolation/taken", test_taken);
 	for (unsigned seed = first; seed < first + (one ? 1 : SEEDS); seed++) {
 		char *path = g_strdup_printf("/scenario/isolation/%u", seed);
 

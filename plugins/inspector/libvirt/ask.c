@@ -13,11 +13,16 @@
 #include <errno.h>
 
 #define CANCEL_NS (1 * NS_PER_S) /* how soon a cancel is seen: one comes at the very end only */
-#define SHORT_NS (40 * NS_PER_MS) /* before a short record is asked for again */
+#define SHORT_NS                                                                                   \
+	(40 * NS_PER_MS) /* before a short record is asked for again; twice as long each time */
 #define LIGHT_NS (2 * NS_PER_S)
 #define APART_NS (50 * NS_PER_MS)
 
-enum { SHORT_TRIES = 2, NO_MONITOR = VMT_GROUP_STATE | VMT_GROUP_PERF | VMT_GROUP_NIC };
+enum {
+	SHORT_TRIES = 4,
+	SHORT_PART = 8,
+	NO_MONITOR = VMT_GROUP_STATE | VMT_GROUP_PERF | VMT_GROUP_NIC
+};
 
 struct asker *asker_new(struct domains *domains, const struct cycle_conf *conf)
 {
@@ -178,10 +183,13 @@ static void run_singly(struct ask *a, enum way way)
 	run(a);
 }
 
-/* Those whose records were short: somebody else's call had their monitor at that moment. */
+/* Those whose records were short: somebody else's call had their monitor at that moment, and may have it again.  An
+ * eighth of the interval is theirs, and 600 ms at most. */
 static void run_short(struct ask *a)
 {
-	for (int n = 0; n < SHORT_TRIES && !a->silent; n++) {
+	int64_t pause = SHORT_NS, end = clock_monotonic() + a->o->request->interval_ns / SHORT_PART;
+
+	for (int n = 0; n < SHORT_TRIES && !a->silent; n++, pause *= 2) {
 		GPtrArray *those = g_ptr_array_new();
 
 		for (size_t i = 0; i < a->o->targets->count; i++) {
@@ -192,8 +200,8 @@ static void run_short(struct ask *a)
 				g_ptr_array_add(those, target);
 			}
 		}
-		if (those->len && clock_monotonic() + SHORT_NS < a->hard_ns) {
-			wait_sleep(SHORT_NS);
+		if (those->len && clock_monotonic() + pause < MIN(end, a->hard_ns)) {
+			wait_sleep(pause);
 			a->again = true;
 			ask_add_in_lists_of(a, those, MAX(those->len, 1));
 			run(a);
