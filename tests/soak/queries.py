@@ -8,6 +8,9 @@ The store is one that a collector would leave behind: 2000 instances, born one a
 of 20 projects, the meters of the shipped polling.yaml every 300 s, each host at a time of its own, a change of
 metadata half way.  The program makes the schema; the points are made in SQL, host by host in the order of time.
 
+What a question takes is told whole, and without what the program's start and the connection take in the same turns: the
+latter is the host's and the server's affair (a process each, TLS), and is told by the side of psql's.
+
 Usage: queries.py [POINTS [STORE...]]      100000000 points; sqlite, postgresql (both)
 Environment: VIRTMETER (the program), SOAK_DIR (where the stores lie for the time), SOAK_STRICT (1: too slow fails),
 SOAK_BUFFERS (PostgreSQL's shared_buffers, 2GB; it takes huge pages for them where the machine has some set aside)
@@ -149,7 +152,8 @@ class Postgresql:
     def __init__(self, folder):
         settings = {"shared_preload_libraries": "auto_explain", "fsync": "off", "wal_level": "minimal", "max_wal_senders": "0",
                     "maintenance_work_mem": "512MB",
-                    "max_wal_size": "8GB", "shared_buffers": os.environ.get("SOAK_BUFFERS", "2GB"), "checkpoint_timeout": "30min", "autovacuum": "on"}
+                    "max_wal_size": "8GB", "shared_buffers": os.environ.get("SOAK_BUFFERS", "2GB"),
+                    "checkpoint_timeout": "30min", "autovacuum": "on"}
         self.pg = postgres.Postgres(folder=folder, settings=settings)
         self.url = self.pg.url(f"?sslmode=verify-full&sslrootcert={self.pg.ca.cert}")
 
@@ -230,6 +234,9 @@ def questions(layout, draw):
     yield "meters of a resource", ["meters", "--resource", resource], None, 4
 
 
+NOTHING = ["meters", "--resource", "nobody"]    # the program's start and the connection
+
+
 def ask(store, words):
     """Seconds, lines."""
     begin = time.monotonic()
@@ -240,12 +247,23 @@ def ask(store, words):
     return passed, done.stdout.count("\n")
 
 
+def beside(store):
+    """What a client of PostgreSQL's own takes to say nothing, in milliseconds."""
+    times = []
+    for _ in range(TURNS):
+        begin = time.monotonic()
+        subprocess.run([f"{store.pg.bin}/psql", "-Xqc", "SELECT 1", store.url], check=True, capture_output=True)
+        times.append((time.monotonic() - begin) * 1000)
+    return min(times)
+
+
 def measure(name, store, layout):
     """How many answers were wrong, how many too late."""
     wrong = late = 0
     for what, words, limit, lines in questions(layout, random.Random(3)):
-        times = []
+        times, starts = [], []
         for _ in range(TURNS):
+            starts.append(ask(store, NOTHING)[0] * 1000)
             passed, got = ask(store, words)
             times.append(passed * 1000)
         if lines not in (None, got):
@@ -253,8 +271,9 @@ def measure(name, store, layout):
             print(f"{name}: {what}: {got} lines, not {lines}", file=sys.stderr)
         best, verdict = min(times), ""
         if limit:
-            verdict = f"<= {limit} ms  " + ("met" if best <= limit else "MISSED")
-            late += best > limit
+            answer = max(0, best - min(starts))
+            verdict = f"less start and connection {answer:.0f} <= {limit} ms  " + ("met" if answer <= limit else "MISSED")
+            late += answer > limit
         print(f"{name:10}  {what:40} {best:8.0f} ms (of {TURNS}; median {sorted(times)[TURNS // 2]:.0f})  {verdict}")
     return wrong, late
 
@@ -293,6 +312,8 @@ def main():
             store, begin = kinds[name](folder), time.monotonic()
             size = store.fill(layout)
             print(f"{name}: {layout.points} points in {time.monotonic() - begin:.0f} s, {size:.1f} bytes a point", flush=True)
+            if name == "postgresql":
+                print(f"{name}: psql starts, connects and says nothing in {beside(store):.0f} ms")
             one, two = measure(name, store, layout)
             if name == "postgresql":
                 for fault in whole_tables(store, layout):
