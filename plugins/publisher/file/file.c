@@ -20,7 +20,7 @@
 
 enum {
 	/* bytes handed to write() at a time, in memory that is kept: more cost less CPU and more memory */
-	CHUNK = 56 << 10,
+	CHUNK = 36 << 10,
 	TAIL = 1 << 20, /* of the file, in which the end of the last whole record is looked for */
 	WAIT_MS = 100, /* for the reader of a pipe, between two looks at the clock */
 };
