@@ -117,6 +117,8 @@ enum vmt_option_flags {
 	VMT_OPT_URL = 2, /* also taken from the query of the object's URL, which wins */
 	VMT_OPT_MULTI = 4, /* VMT_OPT_LIST whose items are repeated keys (of a URL's query too), not
 			    * comma-separated */
+	VMT_OPT_AUTH = 8, /* not MULTI: in the section that `auth_section` of its group names, if it
+			   * names one (keystoneauth) */
 };
 
 /* One row of an option table; the table ends with `name` NULL. */
@@ -194,7 +196,8 @@ struct vmt_discovery_ops {
 	int (*open)(const void *conf, void **ret_self, struct vmt_error *error);
 	/* `param` is what follows "name://" in a source's discovery URL, "" for none.
 	 * 1: the list was added to `builder`; 0: nothing changed since the last call with this `param`,
-	 * `builder` untouched; -errno: could not be asked, the host keeps the last good list. */
+	 * `builder` untouched; -EAGAIN: the source has said nothing since then, neither good nor bad, and the
+	 * list grows older; another -errno: could not be asked, the host keeps the last good list. */
 	int (*discover)(void *self, const char *param, struct vmt_snapshot_builder *builder,
 			const struct vmt_call *call, struct vmt_error *error);
 	void (*close)(void *self); /* accepts NULL */

@@ -177,6 +177,9 @@ int basis_fingerprint(struct registry *registry, const struct plan *plan, uint64
 		return -ENOENT;
 	}
 	add_plugin(discovery, plan, &h);
+	if (plan->joined) {
+		add_plugin(registry_find(registry, VMT_DISCOVERY, plan->joined, NULL), plan, &h);
+	}
 	add_plugin(inspector, plan, &h);
 	others = other_discoveries(plan, other);
 	for (size_t i = 0; i < others; i++) {
@@ -241,6 +244,25 @@ static int open_list(struct basis *b, const struct vmt_plugin *plugin, const cha
 	return ret;
 }
 
+/* Nova beside libvirt; without it instances are as libvirt knows them. */
+static void open_joined(struct basis *b, struct registry *registry, struct problems *problems)
+{
+	struct basis_list *l = &b->list[0];
+	struct vmt_error error = { .text = "" };
+	const struct vmt_plugin *plugin =
+		registry_find(registry, VMT_DISCOVERY, b->plan->joined, &error);
+
+	if (!plugin || plugin_object_open(plugin, b->plan->ini, NULL, NULL, false, &l->joined,
+					  problems, &error) < 0) {
+		problems_add_failed(problems, NULL,
+				    "instance_discovery_method = %s: %s; instances are as the "
+				    "hypervisor knows them",
+				    b->plan->settings.instance_discovery_method, error.text);
+		return;
+	}
+	instances_join(l->instances, plugin->name, plugin->ops.discovery, l->joined->self);
+}
+
 /* What sources name beside the agent's own; one that is not there is left out, as in Ceilometer (agent/vet.h tells). */
 static void open_others(struct basis *b, struct registry *registry, struct problems *problems)
 {
@@ -282,6 +304,9 @@ int basis_new(struct registry *registry, struct plan *plan, struct problems *pro
 	discovery = find_discovery(registry, plan, error);
 	b->list = g_new0(struct basis_list, BASIS_LISTS);
 	ret = open_list(b, discovery, plan->discovery, "", problems, error);
+	if (ret == 0 && plan->joined) {
+		open_joined(b, registry, problems);
+	}
 	if (ret == 0) {
 		open_others(b, registry, problems);
 		open_pollsters(b, registry, problems);
@@ -309,6 +334,7 @@ void basis_unref(struct basis *basis)
 	for (size_t i = 0; i < basis->lists; i++) {
 		instances_free(basis->list[i].instances);
 		plugin_object_close(basis->list[i].discovery);
+		plugin_object_close(basis->list[i].joined);
 		g_free(basis->list[i].url);
 	}
 	g_free(basis->list);

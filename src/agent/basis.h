@@ -20,6 +20,7 @@ struct registry;
 struct basis_list {
 	char *url; /* "name" or "name://param" */
 	struct plugin_object *discovery;
+	struct plugin_object *joined; /* tells more of the same instances; NULL: none */
 	struct instances *instances;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The last good list of instances.  Called from poll workers; the one that asks may block inside the
- * discovery until its deadline, the others wait here, until theirs, only while there is no list yet.
+ * The last good lists of instances.  Called from poll workers; the one that asks may block inside the
+ * discoveries until its deadline, the others wait here, until theirs, only while there is no list yet.
  */
 #include "agent/instances.h"
 
@@ -14,30 +14,58 @@
 #include "base/wait.h"
 #include "model/snapshot.h"
 
-struct instances {
+/* One discovery and its last good answer. */
+struct source {
 	char *name, *param;
-	const struct vmt_discovery_ops *ops;
+	const struct vmt_discovery_ops *ops; /* NULL: there is none */
 	void *self;
-	struct wait wait;
-	/* below: under `wait` */
-	bool asking;
-	struct vmt_snapshot_builder *builder; /* the asker's, kept while nothing changes */
+	/* the asker's */
+	struct vmt_snapshot_builder *builder; /* kept while nothing changes */
 	struct snapshot *current;
+	/* below: under `wait` */
 	int64_t confirmed_ns; /* CLOCK_REALTIME of the last good answer */
 	struct vmt_error error; /* of the last question; "" after a good one */
 };
+
+struct instances {
+	struct source here; /* says who is here */
+	struct source more; /* knows more of them */
+	struct wait wait;
+	/* below: under `wait` */
+	bool asking;
+	struct snapshot *current;
+};
+
+static void source_init(struct source *s, const char *name, const char *param,
+			const struct vmt_discovery_ops *ops, void *self)
+{
+	*s = (struct source){
+		.name = g_strdup(name), .param = g_strdup(param), .ops = ops, .self = self
+	};
+}
+
+static void source_fini(struct source *s)
+{
+	snapshot_builder_free(s->builder);
+	snapshot_unref(s->current);
+	g_free(s->name);
+	g_free(s->param);
+}
 
 struct instances *instances_new(const char *name, const char *param,
 				const struct vmt_discovery_ops *ops, void *self)
 {
 	struct instances *in = g_new0(struct instances, 1);
 
-	in->name = g_strdup(name);
-	in->param = g_strdup(param);
-	in->ops = ops;
-	in->self = self;
+	source_init(&in->here, name, param, ops, self);
 	wait_init(&in->wait);
 	return in;
+}
+
+void instances_join(struct instances *in, const char *name, const struct vmt_discovery_ops *ops,
+		    void *self)
+{
+	source_init(&in->more, name, "all", ops, self);
 }
 
 void instances_free(struct instances *instances)
@@ -45,47 +73,113 @@ void instances_free(struct instances *instances)
 	if (!instances) {
 		return;
 	}
-	snapshot_builder_free(instances->builder);
+	source_fini(&instances->here);
+	source_fini(&instances->more);
 	snapshot_unref(instances->current);
 	wait_fini(&instances->wait);
-	g_free(instances->name);
-	g_free(instances->param);
 	g_free(instances);
 }
 
-/* Locked on entry and exit; not while the plugin is called. */
-static void ask(struct instances *in, const struct vmt_call *call)
+/* ---- asking */
+
+/* Whether the source has another list than before.  Not locked. */
+static bool source_ask(struct instances *in, struct source *s, const struct vmt_call *call)
 {
 	struct vmt_error error = { .text = "" };
-	struct snapshot *old = NULL, *fresh = NULL;
+	struct snapshot *fresh = NULL;
 	int ret;
 
-	in->asking = true;
-	wait_unlock(&in->wait);
-	if (!in->builder) {
-		in->builder = snapshot_builder_new(0);
+	if (!s->builder) {
+		s->builder = snapshot_builder_new(0);
 	}
-	ret = in->ops->discover(in->self, in->param, in->builder, call, &error);
+	ret = s->ops->discover(s->self, s->param, s->builder, call, &error);
 	if (ret == 1) {
-		fresh = snapshot_builder_finish(in->builder, in->current, clock_real());
-		in->builder = NULL;
+		fresh = snapshot_builder_finish(s->builder, s->current, clock_real());
+		s->builder = NULL;
 	}
 	if (ret < 0) {
-		snapshot_builder_free(in->builder);
-		in->builder = NULL;
+		snapshot_builder_free(s->builder);
+		s->builder = NULL;
 		if (error.text[0] == '\0') {
-			vmt_error_set(&error, ret, "%s: %s", in->name, g_strerror(-ret));
+			vmt_error_set(&error, ret, "%s: %s", s->name, g_strerror(-ret));
 		}
+	}
+	if (ret < 0 && ret != -EAGAIN) {
 		log_warn("%s; keeping the last list of instances", error.text);
 	}
 	wait_lock(&in->wait);
-	in->error = error;
+	if (ret != -EAGAIN || s->confirmed_ns == 0) {
+		s->error = error;
+	}
+	if (ret >= 0) {
+		s->confirmed_ns = clock_real();
+	}
+	wait_unlock(&in->wait);
+	if (!fresh) {
+		return false;
+	}
+	snapshot_unref(s->current);
+	s->current = fresh;
+	return true;
+}
+
+/* The instance as it is known to both.  Whether and since when it runs is known better where it runs. */
+static struct vmt_instance join(const struct vmt_instance *here, const struct vmt_instance *more)
+{
+	struct vmt_instance in = *more;
+
+	in.stopped = here->stopped;
+	in.epoch = here->epoch;
+	if (!in.name || !*in.name) {
+		in.name = here->name;
+	}
+	return in;
+}
+
+/* One list of both; NULL where the first has none yet. */
+static struct snapshot *put_together(const struct instances *in)
+{
+	const struct snapshot *here = in->here.current, *more = in->more.current;
+	struct vmt_snapshot_builder *builder;
+
+	if (!here || !more) {
+		return here ? snapshot_ref(in->here.current) : NULL;
+	}
+	builder = snapshot_builder_new(0);
+	for (size_t i = 0; i < here->list.count; i++) {
+		const struct vmt_instance *known = &here->list.instances[i];
+		ssize_t at = snapshot_find(more, known->id);
+		struct vmt_instance instance;
+
+		if (at < 0) {
+			vmt_snapshot_add(builder, known);
+			continue;
+		}
+		instance = join(known, &more->list.instances[at]);
+		if (g_strcmp0(instance.state, "error") != 0) {
+			vmt_snapshot_add(builder, &instance);
+		}
+	}
+	return snapshot_builder_finish(builder, in->current, clock_real());
+}
+
+/* Locked on entry and exit; not while the plugins are called. */
+static void ask(struct instances *in, const struct vmt_call *call)
+{
+	struct snapshot *old = NULL, *fresh = NULL;
+	bool news;
+
+	in->asking = true;
+	wait_unlock(&in->wait);
+	news = source_ask(in, &in->here, call);
+	if (in->more.ops) {
+		news |= source_ask(in, &in->more, call);
+	}
+	fresh = news ? put_together(in) : NULL;
+	wait_lock(&in->wait);
 	if (fresh) {
 		old = in->current;
 		in->current = fresh;
-	}
-	if (ret >= 0) {
-		in->confirmed_ns = clock_real();
 	}
 	in->asking = false;
 	wait_unlock(&in->wait);
@@ -109,21 +203,38 @@ struct snapshot *instances_get(struct instances *in, const struct vmt_call *call
 		now = snapshot_ref(in->current);
 	} else {
 		vmt_error_set(error, -EAGAIN, "%s",
-			      in->error.text[0] ? in->error.text : "discovery: no answer in time");
+			      in->here.error.text[0] ? in->here.error.text
+						     : "discovery: no answer in time");
 	}
 	wait_unlock(&in->wait);
 	return now;
 }
 
-int64_t instances_age(struct instances *in, char error[sizeof(in->error.text)])
+/* Locked. */
+static int64_t source_age(const struct source *s, char error[sizeof(s->error.text)])
 {
-	int64_t age = -1;
+	g_strlcpy(error, s->error.text, sizeof(s->error.text));
+	return s->confirmed_ns ? clock_real() - s->confirmed_ns : -1;
+}
+
+int64_t instances_age(struct instances *in, char error[sizeof(in->here.error.text)])
+{
+	int64_t age_ns;
 
 	wait_lock(&in->wait);
-	if (in->confirmed_ns) {
-		age = clock_real() - in->confirmed_ns;
-	}
-	g_strlcpy(error, in->error.text, sizeof(in->error.text));
+	age_ns = source_age(&in->here, error);
 	wait_unlock(&in->wait);
-	return age;
+	return age_ns;
+}
+
+bool instances_joined_age(struct instances *in, int64_t *ret_age_ns,
+			  char error[sizeof(in->more.error.text)])
+{
+	if (!in->more.ops) {
+		return false;
+	}
+	wait_lock(&in->wait);
+	*ret_age_ns = source_age(&in->more, error);
+	wait_unlock(&in->wait);
+	return true;
 }

@@ -3,6 +3,9 @@
  * Who is here: one discovery, asked on behalf of all polling tasks, and its last good answer.  While
  * the source is down the last list stays in force; while one task asks, another takes the list as it
  * is, or waits for the first one.
+ *
+ * Another discovery may tell more of the same instances (Nova of libvirt's domains): who is here is then said by
+ * the first alone, and what is known of each by the second as far as it knows it.
  */
 #ifndef AGENT_INSTANCES_H
 #define AGENT_INSTANCES_H
@@ -16,6 +19,11 @@ struct snapshot;
  * `self` stay the caller's. */
 struct instances *instances_new(const char *name, const char *param,
 				const struct vmt_discovery_ops *ops, void *self);
+/* Before the first instances_get(): what `ops`, `self` (they stay the caller's) know of an instance takes the place of
+ * what the first knows, but for whether and since when it runs.  Those that they have in error are left out, as
+ * Ceilometer does.  They are asked with the param "all". */
+void instances_join(struct instances *instances, const char *name,
+		    const struct vmt_discovery_ops *ops, void *self);
 void instances_free(struct instances *instances);
 
 /* The list to use now; the caller gives the reference back with snapshot_unref.
@@ -26,5 +34,8 @@ struct snapshot *instances_get(struct instances *instances, const struct vmt_cal
  * failure, "" after a good answer. */
 int64_t instances_age(struct instances *instances,
 		      char error[sizeof(((struct vmt_error *)0)->text)]);
+/* The same of the other discovery; false where there is none. */
+bool instances_joined_age(struct instances *instances, int64_t *ret_age_ns,
+			  char error[sizeof(((struct vmt_error *)0)->text)]);
 
 #endif

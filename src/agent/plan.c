@@ -96,6 +96,13 @@ const char *plan_discovery_of(const char *inspector)
 	return strcmp(inspector, SIMULATED) == 0 ? SIMULATED : "local_instances";
 }
 
+const char *plan_joined_of(const char *discovery, const struct settings *settings)
+{
+	bool nova = strcmp(settings->instance_discovery_method, "libvirt_metadata") != 0;
+
+	return nova && strcmp(discovery, "local_instances") == 0 ? "nova" : NULL;
+}
+
 static void choose_plugins(struct plan *p, const struct plan_options *o)
 {
 	p->inspector = o->inspector ? o->inspector
@@ -104,6 +111,7 @@ static void choose_plugins(struct plan *p, const struct plan_options *o)
 	p->discovery = o->discovery ? o->discovery : plan_discovery_of(p->inspector);
 	p->inspector = arena_strdup(p->arena, p->inspector);
 	p->discovery = arena_strdup(p->arena, p->discovery);
+	p->joined = plan_joined_of(p->discovery, &p->settings);
 }
 
 int plan_load(const struct plan_options *options, struct problems *problems, struct plan **ret_plan)

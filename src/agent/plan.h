@@ -37,6 +37,7 @@ struct plan {
 	struct pipelines pipelines;
 	const struct polling *polling, *pipeline; /* of those; a collector has no `polling` */
 	const char *inspector, *discovery; /* names of plugins */
+	const char *joined; /* the discovery that tells more of the same instances, or NULL */
 	struct arena *arena;
 	atomic_uint refs;
 };
@@ -46,6 +47,8 @@ int plan_load(const struct plan_options *options, struct problems *problems,
 	      struct plan **ret_plan);
 /* The discovery that finds an inspector's own instances, unless another is asked for. */
 const char *plan_discovery_of(const char *inspector);
+/* What tells more of the instances that this discovery finds, by instance_discovery_method; NULL: nothing does. */
+const char *plan_joined_of(const char *discovery, const struct settings *settings);
 struct plan *plan_ref(struct plan *plan);
 void plan_unref(struct plan *plan);
 

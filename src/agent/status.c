@@ -151,14 +151,9 @@ static void add_inspectors(struct agent *a, struct buf *json)
 	buf_putc(json, ']');
 }
 
-static void add_discovery(struct agent *a, struct buf *json)
+static void add_list(struct buf *json, const char *name, int64_t age_ns, const char *error)
 {
-	char error[sizeof(((struct vmt_error *)0)->text)];
-	int64_t age_ns = instances_age(a->basis->list[0].instances, error);
-
-	add_key(json, "discovery");
-	buf_putc(json, '{');
-	add_text(json, "name", a->basis->list[0].discovery->plugin->name);
+	add_text(json, "name", name);
 	add_key(json, "age_s");
 	if (age_ns < 0) {
 		buf_puts(json, "null");
@@ -166,6 +161,23 @@ static void add_discovery(struct agent *a, struct buf *json)
 		buf_printf(json, "%.3f", (double)age_ns / 1e9);
 	}
 	add_text(json, "last_error", error);
+}
+
+static void add_discovery(struct agent *a, struct buf *json)
+{
+	const struct basis_list *list = &a->basis->list[0];
+	char error[sizeof(((struct vmt_error *)0)->text)];
+	int64_t age_ns = instances_age(list->instances, error);
+
+	add_key(json, "discovery");
+	buf_putc(json, '{');
+	add_list(json, list->discovery->plugin->name, age_ns, error);
+	if (instances_joined_age(list->instances, &age_ns, error)) {
+		add_key(json, "joined");
+		buf_putc(json, '{');
+		add_list(json, list->joined->plugin->name, age_ns, error);
+		buf_putc(json, '}');
+	}
 	buf_putc(json, '}');
 }
 

@@ -153,6 +153,30 @@ void vet_pollsters(const struct registry *registry, const struct ini *ini,
 	g_free(names);
 }
 
+void vet_joined(struct registry *registry, const struct ini *ini, const struct settings *settings,
+		struct problems *problems)
+{
+	const struct ini_value *v = ini_find(ini, "compute", "instance_discovery_method", NULL);
+	const char *name =
+		plan_joined_of(plan_discovery_of(settings->hypervisor_inspector), settings);
+	const struct vmt_plugin *plugin = NULL;
+	struct vmt_error error = { .text = "" };
+	struct plugin_object *object = NULL;
+
+	if (!name) {
+		return;
+	}
+	plugin = registry_find(registry, VMT_DISCOVERY, name, &error);
+	if (!plugin ||
+	    plugin_object_open(plugin, ini, NULL, NULL, false, &object, NULL, &error) < 0) {
+		problems_add_failed(problems, v ? &v->value_at : NULL,
+				    "instance_discovery_method = %s: %s; instances are as the "
+				    "hypervisor knows them",
+				    settings->instance_discovery_method, error.text);
+	}
+	plugin_object_close(object);
+}
+
 /* ---- the whole */
 
 int vet_sources(struct registry *registry, const struct polling *polling, const char *discovery,

@@ -14,6 +14,9 @@
 /* Sources that are polled; `discovery` is the agent's own.  -EINVAL when the agent could not start so. */
 int vet_sources(struct registry *registry, const struct polling *polling, const char *discovery,
 		struct problems *problems);
+/* What instance_discovery_method asks for: the discovery is opened, as far as it looks at its configuration, and let go of. */
+void vet_joined(struct registry *registry, const struct ini *ini, const struct settings *settings,
+		struct problems *problems);
 /* Names in `pollsters` that no pollster has. */
 void vet_pollsters(const struct registry *registry, const struct ini *ini,
 		   const struct settings *settings, struct problems *problems);

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/instances.h"
+#include "agent/plan.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "builtin.h"
@@ -307,6 +309,14 @@ static int print_instances(struct list *l, const struct vmt_snapshot *snapshot)
 	return close_table(table);
 }
 
+static int print_snapshot(struct list *l, struct snapshot *snapshot)
+{
+	int ret = print_instances(l, &snapshot->list);
+
+	snapshot_unref(snapshot);
+	return ret;
+}
+
 /* The inspector's own instances are found by the discovery of its name. */
 static const struct vmt_plugin *find_discovery(struct list *l)
 {
@@ -319,37 +329,74 @@ static const struct vmt_plugin *find_discovery(struct list *l)
 	return p ? p : registry_find(l->registry, VMT_DISCOVERY, "local_instances", NULL);
 }
 
-static int list_instances(struct list *l)
+static int open_discovery(struct list *l, const struct vmt_plugin *plugin,
+			  struct plugin_object **ret_object)
+{
+	struct vmt_error error = { "" };
+	int ret = plugin_object_open(plugin, l->ini, NULL, NULL, false, ret_object, l->problems,
+				     &error);
+
+	return ret < 0 ? fail(error.text) : 0;
+}
+
+/* Asks once, and Nova too where that is configured. */
+static int ask_instances(struct list *l, const struct plugin_object *here,
+			 const struct plugin_object *joined)
 {
 	static const atomic_bool never;
 	const struct vmt_call call = {
 		.deadline_ns = clock_monotonic() + ASK_S * INT64_C(1000000000), .cancel = &never
 	};
-	const struct vmt_plugin *plugin = find_discovery(l);
-	struct vmt_snapshot_builder *builder;
-	struct plugin_object *object = NULL;
+	struct instances *instances =
+		instances_new(here->plugin->name, "", here->plugin->ops.discovery, here->self);
 	struct vmt_error error = { "" };
 	struct snapshot *snapshot;
+
+	if (joined) {
+		instances_join(instances, joined->plugin->name, joined->plugin->ops.discovery,
+			       joined->self);
+	}
+	snapshot = instances_get(instances, &call, &error);
+	if (snapshot && joined) {
+		int64_t age_ns;
+
+		instances_joined_age(instances, &age_ns, error.text);
+		if (error.text[0]) {
+			fprintf(stderr, "virtmeter list: %s; as the hypervisor knows them\n",
+				error.text);
+		}
+	}
+	instances_free(instances);
+	return snapshot ? print_snapshot(l, snapshot) : fail(error.text);
+}
+
+static int list_instances(struct list *l)
+{
+	const struct vmt_plugin *plugin = find_discovery(l), *nova = NULL;
+	struct plugin_object *here = NULL, *joined = NULL;
+	struct vmt_error error = { "" };
+	const char *name;
 	int ret;
 
 	if (!plugin) {
 		return fail("discovery local_instances: no such plugin in this virtmeter");
 	}
-	ret = plugin_object_open(plugin, l->ini, NULL, NULL, false, &object, l->problems, &error);
-	if (ret < 0) {
-		return fail(error.text);
+	name = plan_joined_of(plugin->name, &l->settings);
+	if (name) {
+		nova = registry_find(l->registry, VMT_DISCOVERY, name, &error);
+		if (!nova) {
+			return fail(error.text);
+		}
 	}
-	builder = snapshot_builder_new(0);
-	ret = plugin->ops.discovery->discover(object->self, "", builder, &call, &error);
-	if (ret < 0) {
-		snapshot_builder_free(builder);
-		ret = fail(error.text[0] ? error.text : g_strerror(-ret));
-	} else {
-		snapshot = snapshot_builder_finish(builder, NULL, clock_real());
-		ret = print_instances(l, &snapshot->list);
-		snapshot_unref(snapshot);
+	ret = open_discovery(l, plugin, &here);
+	if (ret == 0 && nova) {
+		ret = open_discovery(l, nova, &joined);
 	}
-	plugin_object_close(object);
+	if (ret == 0) {
+		ret = ask_instances(l, here, joined);
+	}
+	plugin_object_close(joined);
+	plugin_object_close(here);
 	return ret;
 }
 

@@ -101,6 +101,7 @@ static const struct {
 	{ "inspectors", "instances.stuck", "0" },
 	{ "inspectors", "instances.unreachable", "0" },
 	{ NULL, "discovery.last_error", "" },
+	{ NULL, "discovery.joined.last_error", "" },
 };
 
 static void judge(struct walk *w, const struct part *part, const struct cell *c)

@@ -356,9 +356,19 @@ static void set_default(struct decoder *d, const struct vmt_option *o)
 	}
 }
 
+/* The section that the option is in. */
+static const char *section_of(struct decoder *d, const struct vmt_option *o)
+{
+	const struct ini_value *v =
+		o->flags & VMT_OPT_AUTH ? ini_find(d->ini, o->group, "auth_section", NULL) : NULL;
+	const char *section = v ? ini_substitute(d->ini, v, d->arena, d->problems) : NULL;
+
+	return section && *section ? section : o->group;
+}
+
 static void set_from_file(struct decoder *d, const struct vmt_option *o)
 {
-	const struct ini_value *v = ini_find(d->ini, o->group, o->name, o->deprecated);
+	const struct ini_value *v = ini_find(d->ini, section_of(d, o), o->name, o->deprecated);
 	struct given g = { .option = o };
 
 	if (!v && is_ours(o)) {
@@ -416,7 +426,7 @@ static void set_from_secret_file(struct decoder *d, const struct vmt_option *o, 
 				 const struct position *url_at)
 {
 	char *name = g_strconcat(o->name, "_file", NULL);
-	const struct ini_value *v = ini_find(d->ini, o->group, name, NULL);
+	const struct ini_value *v = ini_find(d->ini, section_of(d, o), name, NULL);
 	const char *path = v ? ini_substitute(d->ini, v, d->arena, d->problems) : NULL;
 	struct position at = v ? v->value_at : (struct position){ 0 };
 	const char *given = url && (o->flags & VMT_OPT_URL) ? url_take(url, name, false) : NULL;

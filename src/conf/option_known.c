@@ -304,8 +304,7 @@ static const struct {
 		  "policy_dirs", "auth_strategy", "state_path", "sqlite_db", "sqlite_synchronous",
 		  "db_backend", "connection", "tempdir", "memcached_servers", NULL } },
 	{ "compute",
-	  (const char *const[]){ "workload_partitioning", "resource_update_interval",
-				 "resource_cache_expiry", "fetch_extra_metadata", NULL } },
+	  (const char *const[]){ "workload_partitioning", "fetch_extra_metadata", NULL } },
 	{ "polling",
 	  (const char *const[]){
 		  "partitioning_group_prefix", "pollsters_definitions_dirs", "heartbeat_socket_dir",
@@ -491,11 +490,22 @@ static void tell_unknown(const struct ini_value *v, const struct vmt_option *con
 	g_ptr_array_unref(names);
 }
 
-static bool in_tables(const struct vmt_option *const *tables, const struct ini_value *v)
+/* Whether the section is the one that auth_section names for the option. */
+static bool is_auth_section(const struct ini *ini, const struct vmt_option *o, const char *group)
+{
+	const struct ini_value *v =
+		o->flags & VMT_OPT_AUTH ? ini_find(ini, o->group, "auth_section", NULL) : NULL;
+
+	return v && strcmp(v->text, group) == 0;
+}
+
+static bool in_tables(const struct ini *ini, const struct vmt_option *const *tables,
+		      const struct ini_value *v)
 {
 	for (; *tables; tables++) {
 		for (const struct vmt_option *o = *tables; o->name; o++) {
-			if (takes(o, v->group, v->name)) {
+			if (takes(o, v->group, v->name) || (is_auth_section(ini, o, v->group) &&
+							    takes(o, option_group(o), v->name))) {
 				return true;
 			}
 		}
@@ -552,7 +562,7 @@ void options_check_unknown(const struct ini *ini, const struct vmt_option *const
 	for (size_t i = 0; i < ini_count(ini); i++) {
 		const struct ini_value *v = ini_at(ini, i);
 
-		if (v->at.line == 0 || in_tables(tables, v)) {
+		if (v->at.line == 0 || in_tables(ini, tables, v)) {
 			continue; /* the environment has keys of others */
 		}
 		if (has_no_effect(tables, v->group, v->name)) {

@@ -16,6 +16,7 @@
 #include "conf/nearest.h"
 #include "conf/option.h"
 
+static const char *const methods[] = { "libvirt_metadata", "naive", "workload_partitioning", NULL };
 static const char *const profiles[] = { "juno", "19", "26", NULL }; /* by enum vmt_profile */
 static const char *const delivers[] = { "auto", "sinks", "notifications", "both",
 					NULL }; /* by enum settings_deliver */
@@ -93,7 +94,10 @@ const struct vmt_option settings_options[] = {
 	       "With debug: log all option values at the start."),
 
 	OPTION("compute", "instance_discovery_method", STRING, instance_discovery_method,
-	       "libvirt_metadata", "Where Ceilometer takes its instances from."),
+	       "libvirt_metadata",
+	       "Who knows the instances: libvirt_metadata, libvirt alone; naive or workload_partitioning, Nova is "
+	       "asked, too, for what it knows of libvirt's domains.",
+	       .choices = methods),
 	OPTION("compute", "report_stopped_instance_metrics", BOOL, report_stopped_instance_metrics,
 	       "false", "Report sizes of instances that do not run, too."),
 	OPTION("polling", "cfg_file", STRING, cfg_file, "polling.yaml",

@@ -17,7 +17,7 @@
 struct discovery_conf {
 	struct libvirt_conf libvirt;
 	const char *host;
-	const char *method, *kinds;
+	const char *kinds;
 };
 
 /* What was told for one `param`. */
@@ -36,7 +36,6 @@ struct discovery {
 };
 
 static const char *const kind_names[] = { "auto", "nova", "plain", NULL }; /* by enum kinds */
-static const char *const methods[] = { "libvirt_metadata", "naive", "workload_partitioning", NULL };
 
 static const struct vmt_option options[] = {
 	LIBVIRT_OPTIONS(discovery_conf),
@@ -44,13 +43,6 @@ static const struct vmt_option options[] = {
 	  .type = VMT_OPT_STRING,
 	  .offset = offsetof(struct discovery_conf, host),
 	  .help = "Name of this host, as Nova knows it; without it the system's." },
-	{ .group = "compute",
-	  .name = "instance_discovery_method",
-	  .type = VMT_OPT_STRING,
-	  .offset = offsetof(struct discovery_conf, method),
-	  .def = "libvirt_metadata",
-	  .choices = methods,
-	  .help = "Where Ceilometer takes its instances from; local_instances always asks libvirt." },
 	{ .group = "virtmeter",
 	  .name = "discovery",
 	  .type = VMT_OPT_STRING,
@@ -71,11 +63,6 @@ static int discovery_open(const void *configuration, void **ret_self, struct vmt
 	d->host = g_strdup(conf->host && *conf->host ? conf->host : g_get_host_name());
 	while (kind_names[d->kinds + 1] && g_strcmp0(conf->kinds, kind_names[d->kinds]) != 0) {
 		d->kinds++;
-	}
-	if (g_strcmp0(conf->method, methods[0]) != 0) {
-		vmt_log(VMT_LOG_WARNING,
-			"instance_discovery_method = %s: the Nova API is not asked; instances come from libvirt",
-			conf->method);
 	}
 	d->domains = domains_ref(uri_choose(conf->libvirt.uri, conf->libvirt.type),
 				 conf->libvirt.read_write);

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/wait.h"
 #include "options.h"
+#include "plugins/curl/certificate.h"
 #include "reply.h"
 #include "target.h"
 #include "wire/sample.h"
@@ -209,8 +210,10 @@ static CURLcode perform_with_retries(struct http_publisher *h)
 
 static int no_reply(struct http_publisher *h, CURLcode code, struct vmt_error *error)
 {
+	static const struct certificate_names names = { "verify_ssl", "clientcert", "clientkey" };
+	char reason[160];
 	long verified = 0;
-	const char *why;
+	bool tls;
 
 	curl_easy_getinfo(h->curl, CURLINFO_SSL_VERIFYRESULT, &verified);
 	if (atomic_load(h->call->cancel)) {
@@ -219,9 +222,9 @@ static int no_reply(struct http_publisher *h, CURLcode code, struct vmt_error *e
 	if (code == CURLE_ABORTED_BY_CALLBACK || code == CURLE_OPERATION_TIMEDOUT) {
 		return vmt_error_set(error, -ETIMEDOUT, "%s: no answer in time", h->text);
 	}
-	why = http_tls_reason(code, verified);
-	return vmt_error_set(error, why ? -EKEYREJECTED : -EIO, "%s: %s%s%s", h->text,
-			     why ? why : "", why ? ": " : "",
+	tls = certificate_reason((int)code, verified, &names, reason, sizeof(reason));
+	return vmt_error_set(error, tls ? -EKEYREJECTED : -EIO, "%s: %s%s%s", h->text,
+			     tls ? reason : "", tls ? ": " : "",
 			     h->error[0] ? h->error : curl_easy_strerror(code));
 }
 

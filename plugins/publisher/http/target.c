@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Takes the URL and the options of http:// apart, and knows the words for what can be wrong with a certificate.
+ * Takes the URL and the options of http:// apart.
  * Main thread; blocks on the disk for a moment.
  */
 #include "target.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <glib.h>
-#include <openssl/x509_vfy.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -119,49 +117,4 @@ void http_target_fini(struct http_target *t)
 		g_free(t->file[i]);
 	}
 	*t = (struct http_target){ 0 };
-}
-
-const char *http_tls_reason(int code, long verified)
-{
-	static const struct {
-		long verified;
-		const char *reason;
-	} reasons[] = {
-		/* libcurl compares names itself, before it notes OpenSSL's result */
-		{ X509_V_ERR_UNSPECIFIED,
-		  "its certificate is for another host; write the name that "
-		  "stands in it, or renew it" },
-		{ X509_V_OK, "its certificate is for another host; write the name that stands in "
-			     "it, or renew it" },
-		{ X509_V_ERR_CERT_HAS_EXPIRED, "its certificate has expired; renew it there" },
-		{ X509_V_ERR_CERT_NOT_YET_VALID,
-		  "its certificate is not valid yet; compare the clocks" },
-		{ X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT,
-		  "its certificate is signed by itself; name it in verify_ssl" },
-		{ X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN,
-		  "the authority of its certificate is unknown; name its file in verify_ssl" },
-		{ X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
-		  "the authority of its certificate is unknown; name its file in verify_ssl" },
-		{ X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE,
-		  "the authority of its certificate is unknown; name its file in verify_ssl" },
-	};
-
-	switch (code) {
-	case CURLE_PEER_FAILED_VERIFICATION:
-		break;
-	case CURLE_SSL_CERTPROBLEM:
-		return "clientcert or clientkey cannot be used";
-	case CURLE_SSL_CACERT_BADFILE:
-		return "verify_ssl names no certificates of authorities";
-	case CURLE_SSL_CONNECT_ERROR:
-		return "no TLS connection; is TLS spoken there, and is a clientcert wanted?";
-	default:
-		return NULL;
-	}
-	for (size_t i = 0; i < G_N_ELEMENTS(reasons); i++) {
-		if (reasons[i].verified == verified) {
-			return reasons[i].reason;
-		}
-	}
-	return "its certificate is not valid";
 }

@@ -23,8 +23,4 @@ int http_target_init(struct http_target *t, const struct http_conf *conf, const 
 		     struct vmt_error *error);
 void http_target_fini(struct http_target *t);
 
-/* What is wrong with a certificate, and the way out: a constant, NULL when it is about something else.
- * `code` is libcurl's, `verified` OpenSSL's X509_V_… */
-const char *http_tls_reason(int code, long verified);
-
 #endif
