@@ -70,6 +70,8 @@ test    file:/usr/lib/python3/dist-packages/amqp+/usr/lib/python3*/site-packages
 test    file:/usr/lib/python3/dist-packages/oslo_config+/usr/lib/python3*/site-packages/oslo_config  python3-oslo.config  python3-oslo-config  -  python3-oslo.config  -
 test    file:/usr/lib/python3/dist-packages/oslo_messaging+/usr/lib/python3*/site-packages/oslo_messaging  python3-oslo.messaging  python3-oslo-messaging  -  python3-oslo.messaging  -
 test    cmd:ceilometer-agent-notification  ceilometer-agent-notification  -  -  -  -
+test    file:/usr/lib/python3/dist-packages/keystone/__init__.py  python3-keystone  -  -  -  -
+test    file:/usr/lib/python3/dist-packages/nova/__init__.py  python3-nova  -  -  -  -
 test    cmd:newuidmap          uidmap                     shadow-utils                shadow           shadow                       shadow-uidmap
 test    cmd:unshare            util-linux                 util-linux                  util-linux       util-linux                   util-linux-misc
 test    cmd:ps                 procps                     procps-ng                   procps-ng        procps                       procps

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Discovery through Keystone and Nova, at a strict stand-in (lib/cloud.py), with the one domain of libvirt's test driver:
 what Nova says of it is in the samples, and whatever goes wrong over there, the domain is metered on, by the last good list."""
-import json
 import os
 import socket
 import sys
@@ -15,59 +14,7 @@ import agent
 import cloud
 import tap
 import tlsca
-
-DOMAIN, LIBVIRT_NAME = "6695eb01-f6a4-8304-79aa-97f2502e193f", "test"
-METERS = ("memory", "vcpus", "memory.usage")
-
-
-class Scene:
-    """An agent with a cycle a second that asks the cloud."""
-
-    def __init__(self, c, credentials=None, compute=None, polling=None, **more):
-        options = {"DEFAULT": {"debug": "true"},
-                   "compute": {"instance_discovery_method": "naive", **(compute or {})},
-                   "service_credentials": {"timeout": 1, **(credentials if credentials is not None else c.options())}}
-        self.a = agent.Agent("test:///default", 1, METERS, options={**options, **more}, start=False)
-        if polling:
-            self.a.put("polling.yaml", polling)
-        self.a.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        self.a.close()
-
-    def joined(self):
-        doc = self.a.status()
-        return (doc or {}).get("discovery", {}).get("joined", {})
-
-    def instances(self, outcome):
-        inspectors = (self.a.status() or {}).get("inspectors")
-        return inspectors[0]["instances"][outcome] if inspectors else None
-
-    def last(self):
-        """Metadata of the last sample of the domain, or None."""
-        if not os.path.exists(self.a.file):
-            return None
-        with open(self.a.file, encoding="utf-8") as f:
-            lines = f.read().rpartition("\n")[0].splitlines()
-        samples = [s for s in map(json.loads, lines) if s["resource_id"] == DOMAIN]
-        return samples[-1]["resource_metadata"] if samples else None
-
-    def until(self, good, what, seconds=30):
-        return self.a.wait(lambda: good() or None, seconds, what)
-
-    def until_name(self, name):
-        return self.until(lambda: (self.last() or {}).get("display_name") == name, f"{name} in the samples")
-
-    def until_error(self, words):
-        return self.until(lambda: words in self.joined().get("last_error", ""), f"{words!r} in the status")
-
-    def until_good(self):
-        return self.until(lambda: self.joined().get("last_error") == "" and self.joined().get("age_s") is not None,
-                          "no error in the status")
-
+from joined import DOMAIN, LIBVIRT_NAME, Scene
 
 FAULTS = (
     ("/v2.1/servers", 500, "HTTP status 500 (internal server error): by the script"),

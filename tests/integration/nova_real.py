@@ -1,0 +1,56 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Discovery at a real Keystone and a real Nova (lib/openstack_real.py), with the one domain of libvirt's test driver."""
+import os
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "lib"))
+import cloud
+import openstack_real
+import tap
+from joined import DOMAIN, LIBVIRT_NAME, Scene
+
+
+def follows(t, real, s):
+    s.until_name("web")
+    meta = s.last()
+    t.same({k: meta.get(k) for k in ("instance_type", "instance_host", "status", "state", "task_state", "user_metadata",
+                                     "OS-EXT-AZ:availability_zone")},
+           {"instance_type": "m1.nano", "instance_host": "compute-0", "status": "active", "state": "active",
+            "task_state": None, "user_metadata": {"server_group": "corp"}, "OS-EXT-AZ:availability_zone": "nova"},
+           "what Nova says of the domain is in its samples")
+    t.same(meta["image"]["name"], "cirros", "with the image's name, from Glance")
+    real.act("name", DOMAIN, "renamed")
+    s.until_name("renamed")
+    t.ok(True, "a change is seen")
+
+
+def outlives(t, real, s):
+    real.kill("nova")
+    s.until_error("/servers/detail")
+    before = s.a.cycles()
+    s.until(lambda: s.a.cycles() > before + 1, "cycles")
+    t.same(s.last()["display_name"], "renamed", "Nova is away: the last good list is polled on")
+    real.nova_again()
+    s.until_good()
+    real.act("destroy", DOMAIN)
+    s.until_name(LIBVIRT_NAME)
+    t.ok(True, "it is back, and what was deleted is metered as libvirt knows it")
+
+
+def refused(t, real):
+    with Scene(None, {**real.options(), "password": "nonsense"}) as s:
+        s.until_error("HTTP status 401 (not authorised")
+        t.ok("nonsense" not in s.a.log(), "a wrong password is told, and not which")
+
+
+with tap.Suite("nova_real") as suite, tempfile.TemporaryDirectory(prefix="vm-nova-") as directory, \
+        cloud.Cloud(foreign=True) as glance:
+    instances = {DOMAIN: "web", **{f"00000000-0000-4000-8000-{i:012x}": f"vm-{i}" for i in range(3)}}
+    with openstack_real.Real(directory, glance.port, instances, page=2) as cloudy:
+        with Scene(None, cloudy.options()) as scene:
+            follows(suite, cloudy, scene)
+            outlives(suite, cloudy, scene)
+        refused(suite, cloudy)
