@@ -7,7 +7,7 @@
  * its plugin folder (`plugin_dir`).  The host decodes the plugin's options from the configuration
  * and hands over a filled structure; a plugin holds no parsing code.
  *
- * Six namespaces:
+ * Seven namespaces:
  *   discovery    who is here           fills a snapshot of instances
  *   inspector    what do they use      fills one reading per instance, per disk and per NIC
  *   pollster     meters                turns readings into samples (most meters are rows of a table
@@ -16,6 +16,7 @@
  *   publisher    where samples go      encodes a frame and hands it to the far side; a *store* is a
  *                                      publisher that can also be read
  *   receiver     where samples come from (the collector's side)
+ *   coordinator  who else polls here       agents that share instances find each other
  *
  * Rules for all
  *   - No call may block longer than the `struct vmt_call` it is given allows: give up at
@@ -77,7 +78,7 @@ struct vmt_pair {
 	bool raw;
 };
 
-/* A publisher's, receiver's or store's URL, taken apart; options in its query are already decoded
+/* A publisher's, receiver's, coordinator's or store's URL, taken apart; options in its query are already decoded
  * into the configuration structure (VMT_OPT_URL), what remains is in `query`. */
 struct vmt_url {
 	const char *text; /* as configured, secrets removed; for messages and status */
@@ -733,6 +734,31 @@ struct vmt_receiver_ops {
 	bool (*shared)(const void *self);
 };
 
+/* ------------------------------------------------------------------ coordinator */
+
+struct vmt_members; /* opaque: who is in a group */
+
+/* One member, copied.  -EINVAL: empty, longer than 255 bytes, not printable ASCII; -E2BIG past the cap of 1024. */
+VMT_API int vmt_members_add(struct vmt_members *members, const char *name, size_t len);
+
+/* Agents that share instances find each other in groups, by means of a service that all of them reach.  `close`
+ * on any thread. */
+struct vmt_coordinator_ops {
+	/* Checks what can be checked without the far side; connects later. */
+	int (*open)(const void *conf, const struct vmt_url *url, void **ret_self,
+		    struct vmt_error *error);
+	/* For how long a beat counts, in nanoseconds: who was silent for longer is in no group any more. */
+	int64_t (*lease)(const void *self);
+	/* `member` is in `group` from now on, for another lease; all who are in it go to `members`, in any
+	 * order.  Names are printable ASCII. */
+	int (*beat)(void *self, const char *group, const char *member, struct vmt_members *members,
+		    const struct vmt_call *call, struct vmt_error *error);
+	/* `member` is not in `group` any more, for everybody and at once. */
+	int (*leave)(void *self, const char *group, const char *member, const struct vmt_call *call,
+		     struct vmt_error *error);
+	void (*close)(void *self); /* accepts NULL */
+};
+
 /* ------------------------------------------------------------------ the plugin itself */
 
 enum vmt_namespace {
@@ -742,13 +768,14 @@ enum vmt_namespace {
 	VMT_TRANSFORMER,
 	VMT_PUBLISHER,
 	VMT_RECEIVER,
+	VMT_COORDINATOR,
 	VMT_NAMESPACES
 };
 
 struct vmt_plugin {
 	uint32_t abi; /* VMT_ABI */
 	enum vmt_namespace ns;
-	const char *name; /* of a publisher or receiver: its URL scheme */
+	const char *name; /* of a publisher, receiver or coordinator: its URL scheme */
 	const char *const *aliases; /* further names, NULL-terminated; NULL for none */
 	const char *version;
 	const char *help; /* one sentence */
@@ -761,6 +788,7 @@ struct vmt_plugin {
 		const struct vmt_transformer_ops *transformer;
 		const struct vmt_publisher_ops *publisher;
 		const struct vmt_receiver_ops *receiver;
+		const struct vmt_coordinator_ops *coordinator;
 	} ops;
 };
 

@@ -39,6 +39,7 @@ void (*const registry_api[])(void) = {
 	(void (*)(void))vmt_intake_limit,
 	(void (*)(void))vmt_intake_lost,
 	(void (*)(void))vmt_intake_closing,
+	(void (*)(void))vmt_members_add,
 	NULL,
 };
 /* clang-format on */

@@ -17,7 +17,8 @@
 
 static bool needs_url(const struct vmt_plugin *plugin)
 {
-	return plugin->ns == VMT_PUBLISHER || plugin->ns == VMT_RECEIVER;
+	return plugin->ns == VMT_PUBLISHER || plugin->ns == VMT_RECEIVER ||
+	       plugin->ns == VMT_COORDINATOR;
 }
 
 /* The text of the first error since `from`, without a reason nothing. */
@@ -74,6 +75,8 @@ static int call_open(struct plugin_object *o, bool read_only, struct vmt_error *
 		return p->ops.publisher->open(o->conf, url, read_only, &o->self, error);
 	case VMT_RECEIVER:
 		return p->ops.receiver->open(o->conf, url, &o->self, error);
+	case VMT_COORDINATOR:
+		return p->ops.coordinator->open(o->conf, url, &o->self, error);
 	case VMT_TRANSFORMER:
 	case VMT_NAMESPACES:
 		break;
@@ -102,6 +105,9 @@ static void call_close(struct plugin_object *o)
 		break;
 	case VMT_RECEIVER:
 		close = p->ops.receiver->close;
+		break;
+	case VMT_COORDINATOR:
+		close = p->ops.coordinator->close;
 		break;
 	case VMT_TRANSFORMER:
 	case VMT_NAMESPACES:

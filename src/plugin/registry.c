@@ -35,9 +35,10 @@ struct registry {
 };
 
 static const char *const namespaces[VMT_NAMESPACES] = {
-	[VMT_DISCOVERY] = "discovery", [VMT_INSPECTOR] = "inspector",
-	[VMT_POLLSTER] = "pollster",   [VMT_TRANSFORMER] = "transformer",
-	[VMT_PUBLISHER] = "publisher", [VMT_RECEIVER] = "receiver",
+	[VMT_DISCOVERY] = "discovery",     [VMT_INSPECTOR] = "inspector",
+	[VMT_POLLSTER] = "pollster",       [VMT_TRANSFORMER] = "transformer",
+	[VMT_PUBLISHER] = "publisher",     [VMT_RECEIVER] = "receiver",
+	[VMT_COORDINATOR] = "coordinator",
 };
 
 const char *registry_namespace(enum vmt_namespace ns)
@@ -445,7 +446,9 @@ const struct vmt_plugin *registry_find(struct registry *r, enum vmt_namespace ns
 		vmt_error_set(error, 0, "this publisher comes with a later version of virtmeter");
 	} else {
 		vmt_error_set(error, 0, "no %s of that %s in this virtmeter", namespaces[ns],
-			      ns == VMT_PUBLISHER || ns == VMT_RECEIVER ? "scheme" : "name");
+			      ns == VMT_PUBLISHER || ns == VMT_RECEIVER || ns == VMT_COORDINATOR
+				      ? "scheme"
+				      : "name");
 	}
 	return NULL;
 }
