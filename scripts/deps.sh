@@ -36,6 +36,7 @@ build   pc:msgpack+pc:msgpack-c  libmsgpack-dev           msgpack-devel         
 build   pc:libcurl             libcurl4-openssl-dev       libcurl-devel               curl             libcurl-devel                curl-dev
 build   pc:libpq               libpq-dev                  libpq-devel                 postgresql-libs  postgresql-devel             libpq-dev
 build   pc:librabbitmq         librabbitmq-dev            librabbitmq-devel           librabbitmq-c    librabbitmq-devel            rabbitmq-c-dev
+build   pc:hiredis             libhiredis-dev             hiredis-devel               hiredis          hiredis-devel                hiredis-dev
 build   pc:libssl              libssl-dev                 openssl-devel               openssl          libopenssl-devel             openssl-dev
 test    cmd:bash               bash                       bash                        bash             bash                         bash
 test    cmd:python3            python3                    python3                     python           python3                      python3
@@ -64,6 +65,8 @@ test    cmd:collectd           collectd-core              collectd              
 test    cmd:prometheus-libvirt-exporter  prometheus-libvirt-exporter  -  -  -  -
 test    file:/usr/lib/python3/dist-packages/ceilometer/publisher/utils.py  python3-ceilometer  -  -  -  -
 test    file:/usr/lib/python3/dist-packages/msgpack/__init__.py+/usr/lib*/python3*/site-packages/msgpack/__init__.py  python3-msgpack  python3-msgpack  python-msgpack  python3-msgpack  py3-msgpack
+test    cmd:redis-server       redis-server               redis                       redis            redis                        redis
+test    cmd:memcached          memcached                  memcached                   memcached        memcached                    memcached
 test    cmd:openssl            openssl                    openssl                     openssl          openssl                      openssl
 test    file:/usr/lib*/rabbitmq/bin/rabbitmq-server  rabbitmq-server  rabbitmq-server  rabbitmq  rabbitmq-server  rabbitmq-server
 test    file:/usr/lib/python3/dist-packages/amqp+/usr/lib/python3*/site-packages/amqp  python3-amqp  python3-amqp  python-amqp  python3-amqp  py3-amqp

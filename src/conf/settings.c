@@ -98,12 +98,23 @@ const struct vmt_option settings_options[] = {
 	       "Who knows the instances: libvirt_metadata, libvirt alone; naive or workload_partitioning, Nova is "
 	       "asked, too, for what it knows of libvirt's domains.",
 	       .choices = methods),
+	OPTION("compute", "workload_partitioning", BOOL, workload_partitioning, "true",
+	       "Share the instances with other agents of this host, where [coordination] backend_url says how they find "
+	       "each other."),
 	OPTION("compute", "report_stopped_instance_metrics", BOOL, report_stopped_instance_metrics,
 	       "false", "Report sizes of instances that do not run, too."),
 	OPTION("polling", "cfg_file", STRING, cfg_file, "polling.yaml",
 	       "What is polled and how often; searched beside the configuration file."),
 	OPTION("polling", "enable_notifications", BOOL, enable_notifications, "true",
 	       "Whether deliver = auto may choose a notification agent."),
+	OPTION("polling", "partitioning_group_prefix", STRING, partitioning_group_prefix, NULL,
+	       "Agents share instances with those of the same prefix alone."),
+	OPTION("coordination", "backend_url", STRING, coordination_url, NULL,
+	       "Where agents that share instances find each other: redis:// or memcached://; without it nothing is shared.",
+	       .flags = VMT_OPT_SECRET),
+	OPTION("coordination", "heartbeat", SECONDS, coordination_heartbeat_ns, "1",
+	       "How often an agent says there that it lives, and looks who else does.", .min = 0,
+	       .max = 3600),
 
 	OPTION(OWN, "meter_profile", STRING, meter_profile_name, "26",
 	       "Release of Ceilometer whose names, units and metadata the samples have.",

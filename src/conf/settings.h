@@ -43,11 +43,17 @@ struct settings {
 
 	/* [compute] */
 	const char *instance_discovery_method;
+	bool workload_partitioning;
 	bool report_stopped_instance_metrics;
 
 	/* [polling] */
 	const char *cfg_file;
 	bool enable_notifications;
+	const char *partitioning_group_prefix, *heartbeat_socket_dir; /* NULL or "": none */
+
+	/* [coordination] */
+	const char *coordination_url; /* NULL or "": nothing is shared */
+	int64_t coordination_heartbeat_ns;
 
 	/* [virtmeter] */
 	const char *meter_profile_name;
