@@ -13,6 +13,7 @@
 #include "agent/outlets.h"
 #include "agent/parts.h"
 #include "agent/receivers.h"
+#include "agent/sharing.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -110,7 +111,7 @@ void agent_task_start(struct agent_task *at, const struct agent_task *before)
 	if (before) {
 		task_continue(at->task, before->task);
 	} else {
-		task_start(at->task, a->plan->settings.host, shuffle(a));
+		task_start(at->task, a->plan->settings.host, shuffle(a), a->sharing != NULL);
 	}
 }
 
@@ -156,6 +157,9 @@ static void leave_step(void *data)
 	}
 	if (!a->flushing && (late || tasks_quiet(a))) {
 		a->flushing = true;
+		if (a->sharing) { /* beside the flush */
+			sharing_leave(a->sharing);
+		}
 		agent_outlets_leave(a, a->leave_ns);
 	}
 	if (a->flushing && ((agent_outlets_done(a) && agent_receivers_done(a)) ||

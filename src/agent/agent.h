@@ -23,6 +23,7 @@ struct agent_options {
 	struct plan_options plan; /* where the configuration is, what the command line overrides */
 	const struct vmt_plugin *const *builtin; /* NULL-terminated */
 	const char *own_plugins; /* folder of the program's own shared objects; NULL: none */
+	bool alone; /* share the instances with nobody, whatever the configuration says */
 	bool quiet; /* the log is the caller's affair: do not set it up from the configuration */
 	int64_t idle_exit_ns; /* a collector stops when nothing has come in for so long; 0: never */
 	uint64_t cycles; /* stop after that many of every task; 0: never */

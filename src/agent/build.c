@@ -12,6 +12,7 @@
 #include "agent/outlets.h"
 #include "agent/parts.h"
 #include "agent/receivers.h"
+#include "agent/sharing.h"
 #include "agent/vet.h"
 #include "agent/work.h"
 #include "base/clock.h"
@@ -29,6 +30,7 @@ struct build {
 	struct agent *agent;
 	struct plan *plan;
 	struct basis *basis; /* one reference */
+	struct sharing *sharing; /* one reference, or NULL */
 	struct problems *problems;
 	struct outlet_stage *outlets;
 	GPtrArray *pipelines; /* struct pipeline *, one per pair of the plan */
@@ -223,6 +225,12 @@ static char *state_file_of(const struct build *b, const char *task)
 	return g_strdup_printf("%.*s/%s.counters", (int)strcspn(dir, ":"), dir, task);
 }
 
+/* Agents that share instances poll at the same times. */
+static bool is_aligned(const struct build *b)
+{
+	return b->plan->settings.align || b->sharing;
+}
+
 /* A task with its own inspector; it is not started yet. */
 static int open_task(struct build *b, int64_t key, struct agent_task **ret_task,
 		     struct vmt_error *error)
@@ -239,7 +247,7 @@ static int open_task(struct build *b, int64_t key, struct agent_task **ret_task,
 	at->interval_ns = interval_ns;
 	parts.schedule = (struct schedule){ .interval_ns = interval_ns,
 					    .jitter_ns = b->plan->settings.jitter_ns,
-					    .align = b->plan->settings.align };
+					    .align = is_aligned(b) };
 	ret = plugin_object_open(
 		registry_find(a->registry, VMT_INSPECTOR, b->plan->inspector, NULL), b->plan->ini,
 		NULL, NULL, false, &at->inspector, b->problems, error);
@@ -261,7 +269,8 @@ static int open_task(struct build *b, int64_t key, struct agent_task **ret_task,
 	state_file = state_file_of(b, name);
 	parts.cycle.state_file = state_file;
 	agent_task_parts(at, &parts);
-	ret = task_new(&parts, work_new(b->plan, b->basis, b->pipelines, key), &at->task);
+	ret = task_new(&parts, work_new(b->plan, b->basis, b->sharing, b->pipelines, key),
+		       &at->task);
 	if (ret < 0) {
 		g_free(state_file);
 		plugin_object_close(at->inspector);
@@ -312,8 +321,9 @@ static void take_tasks(struct build *b)
 		struct agent_task *at = find_task(a->tasks, key, b->basis);
 
 		if (at && !at->wanted) {
-			task_replace(at->task, work_new(b->plan, b->basis, b->pipelines, key));
-			task_tune(at->task, b->plan->settings.align, b->plan->settings.jitter_ns);
+			task_replace(at->task,
+				     work_new(b->plan, b->basis, b->sharing, b->pipelines, key));
+			task_tune(at->task, is_aligned(b), b->plan->settings.jitter_ns);
 			at->wanted = true;
 		}
 	}
@@ -396,11 +406,30 @@ static int find_basis(struct build *b, struct vmt_error *error)
 	return basis_new(b->agent->registry, b->plan, b->problems, &b->basis, error);
 }
 
+/* The others hear of us from now on, and of who is not with us any more. */
+static void take_sharing(struct build *b)
+{
+	struct agent *a = b->agent;
+
+	if (b->sharing && sharing_start(b->sharing) < 0) {
+		log_error("coordination: no thread; all instances are polled here");
+	}
+	if (a->sharing == b->sharing) {
+		return;
+	}
+	if (a->sharing) {
+		sharing_leave(a->sharing);
+		g_ptr_array_add(a->old_sharing, a->sharing);
+	}
+	a->sharing = sharing_ref(b->sharing);
+}
+
 /* Nothing can fail any more. */
 static void build_commit(struct build *b)
 {
 	struct agent *a = b->agent;
 
+	take_sharing(b);
 	take_tasks(b);
 	retire_tasks(a);
 	outlet_stage_commit(b->outlets);
@@ -445,6 +474,9 @@ int agent_build(struct agent *a, struct plan *plan, struct problems *problems,
 	b.sinks = g_ptr_array_new_with_free_func(unref_sink);
 	b.sink_of = g_hash_table_new(NULL, NULL);
 	b.receivers = g_ptr_array_new();
+	if (!a->options.alone) {
+		sharing_open(a->registry, plan, a->sharing, problems, &b.sharing);
+	}
 	ret = check_polling(&b, error);
 	if (ret == 0) {
 		ret = make_pipelines(&b, error);
@@ -461,6 +493,7 @@ int agent_build(struct agent *a, struct plan *plan, struct problems *problems,
 		build_commit(&b);
 	}
 	basis_unref(b.basis);
+	sharing_unref(b.sharing);
 	g_ptr_array_unref(b.pipelines);
 	g_ptr_array_unref(b.tasks);
 	g_ptr_array_unref(b.receivers);

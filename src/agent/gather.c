@@ -7,6 +7,7 @@
 
 #define LOG_NAME "discovery"
 #include "agent/instances.h"
+#include "agent/sharing.h"
 #include "base/log.h"
 #include "model/snapshot.h"
 
@@ -16,7 +17,11 @@ struct gather {
 	bool whole; /* all instances are in all scopes */
 	/* what the snapshot was put together from */
 	const struct gather_plan *plan;
-	uint64_t generation[GATHER_SCOPES];
+	uint64_t generation[GATHER_SCOPES], shared;
+	struct snapshot *
+		whole_list[GATHER_SCOPES]; /* the lists as they were found, where they are shared */
+	struct shares *shares; /* NULL: all is ours */
+	bool host_is_ours;
 };
 
 struct gather *gather_new(void)
@@ -32,6 +37,10 @@ void gather_free(struct gather *gather)
 	if (!gather) {
 		return;
 	}
+	for (size_t l = 0; l < GATHER_SCOPES; l++) {
+		snapshot_unref(gather->whole_list[l]);
+	}
+	shares_unref(gather->shares);
 	snapshot_unref(gather->snapshot);
 	g_array_unref(gather->scopes);
 	g_free(gather);
@@ -56,7 +65,7 @@ static uint64_t lists_of(const struct gather_scope *scope, const struct gather_p
 {
 	size_t found = 0;
 
-	if (scope->resources) {
+	if (scope->resources || scope->host) {
 		return scope->lists;
 	}
 	for (size_t l = 0; l < plan->lists; l++) {
@@ -65,19 +74,27 @@ static uint64_t lists_of(const struct gather_scope *scope, const struct gather_p
 	return found > 0 ? scope->lists : 1;
 }
 
-/* Adds the instance's scopes; 0 when nobody looks at it. */
-static uint64_t scopes_of(const struct gather_plan *plan, struct snapshot *const *list,
-			  const uint64_t *lists, const struct vmt_instance *in)
+static bool is_ours(const struct gather *g, unsigned group, const char *key)
 {
+	return !g->shares || shares_own(g->shares, group, key);
+}
+
+/* Adds the instance's scopes; 0 when nobody looks at it, or others do. */
+static uint64_t scopes_of(const struct gather *g, const struct gather_plan *plan,
+			  struct snapshot *const *list, const uint64_t *lists,
+			  const struct vmt_instance *in)
+{
+	bool ours = is_ours(g, SHARING_INSTANCES, in->id);
 	uint64_t in_lists = 0, scopes = 0;
 
 	for (size_t l = 0; l < plan->lists; l++) {
 		in_lists |= (uint64_t)(list[l] && snapshot_find(list[l], in->id) >= 0) << l;
 	}
 	for (size_t s = 0; s < plan->scopes; s++) {
-		bool named = in_lists & 1 && is_named(plan->scope[s].resources, in);
+		bool named = in_lists & 1 && is_named(plan->scope[s].resources, in) &&
+			     is_ours(g, plan->scope[s].group, in->id);
 
-		scopes |= (uint64_t)(named || in_lists & lists[s]) << s;
+		scopes |= (uint64_t)(named || (ours && in_lists & lists[s])) << s;
 	}
 	return scopes;
 }
@@ -99,7 +116,7 @@ static void put_together(struct gather *g, const struct gather_plan *plan,
 	for (size_t l = 0; l < plan->lists; l++) {
 		for (size_t i = 0; list[l] && i < list[l]->list.count; i++) {
 			const struct vmt_instance *in = &list[l]->list.instances[i];
-			uint64_t scopes = scopes_of(plan, list, lists, in);
+			uint64_t scopes = scopes_of(g, plan, list, lists, in);
 
 			if (scopes && vmt_snapshot_add(builder, in) == 0) {
 				g_array_append_val(g->scopes, scopes);
@@ -108,6 +125,7 @@ static void put_together(struct gather *g, const struct gather_plan *plan,
 		time_ns = list[l] ? MAX(time_ns, list[l]->list.time_ns) : time_ns;
 		g->generation[l] = list[l] ? list[l]->list.generation : 0;
 	}
+	g->shared = shares_generation(g->shares);
 	fresh = snapshot_builder_finish(builder, g->snapshot, time_ns);
 	snapshot_unref(g->snapshot);
 	g->snapshot = fresh;
@@ -122,12 +140,27 @@ static bool is_same(const struct gather *g, const struct gather_plan *plan,
 			return false;
 		}
 	}
-	return g->snapshot && g->plan == plan && !g->whole;
+	return g->snapshot && g->plan == plan && !g->whole &&
+	       g->shared == shares_generation(g->shares);
 }
 
 static bool is_simple(const struct gather_plan *plan)
 {
-	return plan->lists == 1 && plan->scopes == 1 && !plan->scope[0].resources;
+	return plan->lists == 1 && plan->scopes == 1 && !plan->scope[0].resources && !plan->sharing;
+}
+
+/* What is shared now, and the lists as they are before that. */
+static void look_at_shares(struct gather *g, const struct gather_plan *plan,
+			   struct snapshot *const *list)
+{
+	shares_unref(g->shares);
+	g->shares = plan->sharing ? sharing_get(plan->sharing) : NULL;
+	g->host_is_ours = !g->shares || shares_own(g->shares, SHARING_HOST, plan->host);
+	for (size_t l = 0; l < GATHER_SCOPES; l++) {
+		snapshot_unref(g->whole_list[l]);
+		g->whole_list[l] = g->shares && l < plan->lists && list[l] ? snapshot_ref(list[l])
+									   : NULL;
+	}
 }
 
 struct snapshot *gather_run(struct gather *g, const struct gather_plan *plan,
@@ -147,6 +180,7 @@ struct snapshot *gather_run(struct gather *g, const struct gather_plan *plan,
 		return NULL;
 	}
 	error->text[0] = '\0';
+	look_at_shares(g, plan, list);
 	if (is_simple(plan)) {
 		snapshot_unref(g->snapshot);
 		g->snapshot = list[0];
@@ -166,4 +200,19 @@ struct snapshot *gather_run(struct gather *g, const struct gather_plan *plan,
 const uint64_t *gather_scopes(const struct gather *gather)
 {
 	return gather->whole ? NULL : (const uint64_t *)(const void *)gather->scopes->data;
+}
+
+bool gather_host(const struct gather *gather)
+{
+	return gather->host_is_ours;
+}
+
+bool gather_elsewhere(const struct gather *gather, const char *id)
+{
+	bool found = false;
+
+	for (size_t l = 0; l < GATHER_SCOPES && !found; l++) {
+		found = gather->whole_list[l] && snapshot_find(gather->whole_list[l], id) >= 0;
+	}
+	return found;
 }

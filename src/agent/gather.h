@@ -11,6 +11,7 @@
 
 struct gather;
 struct instances;
+struct sharing;
 struct snapshot;
 
 enum { GATHER_SCOPES = 64 };
@@ -21,6 +22,8 @@ enum { GATHER_SCOPES = 64 };
 struct gather_scope {
 	uint64_t lists; /* bit set */
 	const char *const *resources; /* NULL-terminated; NULL: none */
+	unsigned group; /* in which the resources are shared */
+	bool host; /* looks at the host itself, and at no instances unless lists or resources say so */
 };
 
 struct gather_plan {
@@ -28,6 +31,8 @@ struct gather_plan {
 	size_t lists; /* at least 1 */
 	const struct gather_scope *scope;
 	size_t scopes; /* 1 to GATHER_SCOPES */
+	struct sharing *sharing; /* by which some instances are others' affair; NULL: none are */
+	const char *host; /* name of the host, as it is shared */
 };
 
 struct gather *gather_new(void);
@@ -39,5 +44,9 @@ struct snapshot *gather_run(struct gather *gather, const struct gather_plan *pla
 			    const struct vmt_call *call, struct vmt_error *error);
 /* Per instance of that list, the bit set of its scopes; NULL: all are in all. */
 const uint64_t *gather_scopes(const struct gather *gather);
+/* Whether the host itself is this agent's to poll. */
+bool gather_host(const struct gather *gather);
+/* Whether the instance, which is not in the list, is on this host all the same: another agent's. */
+bool gather_elsewhere(const struct gather *gather, const char *id);
 
 #endif

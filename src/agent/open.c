@@ -12,6 +12,7 @@
 #include "agent/outlets.h"
 #include "agent/parts.h"
 #include "agent/receivers.h"
+#include "agent/sharing.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -104,14 +105,27 @@ static int read_plan(struct agent *a, struct problems *problems, struct plan **r
 	return 0;
 }
 
+static bool reap_sharing(struct agent *a, bool wait)
+{
+	for (guint i = a->old_sharing->len; i-- > 0;) {
+		struct sharing *s = g_ptr_array_index(a->old_sharing, i);
+
+		if (wait || sharing_left(s)) {
+			g_ptr_array_remove_index_fast(a->old_sharing, i);
+			sharing_unref(s);
+		}
+	}
+	return a->old_sharing->len > 0;
+}
+
 /* Looks after what a reload took out, until it has ended. */
 static void reap(void *data)
 {
 	struct agent *a = data;
 
 	agent_reap_tasks(a, false);
-	if (agent_reap_receivers(a, false) || agent_reap_outlets(a, false) ||
-	    a->old_tasks->len > 0) {
+	if (reap_sharing(a, false) || agent_reap_receivers(a, false) ||
+	    agent_reap_outlets(a, false) || a->old_tasks->len > 0) {
 		loop_timer_set(a->reaper, clock_monotonic() + NS_PER_S);
 	}
 }
@@ -193,6 +207,7 @@ int agent_new(const struct agent_options *options, struct agent **ret_agent,
 	a->receivers = g_ptr_array_new();
 	a->old_receivers = g_ptr_array_new();
 	a->old_tasks = g_ptr_array_new();
+	a->old_sharing = g_ptr_array_new();
 	a->old_outlets = g_ptr_array_new();
 	a->loop = loop_new();
 	a->reaper = loop_timer_add(a->loop, INT64_MAX, reap, a);
@@ -328,6 +343,9 @@ void agent_free(struct agent *a)
 	agent_reap_outlets(a, true);
 	spool_free(a->spool);
 	basis_unref(a->basis);
+	sharing_unref(a->sharing);
+	reap_sharing(a, true);
+	g_ptr_array_unref(a->old_sharing);
 	g_ptr_array_unref(a->tasks);
 	g_ptr_array_unref(a->outlets);
 	g_ptr_array_unref(a->old_tasks);

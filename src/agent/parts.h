@@ -53,6 +53,8 @@ struct agent {
 	struct agent_options options;
 	struct plan *plan; /* in force */
 	struct basis *basis; /* in force: new tasks are made on it */
+	struct sharing *sharing; /* in force; NULL: nothing is shared */
+	GPtrArray *old_sharing; /* taken out by a reload, still saying good-bye */
 	struct registry *registry;
 	struct loop *loop;
 	struct spool *spool;

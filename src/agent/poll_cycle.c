@@ -12,6 +12,7 @@
 
 #define LOG_NAME "polling"
 #include "agent/instances.h"
+#include "agent/schedule.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -292,9 +293,9 @@ static uint64_t host_scopes(const struct poll_work *work)
 	uint64_t set = 0;
 
 	for (size_t i = 0; i < work->gather.scopes; i++) {
-		set |= (uint64_t)(work->gather.scope[i].lists == 1 &&
-				  !work->gather.scope[i].resources)
-		       << i;
+		const struct gather_scope *scope = &work->gather.scope[i];
+
+		set |= (uint64_t)(scope->host || (scope->lists == 1 && !scope->resources)) << i;
 	}
 	return set ? set : work->all;
 }
@@ -320,9 +321,10 @@ static void find_sets(struct poll_cycle *c)
 static void run_parts(struct poll_cycle *c, const struct making *m)
 {
 	size_t count = c->snapshot->list.count;
+	bool host = !m->only && gather_host(c->gather);
 
 	if (c->scopes->len == 0) {
-		run_part(c, m->work->whole, m->only, m->only == NULL, m);
+		run_part(c, m->work->whole, m->only, host, m);
 		return;
 	}
 	find_sets(c);
@@ -337,8 +339,10 @@ static void run_parts(struct poll_cycle *c, const struct making *m)
 		run_part(c, m->work->part(m->work, set), c->part->data, false, m);
 	}
 	if (!m->only) {
-		memset(c->part->data, 0, count);
-		run_part(c, m->work->part(m->work, host_scopes(m->work)), c->part->data, true, m);
+		if (count > 0) {
+			memset(c->part->data, 0, count);
+		}
+		run_part(c, m->work->part(m->work, host_scopes(m->work)), c->part->data, host, m);
 	}
 }
 
@@ -414,7 +418,8 @@ static bool find_ended(struct poll_cycle *c, const struct snapshot *fresh)
 		const struct vmt_instance *in = g_hash_table_lookup(ids, old->instances[i].id);
 
 		c->only[i] = !old->instances[i].stopped &&
-			     (!in || in->stopped || in->epoch != old->instances[i].epoch);
+			     (in ? in->stopped || in->epoch != old->instances[i].epoch
+				 : !gather_elsewhere(c->gather, old->instances[i].id));
 		any |= c->only[i];
 	}
 	g_hash_table_destroy(ids);
@@ -494,6 +499,7 @@ int poll_cycle_life(struct poll_cycle *c, struct poll_work *work, const GPtrArra
 
 	c->time_ns = clock_real();
 	c->mono_ns = clock_monotonic();
+	meter_state_one_time(c->state, false);
 	if (what == VMT_STARTED) {
 		add_firsts(c, &m, ids, call);
 	} else if (c->snapshot && mark(c, ids)) {
@@ -519,6 +525,10 @@ static int run(struct poll_cycle *c, const struct making *m, uint64_t overruns,
 	c->time_ns = clock_real();
 	c->mono_ns = clock_monotonic();
 	take_snapshot(c, m, fresh, call);
+	if (m->work->due_times) {
+		c->time_ns = schedule_slot(c->parts.interval_ns, c->time_ns);
+	}
+	meter_state_one_time(c->state, m->work->due_times);
 	inspect(c, whole->selection, NULL, call, result);
 	meter_state_health(c->state, &(struct meter_health){ .late_ns = result->late_ns,
 							     .overruns = overruns });

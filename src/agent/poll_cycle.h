@@ -32,6 +32,8 @@ struct poll_part {
 struct poll_work {
 	struct gather_plan gather; /* of which instances */
 	uint64_t all; /* set of all scopes */
+	/* Samples of a cycle have the time at which it was due, on the clock: what two agents poll is one point then. */
+	bool due_times;
 	const struct poll_part *whole; /* for `all`; what the inspector is asked for */
 	/* What is polled of instances in just these scopes. */
 	const struct poll_part *(*part)(struct poll_work *work, uint64_t scopes);

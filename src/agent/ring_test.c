@@ -45,8 +45,8 @@ static void test_vectors(void)
 static void test_members(void)
 {
 	static const char *const some[] = { "b", "a", "b" }, *const other[] = { "a", "b", "c" };
-	struct ring *none = ring_new(NULL, 0), *two = ring_new(some, 3), *three = ring_new(other, 3),
-		    *same = ring_new(other, 2);
+	struct ring *none = ring_new(NULL, 0), *two = ring_new(some, 3),
+		    *three = ring_new(other, 3), *same = ring_new(other, 2);
 
 	g_assert_null(ring_owner(none, "x"));
 	g_assert_cmpuint(ring_members(none), ==, 0);

@@ -7,6 +7,8 @@
 
 #include "base/hash.h"
 
+#define EARLY_NS INT64_C(500000000) /* by which the wall clock may be behind the monotonic one */
+
 /* Remainder that is never negative. */
 static int64_t modulo(int64_t a, int64_t b)
 {
@@ -58,4 +60,22 @@ int64_t schedule_next(struct schedule *schedule, int64_t mono_ns, int64_t real_n
 		jitter = (int64_t)(h % (uint64_t)(schedule->jitter_ns + 1));
 	}
 	return slot + jitter;
+}
+
+int64_t schedule_start_aligned(struct schedule *schedule, const char *host, int64_t mono_ns,
+			       int64_t real_ns)
+{
+	uint64_t missed = 0;
+
+	schedule_start(schedule, host, mono_ns, real_ns);
+	/* as if the last run were long enough ago for any slot */
+	schedule->slot_ns = schedule->start_ns = mono_ns - schedule->interval_ns;
+	return schedule_next(schedule, mono_ns, real_ns, &missed);
+}
+
+int64_t schedule_slot(int64_t interval_ns, int64_t real_ns)
+{
+	int64_t early = interval_ns / 8 < EARLY_NS ? interval_ns / 8 : EARLY_NS;
+
+	return real_ns + early - modulo(real_ns + early, interval_ns);
 }

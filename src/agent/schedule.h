@@ -33,4 +33,13 @@ void schedule_continue(struct schedule *schedule, const struct schedule *before)
 int64_t schedule_next(struct schedule *schedule, int64_t mono_ns, int64_t real_ns,
 		      uint64_t *ret_missed);
 
+/* The first run is at the next whole multiple of the interval on the wall clock, and not at once: monotonic time
+ * of it. */
+int64_t schedule_start_aligned(struct schedule *schedule, const char *host, int64_t mono_ns,
+			       int64_t real_ns);
+
+/* The whole multiple of the interval that a run belongs to which begins at `real_ns`: the one just passed, or one that
+ * a clock which is being set is a moment short of. */
+int64_t schedule_slot(int64_t interval_ns, int64_t real_ns);
+
 #endif

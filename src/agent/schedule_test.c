@@ -80,6 +80,33 @@ static void test_align(void)
 	}
 }
 
+static void test_start_aligned(void)
+{
+	for (int second = 0; second < 60; second++) {
+		struct schedule s = { .interval_ns = 60 * S, .align = true };
+		int64_t mono = 1000 * S, real = WALL - WALL % (60 * S) + second * S, t;
+		uint64_t missed = 0;
+
+		t = schedule_start_aligned(&s, "h", mono, real);
+		g_assert_cmpint(t - mono, ==, (60 - second) * S);
+		g_assert_cmpint(schedule_next(&s, t, real + (t - mono), &missed), ==, t + 60 * S);
+		g_assert_cmpuint(missed, ==, 0);
+	}
+}
+
+static void test_slot(void)
+{
+	int64_t full = WALL - WALL % (60 * S);
+
+	g_assert_cmpint(schedule_slot(60 * S, full), ==, full);
+	g_assert_cmpint(schedule_slot(60 * S, full + 59 * S), ==, full);
+	/* a clock that is set back a little while one waits */
+	g_assert_cmpint(schedule_slot(60 * S, full - S / 4), ==, full);
+	g_assert_cmpint(schedule_slot(60 * S, full - S), ==, full - 60 * S);
+	g_assert_cmpint(schedule_slot(S, full - S / 4), ==, full - S);
+	g_assert_cmpint(schedule_slot(60 * S, -S), ==, -60 * S);
+}
+
 static void test_jitter(void)
 {
 	struct schedule s = { .interval_ns = 10 * S, .jitter_ns = 2 * S };
@@ -108,6 +135,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/schedule/phase", test_phase);
 	g_test_add_func("/schedule/missed", test_missed);
 	g_test_add_func("/schedule/align", test_align);
+	g_test_add_func("/schedule/start-aligned", test_start_aligned);
+	g_test_add_func("/schedule/slot", test_slot);
 	g_test_add_func("/schedule/jitter", test_jitter);
 	return g_test_run();
 }

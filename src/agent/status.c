@@ -4,6 +4,7 @@
 
 #include "agent/instances.h"
 #include "agent/parts.h"
+#include "agent/sharing.h"
 #include "base/clock.h"
 #include "collector/receiver.h"
 #include "model/json_text.h"
@@ -181,6 +182,14 @@ static void add_discovery(struct agent *a, struct buf *json)
 	buf_putc(json, '}');
 }
 
+static void add_sharing(struct agent *a, struct buf *json)
+{
+	if (a->sharing) {
+		add_key(json, "coordination");
+		sharing_status(a->sharing, json);
+	}
+}
+
 static void add_receivers(struct agent *a, struct buf *json)
 {
 	add_key(json, "receivers");
@@ -272,6 +281,7 @@ void agent_status(struct agent *a, struct buf *json)
 	if (a->plan->polling) {
 		add_tasks(a, &doc);
 		add_discovery(a, &doc);
+		add_sharing(a, &doc);
 		add_inspectors(a, &doc);
 		add_suspects(a, &doc);
 	} else {

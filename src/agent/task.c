@@ -313,11 +313,16 @@ int task_new(const struct task_parts *parts, struct work *work, struct task **re
 	return 0;
 }
 
-void task_start(struct task *task, const char *host, int64_t delay_ns)
+void task_start(struct task *task, const char *host, int64_t delay_ns, bool aligned)
 {
 	wait_lock(&task->wait);
-	schedule_start(&task->schedule, host, clock_monotonic(), clock_real());
-	task->next_ns = task->schedule.start_ns + delay_ns;
+	if (aligned) {
+		task->next_ns = schedule_start_aligned(&task->schedule, host, clock_monotonic(),
+						       clock_real());
+	} else {
+		schedule_start(&task->schedule, host, clock_monotonic(), clock_real());
+		task->next_ns = task->schedule.start_ns + delay_ns;
+	}
 	wait_unlock(&task->wait);
 	wait_wake(&task->wait);
 }

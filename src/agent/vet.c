@@ -177,6 +177,38 @@ void vet_joined(struct registry *registry, const struct ini *ini, const struct s
 	plugin_object_close(object);
 }
 
+/* ---- coordination */
+
+void vet_coordination(struct registry *registry, const struct ini *ini,
+		      const struct settings *settings, struct problems *problems)
+{
+	const struct ini_value *v = ini_find(ini, "coordination", "backend_url", NULL);
+	const struct ini_value *method =
+		ini_find(ini, "compute", "instance_discovery_method", NULL);
+	const char *url = settings->coordination_url;
+	const struct vmt_plugin *plugin;
+	struct plugin_object *object;
+	struct vmt_error error = { .text = "" };
+
+	if (!url || !url[0]) {
+		if (method &&
+		    strcmp(settings->instance_discovery_method, "workload_partitioning") == 0) {
+			problems_add(problems, PROBLEM_NOTE, &method->value_at,
+				     "workload_partitioning shares nothing without [coordination] "
+				     "backend_url");
+		}
+		return;
+	}
+	plugin = registry_find_url(registry, VMT_COORDINATOR, url, &error);
+	if (!plugin || plugin_object_open(plugin, ini, url, v ? &v->value_at : NULL, false, &object,
+					  problems, &error) < 0) {
+		problems_add_failed(problems, v ? &v->value_at : NULL,
+				    "coordination: %s; all instances are polled here", error.text);
+		return;
+	}
+	plugin_object_close(object);
+}
+
 /* ---- the whole */
 
 int vet_sources(struct registry *registry, const struct polling *polling, const char *discovery,

@@ -28,6 +28,9 @@ void vet_pipeline(const struct registry *registry, const struct polling *pipelin
  * -EINVAL, each with its place. */
 int vet_shared(struct registry *registry, const struct polling *pipeline, const char *receiver,
 	       struct problems *problems);
+/* The coordinator of [coordination] backend_url: it is opened, as far as it looks at itself, and let go of. */
+void vet_coordination(struct registry *registry, const struct ini *ini,
+		      const struct settings *settings, struct problems *problems);
 /* The URLs in `receivers`, where the files name them: each is opened, as far as it looks at itself, and let go of. */
 void vet_receivers(struct registry *registry, const struct ini *ini,
 		   const struct settings *settings, const struct polling *pipeline,

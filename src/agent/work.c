@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define LOG_NAME "agent"
+#include "agent/sharing.h"
 #include "base/log.h"
 #include "pipeline/pipeline.h"
 #include "plugin/object.h"
@@ -44,7 +45,17 @@ static size_t first_like(const struct polling *p, size_t source, bool fast)
 	return i;
 }
 
-static struct gather_scope make_scope(const struct basis *basis,
+static bool is_local_node(const char *url)
+{
+	const char *param;
+	char *name = basis_split_url(url, &param);
+	bool is = strcmp(name, "local_node") == 0;
+
+	g_free(name);
+	return is;
+}
+
+static struct gather_scope make_scope(const struct basis *basis, const struct sharing *sharing,
 				      const struct polling_source *source)
 {
 	struct gather_scope scope = { .lists = 0 };
@@ -54,6 +65,7 @@ static struct gather_scope make_scope(const struct basis *basis,
 		int list = basis_find_list(basis, source->discovery.item[i].text);
 
 		scope.lists |= list >= 0 ? UINT64_C(1) << list : 0;
+		scope.host |= list >= 0 && is_local_node(source->discovery.item[i].text);
 	}
 	if (source->resources.count > 0) {
 		resources = g_new0(const char *, source->resources.count + 1);
@@ -61,6 +73,7 @@ static struct gather_scope make_scope(const struct basis *basis,
 			resources[i] = source->resources.item[i].text;
 		}
 		scope.resources = resources;
+		scope.group = sharing ? sharing_group(sharing, resources) : 0;
 	} else if (scope.lists == 0) {
 		scope.lists = 1;
 	}
@@ -88,7 +101,8 @@ static void make_scopes(struct work *w)
 		w->scope_of[i] = w->scope_of[first];
 		if (first == i && w->poll.gather.scopes < GATHER_SCOPES) {
 			w->scope_of[i] = (uint8_t)w->poll.gather.scopes;
-			scope[w->poll.gather.scopes++] = make_scope(w->basis, &p->sources[i]);
+			scope[w->poll.gather.scopes++] =
+				make_scope(w->basis, w->sharing, &p->sources[i]);
 			if (scope[w->poll.gather.scopes - 1].lists > 1) {
 				lists = w->basis->lists;
 			}
@@ -234,14 +248,18 @@ static void part_free(void *data)
 
 /* ---- the whole */
 
-struct work *work_new(struct plan *plan, const struct basis *basis, GPtrArray *pipelines,
-		      int64_t interval_ns)
+struct work *work_new(struct plan *plan, const struct basis *basis, struct sharing *sharing,
+		      GPtrArray *pipelines, int64_t interval_ns)
 {
 	struct work *w = g_new0(struct work, 1);
 	size_t scopes;
 
 	w->plan = plan_ref(plan);
 	w->basis = basis;
+	w->sharing = sharing_ref(sharing);
+	w->poll.due_times = sharing != NULL;
+	w->poll.gather.sharing = sharing;
+	w->poll.gather.host = plan->settings.host;
 	w->pipelines = g_ptr_array_ref(pipelines);
 	w->interval_ns = interval_ns;
 	w->parts = g_ptr_array_new_with_free_func(part_free);
@@ -266,6 +284,7 @@ void work_free(struct work *w)
 	g_free(w->scope_of);
 	g_ptr_array_unref(w->parts);
 	g_ptr_array_unref(w->pipelines);
+	sharing_unref(w->sharing);
 	plan_unref(w->plan);
 	g_free(w);
 }

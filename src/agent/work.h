@@ -29,6 +29,7 @@ struct work {
 	struct poll_work poll; /* first */
 	struct plan *plan;
 	const struct basis *basis; /* the task's */
+	struct sharing *sharing; /* a reference; NULL: nothing is shared */
 	GPtrArray *pipelines; /* struct pipeline *, one per pair of the plan */
 	int64_t interval_ns; /* below zero: the task of fast_interval, for the sources of all intervals */
 	struct instances **lists;
@@ -36,9 +37,9 @@ struct work {
 	GPtrArray *parts; /* struct work_part *; the first has all scopes */
 };
 
-/* `basis` must outlive it. */
-struct work *work_new(struct plan *plan, const struct basis *basis, GPtrArray *pipelines,
-		      int64_t interval_ns);
+/* `basis` must outlive it; `sharing` may be NULL. */
+struct work *work_new(struct plan *plan, const struct basis *basis, struct sharing *sharing,
+		      GPtrArray *pipelines, int64_t interval_ns);
 void work_free(struct work *work); /* NULL is fine */
 
 /* Logs what begins (or, `finished`, ended) to be polled, in the words that Ceilometer's operators look for: a line for each

@@ -331,6 +331,7 @@ static int run(struct check *c, char **files)
 	if (c->pipeline && c->pipeline != c->polling) {
 		vet_pipeline(c->registry, c->pipeline, c->problems);
 	}
+	vet_coordination(c->registry, c->ini, &c->settings, c->problems);
 	vet_receivers(c->registry, c->ini, &c->settings, c->pipeline, c->problems);
 	answer.ini = c->ini;
 	answer.problems = c->problems;

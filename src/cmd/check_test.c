@@ -408,6 +408,36 @@ static void test_receivers(void)
 	       "");
 }
 
+/* What shares instances, or would. */
+static void test_coordination(void)
+{
+	const char *conf = "[DEFAULT]\npipeline_cfg_file=./pipeline.yaml\nplugin_dir=\n[polling]\n"
+			   "cfg_file=./polling.yaml\n";
+	char *text;
+
+	write_good();
+	text = g_strconcat(conf, "[coordination]\nbackend_url=zookeeper://me:labpass@x\n", NULL);
+	put("v.conf", text);
+	g_free(text);
+	expect(cmd_check, "check --config-file v.conf", 1,
+	       READ
+	       "v.conf:7:13: coordination: zookeeper://me:****@x: no coordinator of that scheme "
+	       "in this virtmeter; all instances are polled here\n"
+	       "errors: 0, warnings: 1\n",
+	       "");
+	text = g_strconcat(conf, "[compute]\ninstance_discovery_method=workload_partitioning\n",
+			   NULL);
+	put("v.conf", text);
+	g_free(text);
+	expect(cmd_check, "check --config-file v.conf", 1,
+	       READ
+	       "v.conf:7:27: instance_discovery_method = workload_partitioning: no discovery of "
+	       "that name in this virtmeter; instances are as the hypervisor knows them\n"
+	       "v.conf:7:27: workload_partitioning shares nothing without [coordination] "
+	       "backend_url\nerrors: 0, warnings: 1\n",
+	       "");
+}
+
 /* Folders that the agent would look for in vain. */
 static void test_folders(void)
 {
@@ -639,6 +669,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/cmd/check/refused", test_refused);
 	g_test_add_func("/cmd/check/many", test_many);
 	g_test_add_func("/cmd/check/receivers", test_receivers);
+	g_test_add_func("/cmd/check/coordination", test_coordination);
 	g_test_add_func("/cmd/check/folders", test_folders);
 	g_test_add_func("/cmd/check/pollsters", test_pollsters);
 	g_test_add_func("/cmd/check/warned", test_warned);

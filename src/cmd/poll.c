@@ -246,6 +246,7 @@ static int run(struct poll *p)
 			  .inspector = p->inspector },
 		.builtin = builtin_plugins,
 		.own_plugins = builtin_plugin_folder(),
+		.alone = true,
 		.quiet = true,
 		.cycles = (uint64_t)p->cycles,
 		.on_cycle = on_cycle,

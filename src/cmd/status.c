@@ -102,6 +102,7 @@ static const struct {
 	{ "inspectors", "instances.unreachable", "0" },
 	{ NULL, "discovery.last_error", "" },
 	{ NULL, "discovery.joined.last_error", "" },
+	{ NULL, "coordination.last_error", "" },
 };
 
 static void judge(struct walk *w, const struct part *part, const struct cell *c)

@@ -132,6 +132,9 @@ void meter_state_health(struct meter_state *s, const struct meter_health *health
  * until then. */
 void meter_state_only(struct meter_state *s, const uint8_t *only);
 
+/* From now on: all samples of a cycle have the time of its begin, whenever they were read. */
+void meter_state_one_time(struct meter_state *s, bool one);
+
 /* For the next meters_run(), with meter_state_only(): these samples are the instances' last ones, which their
  * metadata says ("final": true). */
 void meter_state_final(struct meter_state *s);

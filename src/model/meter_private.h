@@ -95,6 +95,7 @@ struct meter_state {
 	struct meter_health health;
 	bool has_health; /* of this cycle */
 	bool final; /* of this cycle: its samples are the last */
+	bool one_time; /* all samples have the time of the cycle's begin */
 	const uint8_t *only; /* of this cycle: whose samples are made, or NULL */
 	char *host;
 	struct resource *host_resource;

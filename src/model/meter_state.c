@@ -285,7 +285,7 @@ static void take_times(struct meter_state *s, const struct vmt_inspection *in, i
 	s->time_ns[0] = time_ns;
 	s->mono_ns[0] = mono_ns;
 	for (size_t i = 0; in && i < in->stamps; i++) {
-		bool older = in->stamp[i].mono_ns < mono_ns;
+		bool older = s->one_time || in->stamp[i].mono_ns < mono_ns;
 
 		s->time_ns[i + 1] = older ? time_ns : in->stamp[i].time_ns;
 		s->mono_ns[i + 1] = in->stamp[i].mono_ns;
@@ -612,6 +612,11 @@ void meter_state_health(struct meter_state *s, const struct meter_health *health
 void meter_state_final(struct meter_state *s)
 {
 	s->final = true;
+}
+
+void meter_state_one_time(struct meter_state *s, bool one)
+{
+	s->one_time = one;
 }
 
 void meter_outdate(struct meter_state *s)

@@ -520,6 +520,12 @@ static void test_times(void)
 	g_assert_cmpint(found.mono_ns, ==, s.mono_ns - 60000000000);
 	g_assert_true(scene_find(&s, "instance", ID, &found));
 	g_assert_cmpint(found.time_ns, ==, s.time_ns);
+	/* all at the time of the cycle, read when they were read */
+	meter_state_one_time(s.state, true);
+	scene_run(&s);
+	g_assert_true(scene_find(&s, "cpu", ID, &found));
+	g_assert_cmpint(found.time_ns, ==, s.time_ns);
+	g_assert_cmpint(found.mono_ns, ==, s.mono_ns + 1000000000);
 	scene_fini(&s);
 }
 

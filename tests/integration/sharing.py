@@ -1,0 +1,202 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Two agents of one host share its instances by Redis and by memcached, of the suite's own: one is killed, one leaves,
+the coordinator hangs and comes back empty.  All write into one store: no point is there twice, and none is missing
+but for the time that handing over takes.  Needs no hypervisor.  TAP."""
+import collections
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+import agent
+import coordinators
+import rabbit
+import tap
+import tlsca
+
+INTERVAL, INSTANCES, LEASE = 1, 8, 2
+GROUP = "compute-compute-0"
+
+
+class Pair:
+    """Agents of one host, one coordinator and one store."""
+
+    def __init__(self, url, folder):
+        self.url, self.store = url, f"sqlite://{folder}/samples.db"
+        self.agents = [self.agent() for _ in range(2)]
+
+    def agent(self):
+        return agent.Agent(None, interval=INTERVAL, meters=["cpu", "vm.host.overruns"], publishers=[self.store], start=False,
+                           options={"DEFAULT": {"hypervisor_inspector": "simulated"},
+                                    "simulated": {"instances": INSTANCES, "stopped": 0},
+                                    "coordination": {"backend_url": self.url, "heartbeat": "0.2"}})
+
+    def points(self):
+        """{resource: times} of the store's CPU meters."""
+        done = agent.command("samples", "--store", self.store, "--meter", "cpu", "--format", "json", "--limit", 1000000)
+        found = collections.defaultdict(list)
+        for line in done.stdout.splitlines():
+            sample = json.loads(line)
+            found[sample["resource_id"]].append(agent.moment(sample["timestamp"]))
+        return found
+
+    def close(self):
+        for a in self.agents:
+            a.close()
+
+
+def coordination(a):
+    doc = a.status()
+    return doc["coordination"] if doc else {}
+
+
+def members(a):
+    """How many share the instances, by this agent's word."""
+    return next((g["members"] for g in coordination(a).get("groups", []) if g["group"] == GROUP), None)
+
+
+def wait_members(a, count):
+    a.wait(lambda: members(a) == count, 60, f"{count} members")
+
+
+def absorbed(a):
+    doc = a.status()
+    return sum(p["duplicates"] + p["conflicts"] for p in doc["publishers"])
+
+
+def more_cycles(a, count):
+    before = a.cycles()
+    a.wait(lambda: a.cycles() >= before + count, 120, f"{count} cycles")
+
+
+def play(t, name, server, pair):
+    """What may happen; times (on the clock) between which points may be missing."""
+    one, two = pair.agents
+    gaps = []
+
+    # nobody to ask: both poll all, and the store has each point once
+    server.stop()
+    one.start()
+    two.start()
+    one.wait(lambda: coordination(one).get("state") == "unreachable", 30, "the coordinator is away")
+    two.wait(lambda: absorbed(one) + absorbed(two) > 0, 60, "a point that both have")
+    t.ok(members(one) is None and members(two) is None, f"{name}: without a coordinator both poll all")
+    server.start()
+    wait_members(one, 2)
+    wait_members(two, 2)
+    t.ok(coordination(one)["state"] == "ok", f"{name}: two agents share once it is there")
+    more_cycles(two, 2)
+
+    # killed: the other has everything when the lease is over
+    killed = time.time()
+    one.stop(signal.SIGKILL)
+    wait_members(two, 1)
+    gaps.append((killed - INTERVAL, time.time() + INTERVAL))
+    more_cycles(two, 2)
+    t.ok(members(two) == 1, f"{name}: one is killed, the other takes over")
+
+    # hangs: cycles go on
+    one.start()
+    wait_members(one, 2)
+    wait_members(two, 2)
+    gaps.append((killed, time.time() + INTERVAL))   # the first cycle of an agent is at the next full interval
+    server.hang()
+    two.wait(lambda: coordination(two)["state"] == "unreachable", 60, "it hangs")
+    more_cycles(two, 2)
+    more_cycles(one, 1)
+    t.ok(members(two) == 2 and "does not answer in time" in coordination(two)["last_error"],
+         f"{name}: hanging, it leaves the shares as they were", str(coordination(two)))
+    checked = agent.command("status", "--check", "--socket", two.socket)
+    t.ok(checked.returncode == 1 and "coordination" in checked.stderr + checked.stdout,
+         f"{name}: status --check says so", checked.stdout + checked.stderr)
+    server.go_on()
+    two.wait(lambda: coordination(two)["state"] == "ok", 60, "it goes on")
+
+    # comes back empty
+    server.stop()
+    server.start()
+    two.wait(lambda: coordination(two)["state"] == "ok" and members(two) == 2, 60, "both are back")
+    wait_members(one, 2)
+    more_cycles(two, 2)
+    t.ok(True, f"{name}: both are in an empty one again")
+
+    # leaves: nobody waits for a lease
+    t.ok(one.stop() == 0, f"{name}: leaves with status 0")
+    left = two.status()["coordination"]
+    two.wait(lambda: members(two) == 1, 60, "it has left")
+    gaps.append((time.time() - INTERVAL, time.time() + INTERVAL))
+    more_cycles(two, 1)
+    return gaps, left
+
+
+def judge(t, name, pair, gaps):
+    overruns = sum(task["overruns"] for task in pair.agents[1].status()["tasks"])
+    late = [line for line in pair.agents[0].log().splitlines() if "outlasted" in line]
+    pair.agents[1].stop()
+    points = pair.points()
+    times = sorted({time_ for all_ in points.values() for time_ in all_})
+    twice = [(r, x) for r, all_ in points.items() for x, n in collections.Counter(all_).items() if n > 1]
+    t.ok(len(points) == INSTANCES, f"{name}: all instances are in the store", str(len(points)))
+    t.ok(not twice, f"{name}: no point is there twice", str(twice[:3]))
+    t.ok(all(x % INTERVAL == 0 for x in times), f"{name}: points lie at full intervals", str(times[:5]))
+    wanted = range(int(times[0]), int(times[-1]) + 1, INTERVAL)
+    missing = [(r, x) for r, all_ in points.items() for x in wanted
+               if x not in set(all_) and not any(a <= x <= b for a, b in gaps)]
+    allowed = (overruns + len(late)) * INSTANCES       # cycles that a busy machine left out
+    t.ok(len(missing) <= allowed, f"{name}: no point is missing beyond handing over",
+         f"{len(missing)} of {len(wanted) * INSTANCES}, {overruns} overruns: {missing[:4]}, gaps {gaps}")
+    for a in pair.agents:
+        t.ok("labpass" not in a.log(), f"{name}: no password in the log")
+
+
+def whole(t, name, server, query=f"membership_timeout={LEASE}"):
+    with tempfile.TemporaryDirectory() as folder, server:
+        pair = Pair(server.url(query), folder)
+        try:
+            gaps, _ = play(t, name, server, pair)
+            judge(t, name, pair, gaps)
+        finally:
+            pair.close()
+
+
+def refused(t):
+    """A wrong password and a certificate of nobody's are told, without the secret."""
+    with tempfile.TemporaryDirectory() as folder, coordinators.Redis(password="labpass!") as redis:
+        pair = Pair(redis.url().replace("labpass!", "labpass-wrong"), folder)
+        with pair.agents[0].start() as a:
+            a.wait(lambda: coordination(a).get("state") == "unreachable", 30, "refused")
+            told = coordination(a)
+            t.ok("WRONGPASS" in told["last_error"] and "labpass" not in json.dumps(told), "a wrong password is told", str(told))
+            t.ok("labpass" not in a.log(), "the password is not in the log", a.log())
+        pair.close()
+
+
+def encrypted(t):
+    with tempfile.TemporaryDirectory() as folder:
+        authority = tlsca.Authority(folder)
+        with coordinators.Redis(password="labpass!", tls=authority) as redis:
+            for query, state, words in ((f"ssl_ca_certs={authority.cert}", "ok", ""),
+                                        ("", "unreachable", "certificate")):
+                pair = Pair(redis.url(query), folder)
+                with pair.agents[0].start() as a:
+                    a.wait(lambda: coordination(a).get("state") == state, 30, state)     # pylint: disable=W0640
+                    told = coordination(a)
+                    t.ok(words in told["last_error"], f"TLS: {state}", str(told))
+                    a.stop()
+                pair.close()
+
+
+def main():
+    with tap.Suite("sharing") as t:
+        whole(t, "redis", coordinators.Redis(password="labpass!"))
+        whole(t, "memcached", coordinators.Memcached())
+        refused(t)
+        encrypted(t)
+
+
+if __name__ == "__main__":
+    main()
