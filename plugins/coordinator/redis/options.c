@@ -6,9 +6,9 @@ const char *const redis_aliases[] = { "rediss", NULL };
 
 #define TEXT(name_, member_, help_)                                                                \
 	{                                                                                          \
-		.group = "coordination", .name = name_, .type = VMT_OPT_STRING,                    \
+		.group = "coordination", .name = (name_), .type = VMT_OPT_STRING,                  \
 		.offset = offsetof(struct redis_conf, member_), .flags = VMT_OPT_URL,              \
-		.help = help_                                                                      \
+		.help = (help_)                                                                    \
 	}
 
 const struct vmt_option redis_options[] = {

@@ -53,7 +53,8 @@ static void add_command(struct redis *r, const char *const *words)
 
 static int failed(struct redis *r, int code, struct vmt_error *error)
 {
-	return vmt_error_set(error, code, "%s: %s", r->place.text, stream_reason(code));
+	vmt_error_set(error, code, "%s: %s", r->place.text, stream_reason(code));
+	return code;
 }
 
 static int send_commands(struct redis *r, const struct vmt_call *call, struct vmt_error *error)
@@ -87,7 +88,8 @@ static int take_reply(struct redis *r, const struct vmt_call *call, struct rd_re
 	if ((*ret_reply)->type == REPLY_ERROR) {
 		rd_reply_tell(*ret_reply, told, sizeof(told));
 		rd_reply_free(*ret_reply);
-		return vmt_error_set(error, -EPROTO, "%s: %s", r->place.text, told);
+		vmt_error_set(error, -EPROTO, "%s: %s", r->place.text, told);
+		return -EPROTO;
 	}
 	return 0;
 }
