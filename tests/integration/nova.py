@@ -3,7 +3,6 @@
 """Discovery through Keystone and Nova, at a strict stand-in (lib/cloud.py), with the one domain of libvirt's test driver:
 what Nova says of it is in the samples, and whatever goes wrong over there, the domain is metered on, by the last good list."""
 import os
-import socket
 import sys
 import tempfile
 import time
@@ -12,6 +11,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "lib"))
 import agent
 import cloud
+import rabbit
 import tap
 import tlsca
 from joined import DOMAIN, LIBVIRT_NAME, Scene
@@ -111,6 +111,9 @@ def main_scene(t):
             ordinary(t, c, s)
             faults(t, c, s)
             tokens(t, c, s)
+
+
+def other_scene(t):
     with cloud.Cloud() as c:
         c.add(DOMAIN, "web")
         with Scene(c) as s:
@@ -118,9 +121,7 @@ def main_scene(t):
 
 
 def down_at_start(t):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = rabbit.free_port()
     at = f"http://127.0.0.1:{port}"
     with Scene(None, {"auth_url": at, "username": "ceilometer", "password": "labpass", "project_name": "service",
                       "user_domain_id": "default"}) as s:
@@ -181,9 +182,7 @@ def old_and_other(t):
 
 
 with tap.Suite("nova") as suite:
-    main_scene(suite)
-    down_at_start(suite)
-    pages(suite)
     with tempfile.TemporaryDirectory(prefix="vm-nova-") as directory:
-        certificates(suite, directory)
-    old_and_other(suite)
+        suite.beside(lambda: main_scene(suite),
+                     lambda: (other_scene(suite), down_at_start(suite)),
+                     lambda: (pages(suite), certificates(suite, directory), old_and_other(suite)))

@@ -192,10 +192,9 @@ def encrypted(t):
 
 def main():
     with tap.Suite("sharing") as t:
-        whole(t, "redis", coordinators.Redis(password="labpass!"))
-        whole(t, "memcached", coordinators.Memcached())
-        refused(t)
-        encrypted(t)
+        t.beside(lambda: whole(t, "redis", coordinators.Redis(password="labpass!")),
+                 lambda: whole(t, "memcached", coordinators.Memcached()),
+                 lambda: (refused(t), encrypted(t)))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ By itself (what Real starts):  openstack_real.py keystone|nova|act FOLDER ARGUME
 import datetime
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,8 @@ import traceback
 import urllib.error
 import urllib.request
 import wsgiref.simple_server
+
+import rabbit
 
 PASSWORD, PROJECT, USER = "labpass", "9ba72dfc1b325bfa8438bb43983aef54", "baff8d1ad1135092a8c29ca40824a7a8"
 IMAGE = "70a599e0-31e7-49b7-b260-868f441e862b"
@@ -226,16 +227,10 @@ def act(folder, verb, uuid, *rest):
             i.save()
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class Real:
     def __init__(self, folder, image_port, instances, page=1000):
         self.dir, self.processes, self.instances = folder, {}, instances
-        self.port, self.nova_port = free_port(), free_port()
+        self.port, self.nova_port = rabbit.free_ports(2)
         self.base = f"http://127.0.0.1:{self.port}/v3"
         for name, text in (("keystone.conf", KEYSTONE), ("nova.conf", NOVA), ("api-paste.ini", PASTE)):
             with open(f"{folder}/{name}", "w", encoding="utf-8") as f:

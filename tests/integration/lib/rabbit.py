@@ -14,6 +14,7 @@ import glob
 import hashlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -41,12 +42,15 @@ def check_programs():
 
 
 def free_ports(count):
-    """So many different ones."""
+    """So many different ones, below those that the kernel gives to connections: nobody takes one while its server is down."""
     with contextlib.ExitStack() as stack:
-        bound = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for s in bound:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in bound]
+        ports = []
+        while len(ports) < count:
+            s, port = stack.enter_context(socket.socket()), random.randrange(16384, 32768)
+            with contextlib.suppress(OSError):
+                s.bind(("127.0.0.1", port))
+                ports.append(port)
+        return ports
 
 
 def free_port():

@@ -9,9 +9,11 @@ A missing program skips the whole suite, naming the Debian package; with VIRTMET
 would hide that nothing was tested) it fails instead.  An exception is a failure, told in one line
 with its place; the suites' `with Libvirt()` blocks clean up on its way out, and after a signal, too.
 """
+import concurrent.futures
 import os
 import signal
 import sys
+import threading
 import traceback
 
 import private
@@ -27,7 +29,7 @@ def _end(number, _frame):
 
 class Suite:
     def __init__(self, name):
-        self.name, self.count, self.failed = name, 0, 0
+        self.name, self.count, self.failed, self.lock = name, 0, 0, threading.Lock()
 
     def __enter__(self):
         sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
@@ -53,12 +55,21 @@ class Suite:
 
     def ok(self, good, what, why=""):
         """One result; `why` is shown when it is bad."""
-        self.count += 1
-        print(f"{'ok' if good else 'not ok'} {self.count} - {self._line(what)}")
-        if not good:
-            self.failed += 1
-            self.say(why)
+        with self.lock:
+            self.count += 1
+            print(f"{'ok' if good else 'not ok'} {self.count} - {self._line(what)}")
+            if not good:
+                self.failed += 1
+                self.say(why)
         return bool(good)
+
+    @staticmethod
+    def beside(*parts):
+        """Runs parts of a suite, which mostly wait, at the same time; all of them end before the first exception goes on."""
+        with concurrent.futures.ThreadPoolExecutor(len(parts)) as pool:
+            done = [pool.submit(part) for part in parts]
+        for part in done:
+            part.result()
 
     def same(self, got, wanted, what):
         return self.ok(got == wanted, what, f"got    {got!r}\nwanted {wanted!r}")
