@@ -258,7 +258,7 @@ enum vmt_field {
 	VMT_F_MEM_UNUSED, /* KiB */
 	VMT_F_MEM_USABLE, /* KiB */
 	VMT_F_MEM_RSS, /* KiB, of the VMM process */
-	VMT_F_MEM_USED, /* KiB, used in the guest where the hypervisor says so itself */
+	VMT_F_MEM_USED, /* double, KiB, used by the guest where the hypervisor says so itself */
 	VMT_F_SWAP_IN, /* KiB since boot */
 	VMT_F_SWAP_OUT, /* KiB since boot */
 	VMT_F_MAJOR_FAULTS, /* since boot */
@@ -394,6 +394,14 @@ VMT_API struct vmt_device_reading *vmt_inspection_nic(struct vmt_inspection *out
 static inline void vmt_set(struct vmt_reading *r, enum vmt_field f, uint64_t value, uint8_t stamp)
 {
 	r->value[f].u = value;
+	r->stamp[f] = stamp;
+	r->present |= UINT64_C(1) << f;
+}
+
+static inline void vmt_set_double(struct vmt_reading *r, enum vmt_field f, double value,
+				  uint8_t stamp)
+{
+	r->value[f].d = value;
 	r->stamp[f] = stamp;
 	r->present |= UINT64_C(1) << f;
 }

@@ -93,7 +93,15 @@ static int read_pipelines(struct plan *p, const struct plan_options *o, struct p
 
 const char *plan_discovery_of(const char *inspector)
 {
-	return strcmp(inspector, SIMULATED) == 0 ? SIMULATED : "local_instances";
+	/* of the others' names */
+	static const char *const own[] = { SIMULATED, "vsphere", "hyperv" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(own); i++) {
+		if (strcmp(inspector, own[i]) == 0) {
+			return own[i];
+		}
+	}
+	return "local_instances";
 }
 
 const char *plan_joined_of(const char *discovery, const struct settings *settings)

@@ -15,6 +15,7 @@
 #include "cmd/cmd.h"
 #include "cmd/parse.h"
 #include "cmd/table.h"
+#include "cmd/uri.h"
 #include "model/frame.h"
 #include "model/snapshot.h"
 #include "wire/pynum.h"
@@ -233,17 +234,16 @@ static void poll_fini(struct poll *p)
 static int run(struct poll *p)
 {
 	static const char *const nowhere[] = { "null://", NULL };
-	char *text = p->uri ? g_strdup_printf("[DEFAULT]\nlibvirt_uri = %s\n", p->uri) : NULL;
+	char *text = NULL;
+	const char *inspector = NULL;
 	struct vmt_error error = { .text = "" };
 	struct agent *agent;
 	struct agent_options options = {
 		.plan = { .search = cmd_search(p->config_files, p->config_dirs),
-			  .ini_text = text,
 			  .demo = p->demo,
 			  .interval_ns = (int64_t)(p->interval_s * 1e9),
 			  .meters = (const char *const *)p->meters,
-			  .publishers = nowhere,
-			  .inspector = p->inspector },
+			  .publishers = nowhere },
 		.builtin = builtin_plugins,
 		.own_plugins = builtin_plugin_folder(),
 		.alone = true,
@@ -253,6 +253,11 @@ static int run(struct poll *p)
 		.context = p,
 	};
 
+	if (p->uri && uri_read(p->uri, &text, &inspector, &error) < 0) {
+		return cmd_usage("poll", "--uri: %s", error.text);
+	}
+	options.plan.ini_text = text;
+	options.plan.inspector = p->inspector ? p->inspector : inspector;
 	if (agent_new(&options, &agent, &error) < 0) {
 		fprintf(stderr, "virtmeter poll: %s\n", error.text);
 		g_free(text);

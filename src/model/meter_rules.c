@@ -195,13 +195,31 @@ RULE(rule_memory)
 		   ret);
 }
 
+/* As mib(), of a number with a fraction. */
+static bool used(const struct meter_run *run, const struct meter_row *row,
+		 const struct vmt_reading *r, struct meter_value *ret)
+{
+	double v = r->value[VMT_F_MEM_USED].d / 1024;
+
+	if (!(v > -1e15 && v < 1e15)) {
+		return false;
+	}
+	ret->stamp = r->stamp[VMT_F_MEM_USED];
+	if (row->kind[run->profile] == VMT_INT64) {
+		ret->v.i = (int64_t)v - (v < (double)(int64_t)v);
+	} else {
+		ret->v.d = v;
+	}
+	return true;
+}
+
 RULE(rule_memory_usage)
 {
 	const struct vmt_reading *r = &run->in->reading[at];
 	unsigned rest = has(r, VMT_F_MEM_USABLE) ? VMT_F_MEM_USABLE : VMT_F_MEM_UNUSED;
 
 	if (has(r, VMT_F_MEM_USED)) {
-		return kib(run, row, r, VMT_F_MEM_USED, ret);
+		return used(run, row, r, ret);
 	}
 	if (!has(r, VMT_F_MEM_AVAILABLE) || !has(r, rest)) {
 		return false;

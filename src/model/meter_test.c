@@ -180,9 +180,10 @@ static void test_memory(void)
 	vmt_set(r, VMT_F_MEM_USABLE, 62464 + 512, s.stamp);
 	scene_run(&s);
 	scene_check_double(&s, "memory.usage", ID, -0.5);
-	vmt_set(r, VMT_F_MEM_USED, 2048, s.stamp); /* where the hypervisor says it itself */
+	vmt_set_double(r, VMT_F_MEM_USED, 2048.5,
+		       s.stamp); /* where the hypervisor says it itself */
 	scene_run(&s);
-	scene_check_double(&s, "memory.usage", ID, 2);
+	scene_check_double(&s, "memory.usage", ID, 2.00048828125);
 	scene_fini(&s);
 }
 
@@ -204,6 +205,9 @@ static void test_memory_juno(void)
 	vmt_set(r, VMT_F_MEM_USABLE, 62464 + 1024, s.stamp);
 	scene_run(&s);
 	scene_check_int(&s, "memory.usage", ID, -1);
+	vmt_set_double(r, VMT_F_MEM_USED, 3071.5, s.stamp);
+	scene_run(&s);
+	scene_check_int(&s, "memory.usage", ID, 2);
 	scene_fini(&s);
 }
 

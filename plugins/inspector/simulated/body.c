@@ -188,7 +188,7 @@ static void read_memory(const struct body *b, const struct look *look, struct vm
 	vmt_set(r, VMT_F_MAJOR_FAULTS, events(work, 2e9), s);
 	vmt_set(r, VMT_F_MINOR_FAULTS, events(work, 4e4), s);
 	if (look->rates) {
-		vmt_set(r, VMT_F_MEM_USED, used, s);
+		vmt_set_double(r, VMT_F_MEM_USED, (double)used, s);
 	}
 }
 
