@@ -34,6 +34,7 @@ build   pc:sqlite3             libsqlite3-dev             sqlite-devel          
 build   pc:libcrypto           libssl-dev                 openssl-devel               openssl          libopenssl-devel             openssl-dev
 build   pc:msgpack+pc:msgpack-c  libmsgpack-dev           msgpack-devel               msgpack-c        msgpack-c-devel              msgpack-c-dev
 build   pc:libcurl             libcurl4-openssl-dev       libcurl-devel               curl             libcurl-devel                curl-dev
+build   pc:krb5-gssapi         libkrb5-dev                krb5-devel                  krb5             krb5-devel                   krb5-dev
 build   pc:libpq               libpq-dev                  libpq-devel                 postgresql-libs  postgresql-devel             libpq-dev
 build   pc:librabbitmq         librabbitmq-dev            librabbitmq-devel           librabbitmq-c    librabbitmq-devel            rabbitmq-c-dev
 build   pc:hiredis             libhiredis-dev             hiredis-devel               hiredis          hiredis-devel                hiredis-dev
@@ -75,6 +76,11 @@ test    file:/usr/lib/python3/dist-packages/oslo_messaging+/usr/lib/python3*/sit
 test    cmd:ceilometer-agent-notification  ceilometer-agent-notification  -  -  -  -
 test    file:/usr/lib/python3/dist-packages/keystone/__init__.py  python3-keystone  -  -  -  -
 test    file:/usr/lib/python3/dist-packages/nova/__init__.py  python3-nova  -  -  -  -
+test    cmd:krb5kdc            krb5-kdc                   krb5-server                 krb5             krb5-server                  krb5-server
+test    cmd:kadmin.local       krb5-admin-server          krb5-server                 krb5             krb5-server                  krb5
+test    cmd:kinit              krb5-user                  krb5-workstation            krb5             krb5-client                  krb5
+test    file:/usr/lib/*/gssntlmssp/gssntlmssp.so+/usr/lib64/gssntlmssp/gssntlmssp.so  gss-ntlmssp  gssntlmssp  -  gssntlmssp  -
+test    file:/usr/lib/python3/dist-packages/gssapi+/usr/lib*/python3*/site-packages/gssapi  python3-gssapi  python3-gssapi  python-gssapi  python3-gssapi  py3-gssapi
 test    cmd:newuidmap          uidmap                     shadow-utils                shadow           shadow                       shadow-uidmap
 test    cmd:unshare            util-linux                 util-linux                  util-linux       util-linux                   util-linux-misc
 test    cmd:ps                 procps                     procps-ng                   procps-ng        procps                       procps

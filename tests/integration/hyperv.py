@@ -1,0 +1,238 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Discovery and inspector of Hyper-V against the stand-in for WinRM (lib/wsman_standin.py): every value is the one that
+Ceilometer's and os-win's own code computed from the same instances, whatever dialect the server speaks and however it
+cuts its pages; a fixed number of questions; what goes wrong costs no more than it has to."""
+import json
+import os
+import re
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+import agent
+import hyperv_world
+import private
+import tap
+import tlsca
+import wsman_standin as standin
+
+ENUMERATIONS = 16       # a cycle at most, discovery's among them
+FOLDER = tempfile.TemporaryDirectory(prefix="vm-hyperv-")
+SECRET = standin.Options.password
+
+
+class Tls:
+    def __init__(self):
+        authority = tlsca.Authority(FOLDER.name)
+        self.ca, self.leaf = authority.cert, authority.leaf("server", "localhost", "serverAuth", "DNS:localhost")
+
+
+def conf(server, **more):
+    """A configuration for that server, by Basic unless told."""
+    values = {"host": "localhost", "port": server.port, "use_ssl": str(server.tls).lower(), "username": "meter",
+              "password": SECRET, "auth": "basic", "ca_file": TLS.ca, **more}
+    extra = values.pop("extra", "")
+    handle, path = tempfile.mkstemp(dir=FOLDER.name)
+    with os.fdopen(handle, "w") as f:
+        f.write("[DEFAULT]\nhypervisor_inspector = hyperv\n" + extra + "[hyperv]\n")
+        f.write("".join(f"{k} = {v}\n" for k, v in values.items() if v is not None))
+    return path
+
+
+def poll(path, *args, env=None, timeout=60):
+    done = agent.command("poll", "--config-file", path, "--format", "json", "--debug", *args, timeout=timeout,
+                         env=dict(os.environ, **(env or {})))
+    samples = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return samples, done
+
+
+def by_machine(samples, world):
+    """{instance name: {(meter, device): volume}}, of several cycles the last."""
+    out = {name: {} for name in world.guids}
+    for s in samples:
+        for name, guid in world.guids.items():
+            if guid.lower() in s["resource_id"] or guid in s["resource_id"]:
+                head = guid.lower()
+                device = s["resource_id"].partition(head)[2].lstrip("-")
+                out[name][s["name"], device] = s["volume"]
+    return out
+
+
+def expected(world, unit=1000):
+    """The same from what Ceilometer computed; `unit`: of cpu, ours in its."""
+    out = {}
+    for name, e in world.expected.items():
+        out[name] = {("cpu", ""): e["cpu_time"] * unit, ("memory.usage", ""): e["memory_usage"]}
+        for mac_name, (_, rx, tx) in e["vnics"].items():
+            out[name]["network.incoming.bytes", mac_name] = rx
+            out[name]["network.outgoing.bytes", mac_name] = tx
+        for device, (rd, wr) in e["disks"].items():
+            out[name]["disk.device.read.bytes", device] = rd
+            out[name]["disk.device.write.bytes", device] = wr
+        out[name].update({("disk.device.latency", d): v for d, v in e["latency"].items()})
+        out[name].update({("disk.device.iops", d): v for d, v in e["iops"].items()})
+    return out
+
+
+def differences(samples, world, unit=1000):
+    got, bad = by_machine(samples, world), []
+    for name, values in expected(world, unit).items():
+        bad += [f"{name} {key}: {got[name].get(key)}, Ceilometer {v}" for key, v in values.items()
+                if got[name].get(key) != v]
+    return bad
+
+
+def serve(world=None, options=None, tls=True, **more):
+    world = world or hyperv_world.World()
+    return standin.Server(world.data, options or standin.Options(), TLS.leaf if tls else None, **more)
+
+
+def values(t):
+    world = hyperv_world.World()
+    dialects = {"as Windows": {}, "as OMI": {"omi": True}, "with other prefixes, translated": {"prefixes": True, "translated": True},
+                "in small pages, some empty": {"fewer": True}, "8 KiB at a time": {"envelope": 8192}}
+    for what, options in dialects.items():
+        with serve(world, standin.Options(**options)) as s:
+            more = {"page_size": 3} if options.get("fewer") else {}
+            samples, done = poll(conf(s, **more))
+            t.none(differences(samples, world), f"values are Ceilometer's, {what}")
+            t.none([done.stderr[-600:]] if done.returncode else [], f"{what}: it went well")
+            t.same(s.service.open_contexts(), 0, f"{what}: no enumeration is left open")
+    with serve(world) as s:
+        samples, _ = poll(conf(s, cpu_time_unit="ceilometer"))
+        t.none(differences(samples, world, 1), "cpu_time_unit = ceilometer: cpu as Ceilometer has it")
+        meters = {x["name"] for x in samples}
+        t.ok({"cpu", "memory.usage", "disk.device.read.requests", "network.incoming.packets", "disk.device.latency",
+              "network.outgoing.packets.drop"} <= meters, "all meters that Ceilometer has of Hyper-V", meters)
+        macs = {x["resource_metadata"]["mac"] for x in samples if x["name"] == "network.incoming.bytes"}
+        t.same(macs, {v[0] for e in world.expected.values() for v in e["vnics"].values()}, "MAC addresses as they are")
+
+
+def discovery(t):
+    world = hyperv_world.World()
+    with serve(world) as s:
+        samples, _ = poll(conf(s), "--meter", "power.state", "--meter", "cpu")
+        t.same({x["resource_id"] for x in samples}, {g.lower() for g in world.guids.values()},
+               "instances are the machines: not the host, no checkpoint")
+        t.same({x["resource_metadata"]["name"] for x in samples}, set(world.guids), "by their names")
+        t.ok(all("WIN-HV01" in json.dumps(x["resource_metadata"]) for x in samples), "with their host", samples[:1])
+        t.same(sorted(x["volume"] for x in samples if x["name"] == "power.state"), [1, 1, 5], "power states")
+
+
+def questions(t):
+    for machines in (1, 40):
+        world = hyperv_world.World(machines)
+        with serve(world) as s:
+            samples, _ = poll(conf(s), "--cycles", "2", "--interval", "2")
+            asked = s.service.verbs("Enumerate")
+            t.ok(len(asked) <= 2 * ENUMERATIONS and len(set(asked)) == 13, f"{machines} machines: 13 classes, at most "
+                 f"{ENUMERATIONS} enumerations a cycle", asked)
+            t.same(asked.count("Msvm_MetricForME"), 1, "whose a value is is asked once while the values stay")
+            t.same(asked.count("Win32_Processor") + asked.count("Msvm_BaseMetricDefinition"), 2,
+                   "of the host once a connection")
+            t.same(s.connections, 2, "one connection for each plugin")
+            t.none(differences(samples, world), f"{machines} machines: values in the second cycle")
+
+
+def metering(t):
+    with serve(hyperv_world.World().unmetered()) as s:
+        samples, done = poll(conf(s), "--cycles", "2", "--interval", "2")
+        t.same(len(re.findall("resource metering is off on this host", done.stderr)), 1, "metering is off: told once")
+        t.ok(not any(x["name"] == "cpu" and x["volume"] for x in samples), "and no CPU is made up")
+    with serve(hyperv_world.World().unmetered("instance-00000001")) as s:
+        _, done = poll(conf(s))
+        t.same(len(re.findall(r"machine instance-00000001 \(.*\): resource metering is off", done.stderr)), 1,
+               "of one machine: told by name")
+    options = standin.Options(no_metrics=("Disk Data Read",))
+    with serve(None, options) as s:
+        samples, done = poll(conf(s))
+        names = {x["name"] for x in samples}
+        t.ok("disk.device.read.bytes" not in names and "disk.device.write.bytes" in names,
+             "a metric that the host does not have: its meter is left out", names)
+        t.same(done.stderr.count("has no metric 'Disk Data Read'"), 1, "and that is told")
+    with serve(hyperv_world.World().without("Msvm_EthernetSwitchPortAclSettingData")) as s:
+        samples, done = poll(conf(s))
+        t.ok(done.returncode == 0 and any(x["name"] == "cpu" for x in samples), "a class that is not there costs its meters alone")
+
+
+def faults(t):
+    """What each costs: (what, injection, meters are there, enumerations of the class)."""
+    cpu = "Msvm_AggregationMetricValue"
+    cases = [
+        ("a context that went", dict(action="Pull", class_name=cpu, fault=standin.Fault(
+            "n:InvalidEnumerationContext", "gone", 2150858779)), True, 2),
+        ("a time-out", dict(action="Enumerate", class_name=cpu, fault=standin.Fault("w:TimedOut", "late")), True, 2),
+        ("an answer that was too large", dict(action="Enumerate", class_name=cpu, fault=standin.Fault(
+            "w:EncodingLimit", "large", 0x80338111)), True, 2),
+        ("a time-out twice", dict(action="Enumerate", class_name=cpu, times=2, fault=standin.Fault("w:TimedOut", "late")),
+         False, 2),
+        ("a query refused", dict(action="Enumerate", class_name=cpu, fault=standin.Fault("w:InvalidParameter", "bad")),
+         False, 1),
+        ("an answer to another request", dict(action="Enumerate", class_name=cpu,
+                                              relates_to="uuid:00000000-0000-4000-8000-000000000000"), False, 1),
+        ("a bomb of entities", dict(action="Enumerate", class_name=cpu, body=lambda right: BOMB + right), False, 1),
+        ("an entity from outside", dict(action="Enumerate", class_name=cpu, body=lambda right: OUTSIDE + right), False, 1),
+        ("100 MB", dict(action="Enumerate", class_name=cpu, body=lambda right: right + b" " * 100_000_000), False, 1),
+        ("a body cut off", dict(action="Enumerate", class_name=cpu, cut=True), False, 1),
+        ("a connection reset", dict(action="Enumerate", class_name=cpu, reset=True), False, 1),
+    ]
+    for what, injection, there, asked in cases:
+        with serve() as s:
+            s.service.inject(**injection)
+            samples, done = poll(conf(s, page_size=2))
+            names = {x["name"] for x in samples}
+            t.ok(("cpu" in names) == there, f"{what}: cpu is {'there' if there else 'left out'}", (names, done.stderr[-500:]))
+            t.same(s.service.verbs("Enumerate").count(cpu), asked, f"{what}: asked {asked} times")
+            if "100 MB" not in what:
+                t.ok("disk.device.write.bytes" in names, f"{what}: the rest is there", done.stderr[-500:])
+            t.ok(SECRET not in done.stderr + done.stdout, f"{what}: the log does not tell the password")
+
+
+BOMB = b'<!DOCTYPE b [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
+OUTSIDE = b'<!DOCTYPE b [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
+
+
+def ends(t):
+    """What ends a cycle, and in which words."""
+    cases = [
+        ("access denied", dict(fault=standin.Fault("w:AccessDenied", "Access is denied.", 5), times=99), {},
+         "Hyper-V Administrators"),
+        ("quota", dict(fault=standin.Fault("w:QuotaLimit", "too many", 2150859174), times=99), {}, "QuotaLimit"),
+        ("500 without a word", dict(status=500, times=99), {}, "HTTP status 500 without a reason"),
+        ("a wrong password", None, {"password": "another"}, "is not accepted"),
+        ("a certificate of nobody", None, {"ca_file": None}, "certificate"),
+        ("another service", dict(status=404, times=99), {}, "is WinRM there?"),
+    ]
+    for what, injection, options, words in cases:
+        with serve() as s:
+            if injection:
+                s.service.inject(**injection)
+            samples, done = poll(conf(s, **options))
+            t.ok(not samples and words in done.stderr, f"{what}: no samples, and why", done.stderr[-700:])
+    for options, words in (({"host": None}, "host: give the name"), ({"username": None}, "needs username and password"),
+                           ({"use_ssl": "false"}, "tells everybody the password")):
+        with serve() as s:
+            _, done = poll(conf(s, **options))
+            t.ok(done.returncode and words in done.stderr, f"refused at the start: {words}", done.stderr[-500:])
+
+
+def deadlines(t):
+    """A class that hangs is left alone; the others go on, and the cycle keeps its time."""
+    with serve() as s:
+        s.service.inject(action="Enumerate", class_name="Msvm_BaseMetricValue", delay=20, times=99)
+        samples, done = poll(conf(s), "--interval", "4", "--cycles", "2")
+        names = {x["name"] for x in samples}
+        t.ok("cpu" in names and "disk.device.read.bytes" not in names, "a class that hangs costs its own meters", names)
+        t.same(s.service.verbs("Enumerate").count("Msvm_BaseMetricValue"), 1, "and is not asked again at once")
+
+
+def main(t):
+    for part in (values, discovery, questions, metering, faults, ends, deadlines):
+        part(t)
+
+
+if __name__ == "__main__":
+    with tap.Suite("hyperv") as suite:
+        TLS = Tls()
+        main(suite)
