@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns nothing but an address.  Main thread for init and fini, else the receiver's; only bind_wait blocks. */
+/*
+ * Owns an address, and the sockets that this process listens at.  Main thread for bind_init and bind_fini; bound_* any;
+ * only bind_wait blocks.
+ */
 #include "plugins/receiver/bind.h"
 
 #include <errno.h>
@@ -7,11 +10,25 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/thread.h"
+
+struct bound {
+	struct bound *next;
+	unsigned refs;
+	int socktype, fd;
+	struct sockaddr_storage address;
+	socklen_t len;
+	_Atomic uint32_t dropped; /* as last heard */
+};
+
+static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct bound *all; /* guarded by all_lock, with their `refs` and `next` */
 
 int bind_init(struct bind_address *b, const struct vmt_url *url, const char *host, int64_t port,
 	      struct vmt_error *error)
@@ -49,7 +66,9 @@ void bind_fini(struct bind_address *b)
 	b->text = NULL;
 }
 
-int bind_socket(const struct bind_address *b, int socktype, struct vmt_error *error)
+/* ------------------------------------------------------------------ sockets */
+
+static int open_socket(const struct bind_address *b, int socktype, struct vmt_error *error)
 {
 	const int on = 1, off = 0;
 	int fd = socket(b->address.ss_family, socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), ret;
@@ -68,6 +87,102 @@ int bind_socket(const struct bind_address *b, int socktype, struct vmt_error *er
 		return ret;
 	}
 	return fd;
+}
+
+/* Locked; with a reference for the caller. */
+static struct bound *find(const struct bind_address *b, int socktype)
+{
+	for (struct bound *k = all; k; k = k->next) {
+		if (k->socktype == socktype && k->len == b->len &&
+		    memcmp(&k->address, &b->address, b->len) == 0) {
+			k->refs++;
+			return k;
+		}
+	}
+	return NULL;
+}
+
+struct bound *bound_find(const struct bind_address *b, int socktype)
+{
+	struct bound *found;
+
+	pthread_mutex_lock(&all_lock);
+	found = find(b, socktype);
+	pthread_mutex_unlock(&all_lock);
+	return found;
+}
+
+struct bound *bound_open(const struct bind_address *b, int socktype, int *ret_err,
+			 struct vmt_error *error)
+{
+	struct bound *k;
+	int fd;
+
+	pthread_mutex_lock(&all_lock);
+	k = find(b, socktype);
+	fd = k ? 0 : open_socket(b, socktype, error);
+	if (!k && fd >= 0) {
+		k = g_new0(struct bound, 1);
+		*k = (struct bound){ .next = all,
+				     .refs = 1,
+				     .socktype = socktype,
+				     .fd = fd,
+				     .address = b->address,
+				     .len = b->len };
+		all = k;
+	}
+	pthread_mutex_unlock(&all_lock);
+	*ret_err = MIN(fd, 0);
+	return k;
+}
+
+void bound_unref(struct bound *b)
+{
+	bool last;
+
+	if (!b) {
+		return;
+	}
+	pthread_mutex_lock(&all_lock);
+	last = --b->refs == 0;
+	for (struct bound **at = &all; last && *at; at = &(*at)->next) {
+		if (*at == b) {
+			*at = b->next;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&all_lock);
+	if (last) {
+		close(b->fd);
+		g_free(b);
+	}
+}
+
+int bound_fd(const struct bound *b)
+{
+	return b ? b->fd : -1;
+}
+
+bool bound_is_shared(struct bound *b)
+{
+	bool shared;
+
+	pthread_mutex_lock(&all_lock);
+	shared = b->refs > 1;
+	pthread_mutex_unlock(&all_lock);
+	return shared;
+}
+
+uint32_t bound_dropped(struct bound *b, uint32_t now)
+{
+	uint32_t before = atomic_load(&b->dropped);
+
+	while ((int32_t)(now - before) > 0) {
+		if (atomic_compare_exchange_weak(&b->dropped, &before, now)) {
+			return now - before;
+		}
+	}
+	return 0; /* another thread has heard of it already */
 }
 
 int bind_wait(int fd, struct vmt_intake *intake, const struct vmt_call *call)

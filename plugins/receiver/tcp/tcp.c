@@ -23,6 +23,7 @@ enum {
 	MESSAGE_MAX = 1 << 20, /* bytes */
 	CHUNK = 64 << 10, /* bytes read at once */
 	BACKLOG = 128,
+	ROUNDS = 128, /* of reading, once it is to close: more than the kernel holds */
 };
 
 struct tcp_conf {
@@ -38,7 +39,9 @@ struct connection {
 
 struct tcp_receiver {
 	struct bind_address bind;
-	int fd; /* -1: not bound */
+	struct bound *bound; /* NULL: not yet */
+	bool listens;
+	unsigned rounds; /* since it was to close */
 	struct connection connection[CONNECTIONS];
 	unsigned count;
 	struct pollfd poll[CONNECTIONS + 2];
@@ -134,7 +137,7 @@ static void accept_all(struct tcp_receiver *t)
 	int fd;
 
 	while (t->count < CONNECTIONS &&
-	       (fd = accept4(t->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+	       (fd = accept4(bound_fd(t->bound), NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
 		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 		t->connection[t->count++] = (struct connection){ .fd = fd, .in = BUF_INIT };
 	}
@@ -142,36 +145,44 @@ static void accept_all(struct tcp_receiver *t)
 
 static int open_socket(struct tcp_receiver *t, struct vmt_error *error)
 {
-	int fd = t->fd >= 0 ? t->fd : bind_socket(&t->bind, SOCK_STREAM, error);
+	int ret = 0;
 
-	if (fd >= 0 && t->fd < 0 && listen(fd, BACKLOG) < 0) {
-		int ret = vmt_error_set(error, -errno, "%s: listen: %s", t->bind.text,
-					g_strerror(errno));
-
-		close(fd);
-		return ret;
+	if (t->listens) {
+		return 0;
 	}
-	t->fd = fd < 0 ? t->fd : fd;
-	return MIN(fd, 0);
+	if (!t->bound) {
+		t->bound = bound_open(&t->bind, SOCK_STREAM, &ret, error);
+	}
+	if (t->bound && listen(bound_fd(t->bound), BACKLOG) < 0) {
+		ret = vmt_error_set(error, -errno, "%s: listen: %s", t->bind.text,
+				    g_strerror(errno));
+		bound_unref(t->bound);
+		t->bound = NULL;
+	}
+	t->listens = t->bound != NULL;
+	return ret;
 }
 
-/* Waits for something; the listening socket is [1], connections follow. */
-static void wait_for_input(struct tcp_receiver *t, struct vmt_intake *out, bool full,
+/* Waits for something; the listening socket is [1], connections follow.  Whether one of these has something.  At the
+ * end it does not wait, and connections that nobody has accepted are its own unless another receiver has the socket. */
+static bool wait_for_input(struct tcp_receiver *t, struct vmt_intake *out, bool full,
 			   const struct vmt_call *call)
 {
 	int64_t left_ns = MAX(call->deadline_ns - clock_monotonic(), 0);
 	bool closing = vmt_intake_closing(out);
+	bool deaf = t->count == CONNECTIONS || (closing && bound_is_shared(t->bound));
+	int ready;
 
 	t->poll[0] = (struct pollfd){ .fd = vmt_intake_fd(out), .events = POLLIN };
-	t->poll[1] = (struct pollfd){ .fd = closing || t->count == CONNECTIONS ? -1 : t->fd,
-				      .events = POLLIN };
+	t->poll[1] = (struct pollfd){ .fd = deaf ? -1 : bound_fd(t->bound), .events = POLLIN };
 	for (unsigned i = 0; i < t->count; i++) {
 		t->poll[2 + i] =
 			(struct pollfd){ .fd = full ? -1 : t->connection[i].fd, .events = POLLIN };
 	}
 	thread_block_begin();
-	(void)poll(t->poll, t->count + 2, (int)(left_ns / NS_PER_MS) + 1);
+	ready = poll(t->poll, t->count + 2, closing && !full ? 0 : (int)(left_ns / NS_PER_MS) + 1);
 	thread_block_end();
+	return ready > (t->poll[0].revents != 0);
 }
 
 /* Whether any connection had something, and whether the intake is full. */
@@ -214,16 +225,18 @@ static int tcp_receive(void *self, struct vmt_intake *out, const struct vmt_call
 	memset(t->poll, 0, sizeof(t->poll));
 	while (ret == 0 && !atomic_load(call->cancel) && clock_monotonic() < call->deadline_ns) {
 		struct vmt_settled none;
-		bool full;
+		bool full, closing = vmt_intake_closing(out), any;
 
 		(void)vmt_intake_settled(out, &none, 1);
-		if (!serve(t, out, &full)) {
+		any = serve(t, out, &full);
+		if (!any) {
 			vmt_intake_flush(out);
-			if (vmt_intake_closing(out) && !full) {
-				break;
-			}
 		}
-		wait_for_input(t, out, full, call);
+		t->rounds += closing && !full;
+		any |= wait_for_input(t, out, full, call);
+		if (closing && !full && (!any || t->rounds > ROUNDS)) {
+			break;
+		}
 	}
 	return ret;
 }
@@ -236,9 +249,7 @@ static void tcp_close(void *self)
 		while (t->count > 0) {
 			drop_connection(t, 0, NULL);
 		}
-		if (t->fd >= 0) {
-			close(t->fd);
-		}
+		bound_unref(t->bound);
 		bind_fini(&t->bind);
 		g_free(t);
 	}
@@ -251,12 +262,12 @@ static int tcp_open(const void *conf, const struct vmt_url *url, void **ret_self
 	struct tcp_receiver *t = g_new0(struct tcp_receiver, 1);
 	int ret;
 
-	t->fd = -1;
 	ret = bind_init(&t->bind, url, c->address, c->port, error);
 	if (ret < 0) {
 		tcp_close(t);
 		return ret;
 	}
+	t->bound = bound_find(&t->bind, SOCK_STREAM);
 	*ret_self = t;
 	return 0;
 }

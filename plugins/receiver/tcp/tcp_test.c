@@ -11,17 +11,24 @@ struct bench {
 	int port;
 };
 
-static void bench_init(struct bench *b)
+static void *open_at(int port)
 {
 	struct {
 		const char *address;
 		int64_t port;
-	} conf = { .address = "127.0.0.1" };
+	} conf = { .address = "127.0.0.1", .port = port };
 	struct vmt_url url = { .text = "tcp://", .host = "", .path = "" };
 	struct vmt_error error = { .text = "" };
+	void *self = NULL;
 
-	conf.port = b->port = free_port(SOCK_STREAM);
-	g_assert_cmpint(plugin->ops.receiver->open(&conf, &url, &b->self, &error), ==, 0);
+	g_assert_cmpint(plugin->ops.receiver->open(&conf, &url, &self, &error), ==, 0);
+	return self;
+}
+
+static void bench_init(struct bench *b)
+{
+	b->port = free_port(SOCK_STREAM);
+	b->self = open_at(b->port);
 	kept_init(&b->kept);
 	receive(plugin, b->self, &b->kept, 1);
 }
@@ -158,6 +165,56 @@ static void test_many(void)
 	bench_fini(&b);
 }
 
+static void send_one(int port)
+{
+	int fd = connect_to(SOCK_STREAM, port);
+
+	put_text(fd, "one");
+	close(fd);
+}
+
+/* A reload opens the new receiver before the old one goes: whom the old one has not accepted is the new one's. */
+static void test_reload(void)
+{
+	struct bench b;
+	void *new;
+
+	bench_init(&b);
+	new = open_at(b.port);
+	atomic_store(&b.kept.public.closing, true);
+	send_one(b.port);
+	receive(plugin, b.self, &b.kept, 20);
+	plugin->ops.receiver->close(b.self);
+	b.self = new;
+	send_one(b.port);
+	g_assert_cmpuint(b.kept.messages->len, ==, 0);
+	atomic_store(&b.kept.public.closing, false);
+	receive_all(plugin, new, &b.kept, 2);
+	g_assert_cmpuint(b.kept.messages->len, ==, 2);
+	bench_fini(&b);
+}
+
+/* The last one takes what has come before it goes. */
+static void test_end(void)
+{
+	struct bench b;
+	int fd;
+
+	bench_init(&b);
+	fd = connect_to(SOCK_STREAM, b.port);
+	put_text(fd, "one");
+	receive_all(plugin, b.self, &b.kept, 1);
+	for (int i = 0; i < 50; i++) {
+		put_text(fd, "two");
+	}
+	send_one(b.port);
+	atomic_store(&b.kept.public.closing, true);
+	receive(plugin, b.self, &b.kept, 1000);
+	g_assert_cmpuint(b.kept.messages->len, ==, 52);
+	close(fd);
+	bench_fini(&b);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -165,5 +222,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/receiver/tcp/too-long", test_too_long);
 	g_test_add_func("/receiver/tcp/full", test_full);
 	g_test_add_func("/receiver/tcp/many", test_many);
+	g_test_add_func("/receiver/tcp/reload", test_reload);
+	g_test_add_func("/receiver/tcp/end", test_end);
 	return g_test_run();
 }

@@ -27,9 +27,9 @@ struct udp_conf {
 struct udp_receiver {
 	struct bind_address bind;
 	bool off; /* an empty address: nothing is received */
-	int fd; /* -1: not bound */
+	struct bound *bound; /* NULL: not yet */
 	unsigned count, next; /* datagrams at hand, the first not handed over */
-	uint32_t dropped; /* the kernel's counter of this socket */
+	size_t drained; /* bytes taken since it was to close */
 	struct mmsghdr message[BATCH];
 	struct iovec part[BATCH];
 	char control[BATCH][CMSG_SPACE(sizeof(uint32_t))];
@@ -76,9 +76,9 @@ static void count_dropped(struct udp_receiver *u, struct msghdr *header, struct 
 
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL) {
 			memcpy(&dropped, CMSG_DATA(c), sizeof(dropped));
-			if (dropped != u->dropped) {
-				vmt_intake_lost(out, dropped - u->dropped);
-				u->dropped = dropped;
+			dropped = bound_dropped(u->bound, dropped);
+			if (dropped) {
+				vmt_intake_lost(out, dropped);
 			}
 		}
 	}
@@ -103,7 +103,7 @@ static int take(struct udp_receiver *u, struct vmt_intake *out)
 
 	prepare(u);
 	u->next = u->count = 0;
-	n = recvmmsg(u->fd, u->message, BATCH, MSG_DONTWAIT, NULL);
+	n = recvmmsg(bound_fd(u->bound), u->message, BATCH, MSG_DONTWAIT, NULL);
 	if (n < 0) {
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	}
@@ -114,24 +114,38 @@ static int take(struct udp_receiver *u, struct vmt_intake *out)
 	return n;
 }
 
+/* What is in the kernel would be lost with the socket, unless another receiver has it, too.  There is no more of it than
+ * the kernel holds: what comes after that comes too late. */
+static int drain(struct udp_receiver *u, struct vmt_intake *out)
+{
+	int n;
+
+	if (!u->bound || bound_is_shared(u->bound) || u->drained > KERNEL_BYTES) {
+		return 0;
+	}
+	n = take(u, out);
+	for (int i = 0; i < n; i++) {
+		u->drained += u->message[i].msg_len;
+	}
+	return n;
+}
+
 static int open_socket(struct udp_receiver *u, struct vmt_error *error)
 {
 	const int on = 1, bytes = KERNEL_BYTES;
+	int fd, ret;
 
-	if (u->fd >= 0 || u->off) {
+	if (u->bound || u->off) {
 		return 0;
 	}
-	u->fd = bind_socket(&u->bind, SOCK_DGRAM, error);
-	if (u->fd < 0) {
-		int ret = u->fd;
-
-		u->fd = -1;
+	u->bound = bound_open(&u->bind, SOCK_DGRAM, &ret, error);
+	if (!u->bound) {
 		return ret;
 	}
-	u->dropped = 0;
-	setsockopt(u->fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on));
-	if (setsockopt(u->fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0) {
-		setsockopt(u->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	fd = bound_fd(u->bound);
+	setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on));
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0) {
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 	}
 	return 0;
 }
@@ -150,13 +164,13 @@ static int udp_receive(void *self, struct vmt_intake *out, const struct vmt_call
 
 		(void)vmt_intake_settled(out, &none, 1);
 		full = hand_over(u, out) < 0;
-		ret = full || closing || u->off ? 0 : take(u, out);
+		ret = full || u->off ? 0 : closing ? drain(u, out) : take(u, out);
 		if (ret == 0) {
 			vmt_intake_flush(out);
 			if (closing && !full) {
 				break;
 			}
-			(void)bind_wait(full || closing ? -1 : u->fd, out, call);
+			(void)bind_wait(full || closing ? -1 : bound_fd(u->bound), out, call);
 		}
 	}
 	return ret < 0 && !error->text[0] ? vmt_error_set(error, ret, "%s: receive: %s",
@@ -169,9 +183,7 @@ static void udp_close(void *self)
 	struct udp_receiver *u = self;
 
 	if (u) {
-		if (u->fd >= 0) {
-			close(u->fd);
-		}
+		bound_unref(u->bound);
 		bind_fini(&u->bind);
 		g_free(u->bytes);
 		g_free(u);
@@ -185,13 +197,13 @@ static int udp_open(const void *conf, const struct vmt_url *url, void **ret_self
 	struct udp_receiver *u = g_new0(struct udp_receiver, 1);
 	int ret;
 
-	u->fd = -1;
 	u->off = !url->host[0] && (!c->address || !c->address[0]);
 	ret = bind_init(&u->bind, url, u->off ? "0.0.0.0" : c->address, c->port, error);
 	if (ret < 0) {
 		udp_close(u);
 		return ret;
 	}
+	u->bound = u->off ? NULL : bound_find(&u->bind, SOCK_DGRAM);
 	u->bytes = g_malloc((size_t)BATCH * DATAGRAM);
 	*ret_self = u;
 	return 0;

@@ -113,11 +113,64 @@ static void test_addresses(void)
 	g_assert_null(self);
 }
 
+static void send_some(int port, int n)
+{
+	int fd = connect_to(SOCK_DGRAM, port);
+
+	for (int i = 0; i < n; i++) {
+		g_assert_cmpint(send(fd, "x", 1, 0), ==, 1);
+	}
+	close(fd);
+}
+
+/* A reload opens the new receiver before the old one goes: what waits in the kernel is the new one's. */
+static void test_reload(void)
+{
+	struct conf conf = { .address = "127.0.0.1", .port = free_port(SOCK_DGRAM) };
+	struct vmt_url url = { .text = "udp://", .host = "", .path = "" };
+	void *old = open_at(&conf, &url), *new;
+	struct kept k;
+
+	kept_init(&k);
+	receive(plugin, old, &k, 1); /* binds */
+	new = open_at(&conf, &url);
+	send_some((int)conf.port, 100);
+	atomic_store(&k.public.closing, true);
+	receive(plugin, old, &k, 20);
+	plugin->ops.receiver->close(old);
+	send_some((int)conf.port, 100);
+	atomic_store(&k.public.closing, false);
+	receive_all(plugin, new, &k, 200);
+	g_assert_cmpuint(k.messages->len, ==, 200);
+	kept_fini(&k);
+	plugin->ops.receiver->close(new);
+}
+
+/* The last one takes what waits in the kernel before it goes. */
+static void test_end(void)
+{
+	struct conf conf = { .address = "127.0.0.1", .port = free_port(SOCK_DGRAM) };
+	struct vmt_url url = { .text = "udp://", .host = "", .path = "" };
+	void *self = open_at(&conf, &url);
+	struct kept k;
+
+	kept_init(&k);
+	receive(plugin, self, &k, 1);
+	send_some((int)conf.port, 200);
+	atomic_store(&k.public.closing, true);
+	receive(plugin, self, &k, 1000);
+	g_assert_cmpuint(k.messages->len, ==, 200);
+	kept_fini(&k);
+	plugin->ops.receiver->close(self);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/receiver/udp/datagrams", test_datagrams);
 	g_test_add_func("/receiver/udp/full", test_full);
 	g_test_add_func("/receiver/udp/addresses", test_addresses);
+	g_test_add_func("/receiver/udp/reload", test_reload);
+	g_test_add_func("/receiver/udp/end", test_end);
 	return g_test_run();
 }
