@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns the thread that watches over a connection.  It waits on nothing but base/wait, and in a tick on
- * whatever the tick does.  The struct wait guards all members; a tick runs with it held, so that a call
- * cannot begin meanwhile.
+ * whatever the tick does.  The struct wait guards all members; it is not held in a tick, but no call begins
+ * meanwhile.
  */
 #include "plugins/amqp/guard.h"
 
@@ -23,7 +23,7 @@ struct guard {
 	int64_t tick_ns, next_ns;
 	const struct vmt_call *call; /* NULL: none under way */
 	int fd;
-	bool fired, stop;
+	bool fired, ticking, stop;
 };
 
 static bool is_over(const struct vmt_call *call)
@@ -31,7 +31,7 @@ static bool is_over(const struct vmt_call *call)
 	return clock_monotonic() >= call->deadline_ns || atomic_load(call->cancel);
 }
 
-/* One step, locked; the time of the next. */
+/* One step, locked but in a tick; the time of the next. */
 static int64_t step(struct guard *g)
 {
 	int64_t now = clock_monotonic();
@@ -50,7 +50,12 @@ static int64_t step(struct guard *g)
 		return WAIT_FOREVER;
 	}
 	if (now >= g->next_ns) {
+		g->ticking = true;
+		wait_unlock(&g->wait);
 		g->tick(g->arg);
+		wait_lock(&g->wait);
+		g->ticking = false;
+		wait_wake(&g->wait);
 		g->next_ns = clock_monotonic() + g->tick_ns;
 	}
 	return g->next_ns;
@@ -106,6 +111,9 @@ void guard_free(struct guard *g)
 void guard_begin(struct guard *g, const struct vmt_call *call)
 {
 	wait_lock(&g->wait);
+	while (g->ticking) {
+		wait_until(&g->wait, WAIT_FOREVER);
+	}
 	g->call = call;
 	g->fired = false;
 	wait_unlock(&g->wait);
@@ -117,11 +125,6 @@ void guard_socket(struct guard *g, int fd)
 	wait_lock(&g->wait);
 	g->fd = fd;
 	wait_unlock(&g->wait);
-}
-
-void guard_socket_in_tick(struct guard *g, int fd)
-{
-	g->fd = fd;
 }
 
 bool guard_end(struct guard *g)

@@ -19,10 +19,8 @@ void guard_free(struct guard *g); /* NULL is fine; waits for the thread */
 
 /* A call begins; waits for a tick that runs. */
 void guard_begin(struct guard *g, const struct vmt_call *call);
-/* The socket in use; -1: none.  Must be told before the socket is closed. */
+/* The socket in use; -1: none.  Must be told before the socket is closed.  Also from a tick. */
 void guard_socket(struct guard *g, int fd);
-/* The same within a tick, which runs locked. */
-void guard_socket_in_tick(struct guard *g, int fd);
 /* The call is over: true when its socket was shut down. */
 bool guard_end(struct guard *g);
 /* Whether it was, so far. */

@@ -319,11 +319,7 @@ int link_open(struct link *l, struct vmt_error *error)
 void link_close(struct link *l)
 {
 	if (l->c) {
-		if (l->in_tick) {
-			guard_socket_in_tick(l->guard, -1);
-		} else {
-			guard_socket(l->guard, -1);
-		}
+		guard_socket(l->guard, -1);
 		amqp_destroy_connection(l->c);
 		l->c = NULL;
 	}
@@ -380,7 +376,6 @@ static void look_after(void *arg)
 		return; /* a receiver is called again at once */
 	}
 	l->call = &call;
-	l->in_tick = true;
 	if (link_take(l, 0, &error) < 0) {
 		vmt_log(VMT_LOG_INFO, "%s; connecting anew when there is something to send",
 			error.text);
@@ -388,7 +383,6 @@ static void look_after(void *arg)
 			link_close(l);
 		}
 	}
-	l->in_tick = false;
 	l->call = NULL;
 }
 

@@ -19,7 +19,6 @@ struct link {
 	struct tls_stamp stamp;
 	struct frames frames;
 	size_t size_limit;
-	bool in_tick; /* the guard's thread has it */
 	bool consuming; /* messages come in: consume.c looks after the connection */
 	struct inflight inflight;
 };
