@@ -263,6 +263,9 @@ static struct resource *find_resource(struct message_gather *r, const struct mes
 	struct message_known *set = r->known[hash % SETS], *place = NULL;
 	struct resource *found = NULL;
 
+	if (s->known && same_resource(s->known, s) && (!s->raw || !lacks_flat(s->known, s))) {
+		return resource_ref(s->known->resource);
+	}
 	for (int i = 0; i < WAYS && !found; i++) {
 		place = &set[i];
 		if (place->resource && place->hash == hash && same_resource(place, s)) {
@@ -325,6 +328,15 @@ int message_gather_add(struct message_gather *r, const struct message_sample *s)
 			     .kind = (uint8_t)s->kind };
 	memcpy(row->id, s->id, sizeof(row->id));
 	return 0;
+}
+
+void message_gather_remove(struct message_gather *r, size_t row)
+{
+	struct row *out = &r->row[row];
+
+	r->meter[out->meter].count--;
+	resource_unref(out->resource);
+	memmove(out, out + 1, (--r->count - row) * sizeof(*out));
 }
 
 void message_gather_end(struct message_gather *r)
@@ -444,8 +456,12 @@ struct frame *message_gather_frame(struct message_gather *r, struct frame_builde
 	sort_rows(r);
 	frame_begin(b, profile, now_ns, INT64_MIN);
 	for (uint32_t m = 0; m < r->meters; m++) {
-		struct vmt_batch batch = batch_of(r, &r->meter[m]);
+		struct vmt_batch batch;
 
+		if (r->meter[m].count == 0) {
+			continue; /* all its rows were taken out */
+		}
+		batch = batch_of(r, &r->meter[m]);
 		batch_copy(b, &batch, 0);
 		batch_messages(b, r->columns.message + r->meter[m].first);
 	}

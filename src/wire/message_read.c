@@ -61,6 +61,19 @@ static void reject(struct message_reader *r, enum message_reject reason)
 
 /* ------------------------------------------------------------------ JSON */
 
+/* Looks at the signatures that are owed: what is wrong was not taken. */
+static void settle(struct message_reader *r, struct message_tally *tally)
+{
+	size_t row[2];
+	unsigned wrong = message_sample_settle(&r->sample, row);
+
+	tally->taken -= wrong;
+	tally->rejected[REJECT_SIGNATURE] += wrong;
+	for (unsigned i = 0; i < wrong; i++) {
+		message_gather_remove(r->rows, row[i]);
+	}
+}
+
 /* A sample whose first event came. */
 static void read_sample(struct message_reader *r, struct json_reader *json,
 			struct message_tally *tally)
@@ -74,12 +87,16 @@ static void read_sample(struct message_reader *r, struct json_reader *json,
 		tally->rejected[REJECT_SIZE]++;
 	} else {
 		tally->taken++;
+		if (sample.owed &&
+		    message_sample_owe(&r->sample, message_gather_count(r->rows) - 1)) {
+			settle(r, tally);
+		}
 	}
 }
 
-/* The rest of a list.  -EBADMSG: not JSON. */
-static int read_items(struct message_reader *r, struct json_reader *json,
-		      struct message_tally *tally)
+/* The items of a list; answers what came behind them. */
+static enum json_event read_items_until(struct message_reader *r, struct json_reader *json,
+					struct message_tally *tally)
 {
 	enum json_event event;
 
@@ -89,10 +106,23 @@ static int read_items(struct message_reader *r, struct json_reader *json,
 		} else {
 			tally->rejected[REJECT_SHAPE]++;
 			if (json_skip(json, event) < 0) {
-				return -EBADMSG;
+				return JSON_ERROR;
 			}
 		}
 	}
+	return event;
+}
+
+/* The rest of a list.  -EBADMSG: not JSON. */
+static int read_items(struct message_reader *r, struct json_reader *json,
+		      struct message_tally *tally)
+{
+	enum json_event event;
+
+	r->sample.defers = true;
+	event = read_items_until(r, json, tally);
+	r->sample.defers = false;
+	settle(r, tally);
 	return event == JSON_ARRAY_END ? 0 : -EBADMSG;
 }
 

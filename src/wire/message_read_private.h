@@ -29,6 +29,7 @@ struct message_sample {
 	const char *flat;
 	size_t flat_len;
 	int dialect;
+	bool owed; /* its signature is to be looked at (message_sample_owe()) */
 };
 
 /* Metadata of a resource as an earlier sample had them. */
@@ -48,6 +49,8 @@ struct message_gather *message_gather_new(void);
 void message_gather_free(struct message_gather *rows); /* NULL is fine */
 /* -E2BIG: too many different meters for one frame. */
 int message_gather_add(struct message_gather *rows, const struct message_sample *sample);
+/* Takes the row out again; those behind it move up. */
+void message_gather_remove(struct message_gather *rows, size_t row);
 /* What is known of the resource with metadata that the text, `room` bytes, begins with; valid until the next row.  NULL:
  * nothing.  What a sample knows has to come from here. */
 const struct message_known *message_gather_known(const struct message_gather *rows,
@@ -65,12 +68,25 @@ struct frame *message_gather_frame(struct message_gather *rows, struct frame_bui
 
 enum { MESSAGE_MEMBERS = 15 };
 
+/* A sample that was read, but for its signature: two are looked at together. */
+struct message_owed {
+	struct buf text; /* what is signed */
+	char signature[SIGNATURE_TEXT - 1];
+	const char *json; /* the sample, in the message */
+	size_t len;
+	size_t row;
+};
+
 struct message_sample_reader {
 	struct message_read_options o; /* its secret is owned */
 	struct signer *signer[FLATTEN_DIALECTS]; /* none with an empty secret */
 	int dialect; /* the one that was right last */
 	struct flatten flatten;
-	struct buf texts, metadata, text, flat, signed_text;
+	struct buf texts, metadata, text, flat;
+	bool defers; /* signatures may be looked at later, where that pays */
+	struct message_owed owed[2];
+	int owed_dialect; /* of both */
+	unsigned owes;
 	uint8_t next[MESSAGE_MEMBERS +
 		     1]; /* which member came behind that one last time; the last row: first */
 	/* the time that was read last */
@@ -80,10 +96,14 @@ struct message_sample_reader {
 
 int message_sample_init(struct message_sample_reader *r, const struct message_read_options *o);
 void message_sample_fini(struct message_sample_reader *r);
-/* Reads and verifies a sample: the reader's last event is its JSON_OBJECT, and the next will be what follows the sample,
+/* Reads and verifies a sample, unless its signature is owed: the reader's last event is its JSON_OBJECT, and the next will be what follows the sample,
  * rejected or not; JSON_ERROR when it is not JSON.  0, or a reason as -1 - enum message_reject. */
 int message_sample_read(struct message_sample_reader *r, struct json_reader *json,
 			const struct message_gather *rows, int64_t now_ns,
 			struct message_sample *ret_sample);
+/* The sample just read, whose signature is owed, is that row.  true: it is time to look. */
+bool message_sample_owe(struct message_sample_reader *r, size_t row);
+/* Looks at the signatures that are owed: how many are wrong, their rows in *ret_row, the last row first. */
+unsigned message_sample_settle(struct message_sample_reader *r, size_t ret_row[2]);
 
 #endif

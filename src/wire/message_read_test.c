@@ -421,6 +421,78 @@ static void test_known(void)
 	bench_fini(&b);
 }
 
+#define NTH(name_, volume_)                                                                        \
+	"{\"source\": \"openstack\", \"counter_name\": \"" name_                                   \
+	"\", \"counter_type\": \"gauge\", "                                                        \
+	"\"counter_unit\": null, \"counter_volume\": " volume_ ", \"user_id\": null, "             \
+	"\"project_id\": null, \"resource_id\": \"r" name_ "\", \"timestamp\": \"" TIME            \
+	"\", \"resource_metadata\": {\"a\": " volume_ "}, \"message_id\": \"" volume_ "\"}"
+
+/* Of a list any may be signed wrongly, in any dialect: what is taken are the others, in their order. */
+static void check_list(const char *const sample[], unsigned count, unsigned wrong,
+		       const enum flatten_dialect dialect[])
+{
+	GString *list = g_string_new("["), *want = g_string_new(NULL), *got = g_string_new(NULL);
+	struct bench b;
+	struct frame *f;
+
+	bench_open(&b);
+	for (unsigned i = 0; i < count; i++) {
+		char *text = sign_sample(dialect[i], sample[i]);
+
+		if (wrong >> i & 1) {
+			text[strlen(text) - 3] ^= 1;
+		} else {
+			g_string_append_printf(want, "%u ", i);
+		}
+		g_string_append_printf(list, "%s%s", i ? ", " : "", text);
+		g_free(text);
+	}
+	g_string_append_c(list, ']');
+	g_assert_cmpint(read_text(&b, list->str), ==, wrong ? -EBADMSG : 0);
+	g_assert_cmpuint(b.tally.taken, ==, count - (unsigned)__builtin_popcount(wrong));
+	g_assert_cmpuint(b.tally.rejected[REJECT_SIGNATURE], ==, __builtin_popcount(wrong));
+	g_assert_cmpuint(message_reader_rows(b.reader), ==, b.tally.taken);
+	f = take_frame(&b);
+	for (size_t m = 0; f && m < f->public.count; m++) {
+		const struct vmt_batch *batch = &f->public.batch[m];
+
+		for (uint32_t row = 0; row < batch->count; row++) {
+			char *id = g_strdup_printf("r%s", batch->name);
+
+			g_assert_cmpstr(batch->resource[row]->id, ==, id);
+			g_string_append_printf(got, "%u ", (unsigned)batch->value[row].u);
+			g_free(id);
+		}
+	}
+	g_assert_cmpstr(got->str, ==, want->str);
+	frame_unref(f);
+	g_string_free(list, TRUE);
+	g_string_free(want, TRUE);
+	g_string_free(got, TRUE);
+	bench_fini(&b);
+}
+
+static void test_list(void)
+{
+	static const char *const sample[] = { NTH("m", "0"), NTH("m", "1"), NTH("m", "2"),
+					      NTH("n", "3"), NTH("o", "4") };
+	enum { LONGEST = G_N_ELEMENTS(sample) };
+	enum flatten_dialect dialect[LONGEST] = { 0 };
+
+	for (unsigned count = 1; count <= LONGEST; count++) {
+		for (unsigned wrong = 0; wrong < 1U << count; wrong++) {
+			for (unsigned odd = 0; odd <= count; odd++) { /* one of another dialect */
+				memset(dialect, 0, sizeof(dialect));
+				if (odd < count) {
+					dialect[odd] = FLATTEN_DIALECTS - 1;
+				}
+				check_list(sample, count, wrong, dialect);
+			}
+		}
+	}
+}
+
 /* A byte of metadata that are known is another one: the signature is wrong. */
 static void test_tampered(void)
 {
@@ -704,6 +776,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/message-read/dialects", test_dialects);
 	g_test_add_func("/message-read/known", test_known);
 	g_test_add_func("/message-read/tampered", test_tampered);
+	g_test_add_func("/message-read/list", test_list);
 	g_test_add_func("/message-read/early", test_early);
 	g_test_add_func("/message-read/unsigned", test_unsigned);
 	g_test_add_func("/message-read/rejects", test_rejects);

@@ -389,7 +389,7 @@ static int add_number(struct buf *out, const struct number *n, int dialect)
 /* What is signed of a sample with each member once, from what was read: what flatten_json() makes of it. */
 static int flatten_members(struct reading *g, int dialect)
 {
-	struct buf *out = &g->r->signed_text;
+	struct buf *out = &g->r->owed[g->r->owes].text;
 	int ret = sign_metadata(g, dialect);
 
 	buf_reset(out);
@@ -419,23 +419,57 @@ static int sign(struct reading *g, int dialect, const char *json, size_t n,
 		char ret_text[SIGNATURE_TEXT])
 {
 	struct signer *signer = g->r->signer[dialect];
+	const struct buf *text = &g->r->owed[g->r->owes].text;
 	int ret;
 
 	if (g->odd || !g->sample->raw) {
 		return signer_sign(signer, json, n, ret_text);
 	}
 	ret = flatten_members(g, dialect);
-	return ret < 0 ? ret
-		       : signer_sign_flat(signer, g->r->signed_text.data, g->r->signed_text.len,
-					  ret_text);
+	return ret < 0 ? ret : signer_sign_flat(signer, text->data, text->len, ret_text);
 }
 
 /* Nearly always all of a sender's samples are of one dialect: that of the last one is tried first. */
-static int verify(struct reading *g, const char *json, size_t n)
+static int try_dialects(struct reading *g, const char *json, size_t n)
+{
+	struct message_sample_reader *r = g->r;
+	char right[SIGNATURE_TEXT];
+
+	for (int i = 0; i < FLATTEN_DIALECTS; i++) {
+		int dialect = (r->dialect + i) % FLATTEN_DIALECTS;
+
+		if (sign(g, dialect, json, n, right) == 0 &&
+		    CRYPTO_memcmp(right, g->text[M_SIGNATURE], SIGNATURE_TEXT - 1) == 0) {
+			r->dialect = dialect;
+			return 0;
+		}
+	}
+	return reject(REJECT_SIGNATURE);
+}
+
+/* What is needed to look at the signature later; false: it has to be now. */
+static bool defer(struct reading *g, const char *json, size_t n)
+{
+	struct message_sample_reader *r = g->r;
+	struct message_owed *owed = &r->owed[r->owes];
+
+	if (!r->defers || g->odd || !g->sample->raw || !signer_pairs(r->signer[r->dialect]) ||
+	    flatten_members(g, r->dialect) < 0) {
+		return false;
+	}
+	buf_reserve(&owed->text, SIGNATURE_ROOM);
+	memcpy(owed->signature, g->text[M_SIGNATURE], sizeof(owed->signature));
+	owed->json = json;
+	owed->len = n;
+	r->owed_dialect = r->dialect; /* which changes only when nothing is owed */
+	return true;
+}
+
+/* `now`: the signature is not to be owed. */
+static int verify(struct reading *g, const char *json, size_t n, bool now)
 {
 	struct message_sample_reader *r = g->r;
 	const char *text = g->text[M_SIGNATURE];
-	char right[SIGNATURE_TEXT];
 
 	if (!r->signer[0]) {
 		return 0;
@@ -446,16 +480,55 @@ static int verify(struct reading *g, const char *json, size_t n)
 	if (g->len[M_SIGNATURE] != SIGNATURE_TEXT - 1) {
 		return reject(REJECT_SIGNATURE);
 	}
-	for (int i = 0; i < FLATTEN_DIALECTS; i++) {
-		int dialect = (r->dialect + i) % FLATTEN_DIALECTS;
+	g->sample->owed = !now && defer(g, json, n);
+	return g->sample->owed ? 0 : try_dialects(g, json, n);
+}
 
-		if (sign(g, dialect, json, n, right) == 0 &&
-		    CRYPTO_memcmp(right, text, SIGNATURE_TEXT - 1) == 0) {
-			r->dialect = dialect;
-			return 0;
+bool message_sample_owe(struct message_sample_reader *r, size_t row)
+{
+	r->owed[r->owes].row = row;
+	return ++r->owes == G_N_ELEMENTS(r->owed);
+}
+
+/* Another dialect than the last sample's, or wrong. */
+static bool is_right(struct message_sample_reader *r, const struct message_owed *owed)
+{
+	char right[SIGNATURE_TEXT];
+
+	for (int i = 0; i < FLATTEN_DIALECTS; i++) {
+		if (i != r->owed_dialect &&
+		    signer_sign(r->signer[i], owed->json, owed->len, right) == 0 &&
+		    CRYPTO_memcmp(right, owed->signature, SIGNATURE_TEXT - 1) == 0) {
+			r->dialect = i;
+			return true;
 		}
 	}
-	return reject(REJECT_SIGNATURE);
+	return false;
+}
+
+unsigned message_sample_settle(struct message_sample_reader *r, size_t ret_row[2])
+{
+	struct message_owed *owed = r->owed;
+	char right[2][SIGNATURE_TEXT] = { "" };
+	unsigned owes = r->owes, wrong = 0;
+
+	r->owes = 0;
+	if (owes == G_N_ELEMENTS(r->owed)) {
+		signer_sign_pair(r->signer[r->owed_dialect],
+				 (char *const[2]){ owed[0].text.data, owed[1].text.data },
+				 (const size_t[2]){ owed[0].text.len, owed[1].text.len },
+				 (char *const[2]){ right[0], right[1] });
+	} else if (owes) {
+		(void)signer_sign_flat(r->signer[r->owed_dialect], owed[0].text.data,
+				       owed[0].text.len, right[0]); /* "": it failed */
+	}
+	while (owes-- > 0) {
+		if (CRYPTO_memcmp(right[owes], owed[owes].signature, SIGNATURE_TEXT - 1) != 0 &&
+		    !is_right(r, &owed[owes])) {
+			ret_row[wrong++] = owed[owes].row;
+		}
+	}
+	return wrong;
 }
 
 static int understand(struct reading *g, const char *json, size_t n, int64_t now_ns)
@@ -478,8 +551,13 @@ static int understand(struct reading *g, const char *json, size_t n, int64_t now
 	s->project_name = g->text[M_PROJECT_NAME];
 	take_id(g);
 	ret = find_type(g->text[M_TYPE], &s->type);
-	ret = ret < 0 ? ret : verify(g, json, n);
-	return ret < 0 ? ret : check_time(g, now_ns);
+	if (ret == 0) {
+		int time = check_time(g, now_ns);
+
+		ret = verify(g, json, n, time < 0);
+		ret = ret < 0 ? ret : time;
+	}
+	return ret;
 }
 
 /* To the end of the sample, which is at `depth`, from anywhere within it. */
@@ -524,7 +602,8 @@ int message_sample_init(struct message_sample_reader *r, const struct message_re
 	buf_init(&r->metadata);
 	buf_init(&r->text);
 	buf_init(&r->flat);
-	buf_init(&r->signed_text);
+	buf_init(&r->owed[0].text);
+	buf_init(&r->owed[1].text);
 	buf_init(&r->time);
 	flatten_init(&r->flatten);
 	for (int d = 0; d < FLATTEN_DIALECTS && o->secret[0]; d++) {
@@ -549,7 +628,8 @@ void message_sample_fini(struct message_sample_reader *r)
 	buf_fini(&r->metadata);
 	buf_fini(&r->text);
 	buf_fini(&r->flat);
-	buf_fini(&r->signed_text);
+	buf_fini(&r->owed[0].text);
+	buf_fini(&r->owed[1].text);
 	buf_fini(&r->time);
 	flatten_fini(&r->flatten);
 }
