@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HMAC-SHA256 (RFC 2104) of two texts at once with one key, which is hashed once: for those who sign or check one text after
- * the other.  Where the processor cannot (sha256_pair.h), and for a text alone, there is libcrypto.  The key may
+ * HMAC-SHA256 (RFC 2104) of two texts at once with one key, which is hashed once: for those who sign or check one text
+ * after the other.  Where the processor cannot (sha256_pair.h), and for a text alone, there is libcrypto.  The key may
  * be used by many threads.
  */
 #ifndef WIRE_HMAC_PAIR_H
