@@ -324,6 +324,7 @@ void link_close(struct link *l)
 		l->c = NULL;
 	}
 	l->consuming = false;
+	l->look = 0;
 	inflight_reset(&l->inflight);
 }
 

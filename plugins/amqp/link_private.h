@@ -21,6 +21,7 @@ struct link {
 	size_t size_limit;
 	bool consuming; /* messages come in: consume.c looks after the connection */
 	struct inflight inflight;
+	unsigned look; /* so many unconfirmed, and it is time to look for confirms */
 };
 
 /* An answer to a question of ours.  0; 1: the channel was closed (it is open again), with *ret_code; -errno. */

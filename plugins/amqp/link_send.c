@@ -124,7 +124,9 @@ int link_wait(struct link *l, unsigned left, struct vmt_error *error)
 	return ret;
 }
 
-/* Takes confirms when half of the window is used up, so that sending seldom stops. */
+enum { LOOKS = 16 }; /* for confirms, in a window's worth of messages */
+
+/* Takes confirms when half of the window is used up, so that sending seldom stops, and from there on now and then. */
 static int make_room(struct link *l, struct vmt_error *error)
 {
 	unsigned window = l->inflight.window;
@@ -132,8 +134,9 @@ static int make_room(struct link *l, struct vmt_error *error)
 
 	if (l->frames.blocked || l->inflight.count == window) {
 		ret = link_wait(l, l->frames.blocked ? 0 : window - 1, error);
-	} else if (l->inflight.count * 2 >= window || amqp_frames_enqueued(l->c)) {
+	} else if (l->inflight.count >= l->look || amqp_frames_enqueued(l->c)) {
 		ret = link_take(l, 0, error);
+		l->look = MAX(window / 2, l->inflight.count + window / LOOKS);
 	}
 	if (ret == 0 && l->frames.blocked) {
 		return vmt_error_set(error, -EBUSY, "%s: blocked by the broker: %s", l->peer,

@@ -27,10 +27,17 @@ static const char context[] =
 	"\"_context_instance_uuid\": null, \"_context_user_identity\": \"admin admin - - -\", "
 	"\"_context_request_id\": \"req-";
 
-static void random_id(uint8_t id[16])
+static void random_id(struct envelope *e, uint8_t id[16])
 {
-	if (getrandom(id, 16, 0) != 16) {
-		uuid1_block(1, id); /* never on Linux since 3.17 */
+	if (!e->random_left && getrandom(e->random, sizeof(e->random), 0) == sizeof(e->random)) {
+		e->random_left = sizeof(
+			e->random); /* always on Linux since 3.17: so few are never cut short */
+	}
+	if (e->random_left) {
+		e->random_left -= 16;
+		memcpy(id, e->random + e->random_left, 16);
+	} else {
+		uuid1_block(1, id);
 	}
 	id[6] = (uint8_t)((id[6] & 0x0f) | 0x40); /* version 4 */
 	id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
@@ -66,7 +73,7 @@ void envelope_begin(struct envelope *e)
 	buf_commit(&e->body, e->room);
 	e->end = 0;
 	e->count = 0;
-	random_id(id);
+	random_id(e, id);
 	uuid_format(id, e->message_id);
 }
 
@@ -154,7 +161,7 @@ static void put_tail(struct envelope *e, const struct envelope_copy *copy)
 		time[10] = ' ';
 		buf_printf(in, ", \"timestamp\": \"%s\"", time);
 	}
-	random_id(id);
+	random_id(e, id);
 	uuid_format(id, text);
 	buf_puts(in, ", \"_unique_id\": \"");
 	for (const char *c = text; *c; c++) {
@@ -164,7 +171,7 @@ static void put_tail(struct envelope *e, const struct envelope_copy *copy)
 	}
 	buf_putc(in, '"');
 	if (e->context) {
-		random_id(id);
+		random_id(e, id);
 		uuid_format(id, text);
 		buf_puts(in, context);
 		buf_printf(in, "%s\"", text);

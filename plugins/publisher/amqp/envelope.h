@@ -35,6 +35,8 @@ struct envelope {
 	size_t room, count;
 	size_t end; /* of the samples, when it is closed; 0: it is not */
 	char message_id[37];
+	unsigned char random[256]; /* for ids; the kernel is asked for all of it at once */
+	unsigned random_left;
 };
 
 /* What differs between the copies of a message. */
