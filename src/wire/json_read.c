@@ -5,7 +5,7 @@
 #include "base/utf8.h"
 #include "base/word.h"
 #include "wire/json.h"
-#include "wire/json_word.h"
+#include "wire/json_block.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -92,50 +92,10 @@ static const char *plain_run(const char *at, const char *end)
 	return at;
 }
 
-enum { BLOCK = 64 }; /* bytes that are looked at together, a bit each */
-
-/* 0x80 for each byte that is 0, and for no other. */
-static uint64_t zeros(uint64_t word)
-{
-	return ~(((word & EVERY(0x7f)) + EVERY(0x7f)) | word | EVERY(0x7f));
-}
-
-/* The marks of eight bytes as eight bits, the first byte's the lowest. */
-static uint64_t gather(uint64_t marks)
-{
-	return (marks >> 7) * UINT64_C(0x0102040810204080) >> 56;
-}
-
-/* Which bytes of the block end a run of plain ones. */
-static uint64_t block_ends(const char *at)
-{
-	uint64_t bits = 0;
-
-	for (int i = 0; i < BLOCK; i += 8) {
-		uint64_t word = load64(at + i);
-
-		bits |= gather(zeros(word ^ EVERY('"')) | zeros(word ^ EVERY('\\')) |
-			       zeros(word & EVERY(0xe0)))
-			<< i;
-	}
-	return bits;
-}
-
-/* Which bytes of the block are '\\'. */
-static uint64_t block_escapes(const char *at)
-{
-	uint64_t bits = 0;
-
-	for (int i = 0; i < BLOCK; i += 8) {
-		bits |= gather(zeros(load64(at + i) ^ EVERY('\\'))) << i;
-	}
-	return bits;
-}
-
 /* Those of the bits that stand for the `n`-th byte or one behind it. */
 static uint64_t bits_from(uint64_t bits, size_t n)
 {
-	return n < BLOCK ? bits & ~UINT64_C(0) << n : 0;
+	return n < JSON_BLOCK ? bits & ~UINT64_C(0) << n : 0;
 }
 
 /* The escape at `at`, which is '\\': its length, 0 if it is none. */
@@ -185,10 +145,10 @@ static int read_mark(struct json_reader *r, const char *at)
 /* Blocks of the string, as long as there are whole ones: as read_mark(), or 1 with *at behind what was read. */
 static int read_blocks(struct json_reader *r, const char **at)
 {
-	while (r->end - *at >= BLOCK) {
+	while (r->end - *at >= JSON_BLOCK) {
 		const char *block = *at;
-		uint64_t ends = block_ends(block);
-		size_t done = BLOCK;
+		uint64_t ends = json_block_ends(block);
+		size_t done = JSON_BLOCK;
 
 		while (ends) {
 			size_t i = (size_t)__builtin_ctzll(ends);
@@ -197,7 +157,7 @@ static int read_blocks(struct json_reader *r, const char **at)
 			if (n <= 0) {
 				return n;
 			}
-			done = i + (size_t)n > BLOCK ? i + (size_t)n : BLOCK;
+			done = i + (size_t)n > JSON_BLOCK ? i + (size_t)n : JSON_BLOCK;
 			ends = bits_from(ends, i + (size_t)n);
 		}
 		*at = block + done;
@@ -564,11 +524,11 @@ size_t json_decode(const char *span, size_t len, char *out)
 	const char *at = span, *end = span + len;
 	char *to = out;
 
-	while (end - at >= BLOCK) {
+	while (end - at >= JSON_BLOCK) {
 		const char *block = at, *from = at;
-		uint64_t escapes = block_escapes(block);
+		uint64_t escapes = json_block_escapes(block);
 
-		at = block + BLOCK;
+		at = block + JSON_BLOCK;
 		while (escapes) {
 			const char *mark = block + __builtin_ctzll(escapes);
 

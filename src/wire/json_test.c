@@ -3,6 +3,7 @@
  * Reader and writer of JSON.  One thread.
  */
 #include "wire/json.h"
+#include "wire/json_block.h"
 
 #include <errno.h>
 #include <glib.h>
@@ -450,6 +451,30 @@ static void test_ends(void)
 	}
 }
 
+/* Each byte at each place of a block among others, by the machine's way and by words. */
+static void test_block_ways(void)
+{
+	char block[JSON_BLOCK];
+
+	for (int c = 0; c < 256; c++) {
+		for (int i = 0; i < JSON_BLOCK; i++) {
+			uint64_t bit = UINT64_C(1) << i;
+
+			for (int k = 0; k < JSON_BLOCK; k++) {
+				block[k] = (char)g_test_rand_int_range(0, 256);
+			}
+			block[i] = (char)c;
+			g_assert_cmpuint(json_block_ends(block), ==,
+					 json_block_ends_by_words(block));
+			g_assert_cmpuint(json_block_escapes(block), ==,
+					 json_block_escapes_by_words(block));
+			g_assert_true(!!(json_block_ends(block) & bit) ==
+				      (c < 0x20 || c == '"' || c == '\\'));
+			g_assert_true(!!(json_block_escapes(block) & bit) == (c == '\\'));
+		}
+	}
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -462,6 +487,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/json/random-doubles", test_random_doubles);
 	g_test_add_func("/json/writer", test_writer);
 	g_test_add_func("/json/ends", test_ends);
+	g_test_add_func("/json/block-ways", test_block_ways);
 	g_test_add_func("/json/escape-round-trip", test_escape_round_trip);
 	return g_test_run();
 }

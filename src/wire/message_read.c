@@ -21,6 +21,7 @@ struct message_reader {
 	/* a list of samples that was read on the way through the message, before it was known what the message is */
 	struct early {
 		const char *at; /* where it begins; NULL: none was */
+		size_t len; /* 0: it was not read to its end */
 		bool meant; /* it is what the message is about */
 		struct message_tally tally;
 	} early;
@@ -146,13 +147,20 @@ static void drop_early(struct message_reader *r)
 /* A list, of which nobody knows yet whether it is the one.  -EBADMSG: not JSON. */
 static int read_early(struct message_reader *r, struct json_reader *json)
 {
+	int ret;
+
 	if (r->early.at) { /* there are several */
 		drop_early(r);
 		return json_skip(json, JSON_ARRAY);
 	}
 	r->early.at = json->start;
+	r->early.len = 0;
 	r->early.tally = (struct message_tally){ .taken = 0 };
-	return read_items(r, json, &r->early.tally);
+	ret = read_items(r, json, &r->early.tally);
+	if (ret == 0) {
+		r->early.len = (size_t)(json->at - r->early.at);
+	}
+	return ret;
 }
 
 /* The same within an object. */
@@ -182,6 +190,10 @@ static int pass(struct message_reader *r, struct json_reader *json, enum json_ev
 	}
 	if (list_key && event == JSON_OBJECT) {
 		return read_early_within(r, json, list_key);
+	}
+	if (event == JSON_ARRAY && json->start == r->early.at && r->early.len) {
+		json_skip_equal(json, r->early.len);
+		return 0;
 	}
 	return event == JSON_ERROR ? -EBADMSG : json_skip(json, event);
 }
