@@ -535,6 +535,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return True if self.user else self.unauthorized()
         if scheme == "Negotiate" and o.negotiate:
             return self.step(base64.b64decode(rest))
+        with self.server.service.lock:
+            if self.server.service.injection_for("forget", "*"):
+                self.user = self.gss = None
         return True if self.user and self.gss else self.unauthorized()
 
     def unseal(self, body):
