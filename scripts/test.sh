@@ -15,7 +15,6 @@ mkdir -p $logs
 rm -f $logs/*
 export VIRTMETER_REQUIRE=1 # the programs were installed: a missing one is a failure
 passed=0 failed=0 skipped=0
-jobs=$(nproc 2>/dev/null || echo 2)
 
 count() { # count NAME SECONDS 'P F S' [FAILURES]
 	local p f s
@@ -38,12 +37,16 @@ step() { # step NAME MINUTES COMMAND...: one test, by its exit status
 	fi
 }
 
+made() { # made FOLDER OPTION...: the build
+	local dir=$1
+	shift
+	{ [ -f "$dir/build.ninja" ] || meson setup "$dir" "$@"; } && ninja -C "$dir"
+}
+
 # build FOLDER OPTION...: counts only when it fails
 build() {
 	local dir=$1
-	shift
-	if ! { { [ -f "$dir/build.ninja" ] || meson setup "$dir" "$@"; } && ninja -C "$dir"; } \
-		>"$logs/${dir//\//-}.log" 2>&1 </dev/null; then
+	if ! made "$@" >"$logs/${dir//\//-}.log" 2>&1 </dev/null; then
 		count "$dir" 0 '0 1 0' "the build, see $logs/${dir//\//-}.log"
 		grep -m 10 -E 'error|ERROR|FAILED' "$logs/${dir//\//-}.log" | sed 's/^/    | /'
 		return 1
@@ -76,21 +79,27 @@ suite() {
 	count "$name" $((SECONDS - start)) "$(head -n 1 <<<"$sums")" "$(tail -n +2 <<<"$sums")"
 }
 
-# beside NAME COMMAND...: a step that computes, begun while suites that mostly wait run; `joined` counts it
+# What computes is done in the time that suites leave which mostly wait: static analysis, and the build that is next, of
+# which only its own turn tells whether it failed.
 beside() {
-	local name=$1
-	shift
 	beside_start=$SECONDS
-	nice timeout --kill-after=30 30m "$@" >"$logs/$name.log" 2>&1 </dev/null &
+	{
+		renice -n 19 "$BASHPID"
+		chrt --idle --pid 0 "$BASHPID"
+		timeout --kill-after=30 30m sh scripts/lint.sh tidy build-plain >"$logs/tidy.log" 2>&1
+		echo $? >"$logs/tidy.status"
+		made build-tsan "${tsan[@]}"
+	} >"$logs/beside.log" 2>&1 </dev/null &
 	beside_pid=$!
 }
 
-joined() { # joined NAME
-	if wait "$beside_pid"; then
-		count "$1" $((SECONDS - beside_start)) '1 0 0'
+joined() { # counts the analysis
+	wait "$beside_pid"
+	if [ "$(cat "$logs/tidy.status")" = 0 ]; then
+		count tidy $((SECONDS - beside_start)) '1 0 0'
 	else
-		count "$1" $((SECONDS - beside_start)) '0 1 0' "$1, see $logs/$1.log"
-		grep -E 'error:|warning:' "$logs/$1.log" | sort -u | head -n 30
+		count tidy $((SECONDS - beside_start)) '0 1 0' "tidy, see $logs/tidy.log"
+		grep -E 'error:|warning:' "$logs/tidy.log" | sort -u | head -n 30
 	fi
 }
 
@@ -104,20 +113,21 @@ check)
 	;;
 all)
 	step format 2 sh scripts/format.sh --check
-	sanitize=(-Dbuildtype=debugoptimized)
-	if build build-asan "${sanitize[@]}" -Db_sanitize=address,undefined; then
+	plain=(-Dbuildtype=debugoptimized)
+	tsan=("${plain[@]}" -Db_sanitize=thread)
+	if build build-asan "${plain[@]}" -Db_sanitize=address,undefined; then
 		for s in static unit golden fuzz conformance scenario; do
 			suite build-asan asan 10 $s
 		done
 		suite build-asan asan 15 fault
 		beside_pid=
-		if build build-plain -Dbuildtype=debugoptimized; then
-			beside tidy sh scripts/lint.sh tidy build-plain
+		if build build-plain "${plain[@]}"; then
+			beside
 		fi
 		suite build-asan asan 40 integration
-		[ -z "$beside_pid" ] || joined tidy
+		[ -z "$beside_pid" ] || joined
 	fi
-	if build build-tsan "${sanitize[@]}" -Db_sanitize=thread; then
+	if build build-tsan "${tsan[@]}"; then
 		# ThreadSanitizer's memory layout does not stand every address randomisation
 		with=
 		setarch "$(uname -m)" -R true 2>/dev/null && with="setarch $(uname -m) -R"
@@ -127,7 +137,7 @@ all)
 		with=
 	fi
 	# nothing of a sanitizer in between: as it will run, and what the analysers read
-	if build build-plain -Dbuildtype=debugoptimized; then
+	if build build-plain "${plain[@]}"; then
 		suite build-plain plain 5 unit
 		step cppcheck 10 sh scripts/lint.sh cppcheck build-plain
 	fi
