@@ -423,7 +423,7 @@ static void test_silent_kdc(void)
 	char *path = g_build_filename(dir, "krb5.conf", NULL), *text;
 	atomic_bool cancel = false;
 	struct buf out = BUF_INIT;
-	int port, tcp = -1, udp = -1;
+	int port = 0, tcp = -1, udp = -1;
 	int err = 0;
 
 	while (udp < 0) { /* the same number of both kinds */
