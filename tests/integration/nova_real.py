@@ -25,6 +25,12 @@ def follows(t, real, s):
     real.act("name", DOMAIN, "renamed")
     s.until_name("renamed")
     t.ok(True, "a change is seen")
+    real.act("host", DOMAIN, "compute-1")
+    s.until_name(LIBVIRT_NAME)
+    t.ok(True, "migrated away: with the next whole list Nova has it no more, and as long as libvirt has it, it is metered")
+    real.act("host", DOMAIN, "compute-0")
+    s.until_name("renamed")
+    t.ok(True, "it comes back")
 
 
 def outlives(t, real, s):
@@ -50,7 +56,7 @@ with tap.Suite("nova_real") as suite, tempfile.TemporaryDirectory(prefix="vm-nov
         cloud.Cloud(foreign=True) as glance:
     instances = {DOMAIN: "web", **{f"00000000-0000-4000-8000-{i:012x}": f"vm-{i}" for i in range(3)}}
     with openstack_real.Real(directory, glance.port, instances, page=2) as cloudy:
-        with Scene(None, cloudy.options()) as scene:
+        with Scene(None, cloudy.options(), {"resource_cache_expiry": 5}) as scene:
             follows(suite, cloudy, scene)
             outlives(suite, cloudy, scene)
         refused(suite, cloudy)

@@ -18,16 +18,17 @@ import rabbit
 import tap
 import tlsca
 
-INTERVAL, INSTANCES, LEASE = 1, 8, 2
+INTERVAL, INSTANCES, LEASE = 1, 8, 5
 GROUP = "compute-compute-0"
+KEY = f"virtmeter:1:{GROUP}"
 
 
 class Pair:
     """Agents of one host, one coordinator and one store."""
 
-    def __init__(self, url, folder):
+    def __init__(self, url, folder, count=2):
         self.url, self.store = url, f"sqlite://{folder}/samples.db"
-        self.agents = [self.agent() for _ in range(2)]
+        self.agents = [self.agent() for _ in range(count)]
 
     def agent(self):
         return agent.Agent(None, interval=INTERVAL, meters=["cpu", "vm.host.overruns"], publishers=[self.store], start=False,
@@ -50,8 +51,8 @@ class Pair:
 
 
 def coordination(a):
-    doc = a.status()
-    return doc["coordination"] if doc else {}
+    doc = a.document()
+    return (doc or {}).get("coordination", {})
 
 
 def members(a):
@@ -64,8 +65,8 @@ def wait_members(a, count):
 
 
 def absorbed(a):
-    doc = a.status()
-    return sum(p["duplicates"] + p["conflicts"] for p in doc["publishers"])
+    doc = a.document()
+    return sum(p["duplicates"] + p["conflicts"] for p in (doc or {}).get("publishers", []))
 
 
 def more_cycles(a, count):
@@ -126,15 +127,22 @@ def play(t, name, server, pair):
 
     # leaves: nobody waits for a lease
     t.ok(one.stop() == 0, f"{name}: leaves with status 0")
-    left = two.status()["coordination"]
+    left = two.document()["coordination"]
     two.wait(lambda: members(two) == 1, 60, "it has left")
     gaps.append((time.time() - INTERVAL, time.time() + INTERVAL))
     more_cycles(two, 1)
     return gaps, left
 
 
+def changes(a):
+    """Times at which the agent heard of another membership than before: on a busy machine also of one that was kept waiting."""
+    at = [line[:19] for line in a.log().splitlines() if "share the instances" in line or "agent has the instances" in line]
+    return [time.mktime(time.strptime(text, "%Y-%m-%d %H:%M:%S")) for text in at]
+
+
 def judge(t, name, pair, gaps):
-    overruns = sum(task["overruns"] for task in pair.agents[1].status()["tasks"])
+    gaps = gaps + [(x - INTERVAL - 1, x + INTERVAL + 1) for a in pair.agents for x in changes(a)]
+    overruns = sum(task["overruns"] for task in pair.agents[1].document()["tasks"])
     late = [line for line in pair.agents[0].log().splitlines() if "outlasted" in line]
     pair.agents[1].stop()
     points = pair.points()
@@ -190,11 +198,55 @@ def encrypted(t):
                 pair.close()
 
 
+def succeeded(t):
+    """The master that a sentinel knows; when it dies, the one that comes after it."""
+    with tempfile.TemporaryDirectory() as folder, coordinators.Redis(password="labpass!") as master, \
+            coordinators.Redis(password="labpass!", master=master) as replica, coordinators.Sentinel(master) as sentinel:
+        url = (f"redis://:labpass!@127.0.0.1:{rabbit.free_port()}/0?sentinel=lab&"
+               f"sentinel_fallback=127.0.0.1:{sentinel.port}&membership_timeout=10")
+        pair = Pair(url, folder, 1)
+        try:
+            one = pair.agents[0].start()
+            wait_members(one, 1)
+            t.ok(master.say("EXISTS", KEY) == ":1", "sentinel: the master is asked for at the second that is named")
+            rabbit.until(lambda: b"slaves=1" in sentinel.info(), 30, "the sentinel knows the replica")
+            master.stop()
+            rabbit.until(lambda: replica.say("DEL", KEY) in (":0", ":1"), 60, "the replica is the master now")
+            rabbit.until(lambda: replica.say("EXISTS", KEY) == ":1", 60, "the agent says there that it lives")
+            t.ok("closed the connection" in one.log() or "refused" in one.log(), "sentinel: the next master is found", one.log())
+        finally:
+            pair.close()
+
+
+def switched(t):
+    """Sharing goes on and off with a reload, without a restart and without a hole."""
+    with tempfile.TemporaryDirectory() as folder, coordinators.Redis() as redis:
+        pair = Pair(None, folder, 1)
+        try:
+            one = pair.agents[0].start()
+            more_cycles(one, 1)
+            t.ok(not coordination(one), "reload: nothing is shared", str(coordination(one)))
+            for url, count in ((redis.url("membership_timeout=30"), ":1"), (None, ":0")):
+                one.conf["coordination"]["backend_url"] = url
+                one.write()
+                t.ok(one.reload().returncode == 0, f"reload: sharing is switched {'on' if url else 'off'}")
+                rabbit.until(lambda: redis.say("ZCARD", KEY) == count, 30, f"{count} members")     # pylint: disable=W0640
+                more_cycles(one, 2)
+            t.ok(not coordination(one), "reload: nothing is shared again, and the others know it at once", str(coordination(one)))
+            one.stop()
+            times = {r: sorted(set(found)) for r, found in pair.points().items()}
+            holes = [(r, a, b) for r, found in times.items() for a, b in zip(found, found[1:]) if b - a > 2.5 * INTERVAL]
+            late = [line for line in one.log().splitlines() if "outlasted" in line]
+            t.ok(len(times) == INSTANCES and (not holes or late), "reload: no cycle was left out", str(holes[:3]))
+        finally:
+            pair.close()
+
+
 def main():
     with tap.Suite("sharing") as t:
         t.beside(lambda: whole(t, "redis", coordinators.Redis(password="labpass!")),
                  lambda: whole(t, "memcached", coordinators.Memcached()),
-                 lambda: (refused(t), encrypted(t)))
+                 lambda: (refused(t), encrypted(t)), lambda: (succeeded(t), switched(t)))
 
 
 if __name__ == "__main__":

@@ -75,9 +75,10 @@ class Server:
 class Redis(Server):
     program = package = "redis-server"
 
-    def __init__(self, password=None, tls=None):
+    def __init__(self, password=None, tls=None, master=None):
+        """`master`: another one, whose replica this is."""
         super().__init__()
-        self.password, self.tls, self.files = password, tls, None
+        self.password, self.tls, self.files, self.master = password, tls, None, master
         if tls:
             self.files = tls.leaf("redis", "localhost", "serverAuth", "IP:127.0.0.1")
 
@@ -86,7 +87,8 @@ class Redis(Server):
                   self.files[1], "--tls-ca-cert-file", self.tls.cert, "--tls-auth-clients", "no"] if self.tls else [
                       "--port", str(self.port)]
         return [self.program, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", self.dir, *listen,
-                *(["--requirepass", self.password] if self.password else [])]
+                *(["--requirepass", self.password, "--masterauth", self.password] if self.password else []),
+                *(["--replicaof", "127.0.0.1", str(self.master.port)] if self.master else [])]
 
     def url(self, query=""):
         secret = f":{self.password}@" if self.password else ""
@@ -104,6 +106,27 @@ class Redis(Server):
                 s.sendall(b"*%d\r\n" % len(command) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w.encode()) for w in command))
                 line = lines.readline().decode().strip()
             return line
+
+
+class Sentinel(Server):
+    """One that decides alone, and soon."""
+    program = package = "redis-server"
+
+    def __init__(self, master):
+        super().__init__()
+        with open(f"{self.dir}/sentinel.conf", "w", encoding="utf-8") as f:
+            f.write(f"bind 127.0.0.1\nport {self.port}\ndir {self.dir}\nsentinel monitor lab 127.0.0.1 {master.port} 1\n"
+                    f"sentinel auth-pass lab {master.password}\nsentinel down-after-milliseconds lab 1000\n"
+                    f"sentinel failover-timeout lab 4000\n")
+
+    def command(self):
+        return [self.program, f"{self.dir}/sentinel.conf", "--sentinel"]
+
+    def info(self):
+        with socket.create_connection(("127.0.0.1", self.port), 10) as s:
+            s.sendall(b"INFO sentinel\r\n")
+            s.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: s.recv(4096), b""))
 
 
 class Memcached(Server):

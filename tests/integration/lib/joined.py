@@ -29,11 +29,11 @@ class Scene:
         self.a.close()
 
     def joined(self):
-        doc = self.a.status()
+        doc = self.a.document()
         return (doc or {}).get("discovery", {}).get("joined", {})
 
     def instances(self, outcome):
-        inspectors = (self.a.status() or {}).get("inspectors")
+        inspectors = (self.a.document() or {}).get("inspectors")
         return inspectors[0]["instances"][outcome] if inspectors else None
 
     def last(self):

@@ -283,7 +283,7 @@ class Real:
         except urllib.error.HTTPError as e:
             return e.code, e.read().decode(), e.headers
 
-    def until(self, url, status=200, seconds=90):
+    def until(self, url, status=200, seconds=300):
         end = time.monotonic() + seconds
         while True:
             try:
