@@ -181,7 +181,7 @@ static int get_list(struct listing *l, bool whole, const struct vmt_call *call, 
 		const struct server *last =
 			servers->len > 0 ? g_ptr_array_index(servers, servers->len - 1) : NULL;
 		guint before = servers->len;
-		int64_t date_ns;
+		int64_t date_ns = 0;
 
 		buf_reset(&url);
 		put_page(l, whole, last ? last->in.id : NULL, &url);

@@ -49,7 +49,7 @@ struct nova {
 /* Up to a quarter more or less, so that hosts that were stopped together do not come together. */
 static int64_t spread(int64_t ns)
 {
-	return ns - ns / 4 + (int64_t)(g_random_double() * (double)(ns / 2));
+	return ns - ns / 4 + (int64_t)(g_random_double() * (double)ns / 2);
 }
 
 static int64_t pause_after(const struct nova *n, int ret)
