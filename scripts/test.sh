@@ -79,13 +79,14 @@ suite() {
 	count "$name" $((SECONDS - start)) "$(head -n 1 <<<"$sums")" "$(tail -n +2 <<<"$sums")"
 }
 
-# What computes is done in the time that suites leave which mostly wait: static analysis, and the build that is next, of
-# which only its own turn tells whether it failed.
+# What computes is done in the time that suites leave which mostly wait: static analysis, and the builds that are next, of
+# which only their own turn tells whether they failed.
 beside() {
 	beside_start=$SECONDS
 	{
 		renice -n 19 "$BASHPID"
 		chrt --idle --pid 0 "$BASHPID"
+		made build-plain "${plain[@]}"
 		timeout --kill-after=30 30m sh scripts/lint.sh tidy build-plain >"$logs/tidy.log" 2>&1
 		echo $? >"$logs/tidy.status"
 		made build-tsan "${tsan[@]}"
@@ -120,12 +121,9 @@ all)
 			suite build-asan asan 10 $s
 		done
 		suite build-asan asan 15 fault
-		beside_pid=
-		if build build-plain "${plain[@]}"; then
-			beside
-		fi
+		beside
 		suite build-asan asan 40 integration
-		[ -z "$beside_pid" ] || joined
+		joined
 	fi
 	if build build-tsan "${tsan[@]}"; then
 		# ThreadSanitizer's memory layout does not stand every address randomisation
