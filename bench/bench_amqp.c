@@ -25,7 +25,7 @@ enum {
 	METERS = 20,
 	BATCH = 50,
 	WINDOW = 256,
-	ROUNDS = 5,
+	ROUNDS = 20, /* of each, by turns; the best counts, for the broker takes its turns, too */
 	KEPT = 10,
 	SAMPLES = RESOURCES * METERS
 };
