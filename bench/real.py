@@ -175,7 +175,7 @@ class Limit:
 # ---------------------------------------------------------------- the agent
 
 def turns(lv, limit, a, cycles, wall):
-    """Agent and limit one after the other.  With `wall` the agent is asked for the length of each cycle, which
+    """Agent and limit in turns, half an interval apart.  With `wall` the agent is asked for the length of each cycle, which
     costs it CPU, so that CPU and wall come from different runs.  All lists, one entry a cycle."""
     out = {"wall_ns": [], "cpu_ns": [], "server_ns": [], "bare": [], "write": [], "samples": 0, "calls": []}
     server = [lv.libvirtd_pid()]
@@ -195,6 +195,7 @@ def turns(lv, limit, a, cycles, wall):
         last = cpu_ns([a.pid]), cpu_ns(server)
         with open(f"{a.dir}/cycle", "w", encoding="utf-8") as f:
             f.writelines(json.dumps(s, ensure_ascii=False) + "\n" for s in cycle.samples)
+        time.sleep(a.interval / 4)      # half way to the next cycle: each call finds the host equally cold
         out["bare"].append(limit.call())
         out["write"].append(limit.write(f"{a.dir}/cycle"))
         os.unlink(f"{a.dir}/cycle.bare")
