@@ -10,7 +10,7 @@
 
 static const char head[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
 
-enum { ROW_ROOM = 160 };
+enum { ROW_ROOM = 160, PART = 1 << 16 };
 
 static char *put_u16(char *at, uint16_t v)
 {
@@ -78,31 +78,46 @@ static char *put_message(char *at, const struct vmt_frame *frame, const struct p
 
 enum what { POINTS, MESSAGES, STAGING };
 
-static void fill(struct pg *p, enum what what)
+static char *put_row(char *at, const struct pg *p, enum what what, guint number)
 {
-	const GArray *rows = p->points->rows;
+	const struct pgrow *row = &g_array_index(p->points->rows, struct pgrow, number);
+
+	at = put_u16(at, what == POINTS ? 6 : what == MESSAGES ? 5 : 9);
+	if (what == MESSAGES) {
+		return put_key(put_message(at, p->points->frame, row), row);
+	}
+	at = put_key(put_value(at, row), row);
+	if (what == STAGING) {
+		at = put_int(at, (int32_t)number);
+		at = put_message(at, p->points->frame, row);
+	}
+	return at;
+}
+
+/* The rows, in parts. */
+static int copy_rows(struct pg *p, const char *sql, enum what what, struct vmt_error *error)
+{
+	guint count = p->points->rows->len;
 	struct buf *out = &p->points->bytes;
+	int code = pg_copy_in(p, sql, error);
 
 	buf_reset(out);
 	buf_add(out, head, 19);
-	for (guint i = 0; i < rows->len; i++) {
-		const struct pgrow *row = &g_array_index(rows, struct pgrow, i);
+	for (guint i = 0; i < count && code == 0; i++) {
 		char *start = buf_reserve(out, ROW_ROOM);
-		char *at = put_u16(start, what == POINTS ? 6 : what == MESSAGES ? 5 : 9);
 
-		if (what == MESSAGES) {
-			at = put_key(put_message(at, p->points->frame, row), row);
-		} else {
-			at = put_key(put_value(at, row), row);
+		out->len += (size_t)(put_row(start, p, what, i) - start);
+		if (out->len >= PART) {
+			code = pg_copy_part(p, out, error);
+			buf_reset(out);
 		}
-		if (what == STAGING) {
-			at = put_int(at, (int32_t)i);
-			at = put_message(at, p->points->frame, row);
-		}
-		out->len += (size_t)(at - start);
 	}
 	put_u16(buf_reserve(out, 2), UINT16_MAX);
 	out->len += 2;
+	if (code == 0) {
+		code = pg_copy_part(p, out, error);
+	}
+	return code ? code : pg_copy_end(p, error);
 }
 
 /* ------------------------------------------------------------------ straight */
@@ -127,8 +142,7 @@ static int copy_into(struct pg *p, const char *table, enum what what, struct vmt
 	char *sql = g_strdup_printf("COPY %s FROM STDIN (FORMAT binary)", into);
 	int code;
 
-	fill(p, what);
-	code = pg_copy(p, sql, &p->points->bytes, error);
+	code = copy_rows(p, sql, what, error);
 	g_free(sql);
 	g_free(into);
 	return code;
@@ -212,9 +226,7 @@ static int staged(struct pg *p, struct vmt_error *error)
 		p->staging = code == 0;
 	}
 	if (code == 0) {
-		fill(p, STAGING);
-		code = pg_copy(p, "COPY staging FROM STDIN (FORMAT binary)", &p->points->bytes,
-			       error);
+		code = copy_rows(p, "COPY staging FROM STDIN (FORMAT binary)", STAGING, error);
 	}
 	return code ? code : insert(p, error);
 }

@@ -4,6 +4,14 @@
 
 #include <string.h>
 
+#include "base/hash.h"
+
+/* Of resource << 32 | meter: g_int64_hash() would give the few numbers of both the same few values. */
+static guint series_hash(gconstpointer key)
+{
+	return (guint)hash64(key, sizeof(uint64_t), 0);
+}
+
 struct pgids *pgids_new(void)
 {
 	struct pgids *ids = g_new0(struct pgids, 1);
@@ -11,7 +19,7 @@ struct pgids *pgids_new(void)
 	ids->meter = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	ids->form = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	ids->version = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
-	ids->series = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
+	ids->series = g_hash_table_new_full(series_hash, g_int64_equal, NULL, g_free);
 	ids->generation = INT64_MIN;
 	return ids;
 }

@@ -14,7 +14,7 @@
 #include "base/thread.h"
 #include "ids.h"
 
-enum { SLICE_MS = 100, COPY_PART = 1 << 18 };
+enum { SLICE_MS = 100 };
 
 void pg_call_begin(struct pg *p, const struct vmt_call *call)
 {
@@ -227,30 +227,26 @@ int pg_run(struct pg *p, const char *sql, PGresult **ret_result, struct vmt_erro
 	return finish(p, ret_result, error);
 }
 
-int pg_copy(struct pg *p, const char *sql, const struct buf *bytes, struct vmt_error *error)
+int pg_copy_in(struct pg *p, const char *sql, struct vmt_error *error)
 {
 	PGresult *result = NULL;
 	int code = pg_run(p, sql, &result, error);
 	bool copying = code == 0 && PQresultStatus(result) == PGRES_COPY_IN;
 
 	PQclear(result);
-	if (code) {
-		return code;
-	}
-	if (!copying) {
-		return lost(p, -EPROTO, error);
-	}
-	for (size_t at = 0; at < bytes->len && code == 0; at += COPY_PART) {
-		size_t part = MIN(bytes->len - at, (size_t)COPY_PART);
+	return code || copying ? code : lost(p, -EPROTO, error);
+}
 
-		if (PQputCopyData(p->c, bytes->data + at, (int)part) < 0) {
-			return lost(p, -ECONNRESET, error);
-		}
-		code = flush(p, error);
+int pg_copy_part(struct pg *p, const struct buf *bytes, struct vmt_error *error)
+{
+	if (PQputCopyData(p->c, bytes->data, (int)bytes->len) < 0) {
+		return lost(p, -ECONNRESET, error);
 	}
-	if (code) {
-		return code;
-	}
+	return flush(p, error);
+}
+
+int pg_copy_end(struct pg *p, struct vmt_error *error)
+{
 	if (PQputCopyEnd(p->c, NULL) < 0) {
 		return lost(p, -ECONNRESET, error);
 	}

@@ -85,8 +85,11 @@ int pg_ask(struct pg *p, const char *sql, const char *const *values, int count,
 	   PGresult **ret_result, struct vmt_error *error);
 /* Runs statements without parameters; the last result in text form. */
 int pg_run(struct pg *p, const char *sql, PGresult **ret_result, struct vmt_error *error);
-/* Runs COPY … FROM STDIN with these bytes. */
-int pg_copy(struct pg *p, const char *sql, const struct buf *bytes, struct vmt_error *error);
+/* Begins COPY … FROM STDIN; its bytes in parts, which the server works at meanwhile; its end.  What a part is
+ * refused for comes at the end. */
+int pg_copy_in(struct pg *p, const char *sql, struct vmt_error *error);
+int pg_copy_part(struct pg *p, const struct buf *bytes, struct vmt_error *error);
+int pg_copy_end(struct pg *p, struct vmt_error *error);
 /* Sends a statement, whose results pg_next() gives one after the other: rows in parts or all at once.  NULL with 0:
  * no more. */
 int pg_send(struct pg *p, const char *sql, const char *const *values, int count, bool parts,

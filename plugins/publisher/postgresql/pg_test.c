@@ -310,6 +310,28 @@ static void test_repeats(void)
 	place_fini(&p);
 }
 
+/* A frame of many parts, all of it and where the server refuses its first point while the others are still sent. */
+static void test_parts(void)
+{
+	enum { RESOURCES = 400, METERS = 20 };
+	struct place p;
+
+	place_init(&p, RESOURCES, METERS);
+	must_publish(&p);
+	g_assert_cmpuint(p.pg->counts.direct, ==, 1);
+	g_assert_cmpuint(count(&p), ==, RESOURCES * METERS);
+	g_assert_cmpint(ask(&p, "SELECT count(*) FROM sample WHERE name = 'meter.0' AND volume ="
+				" 1000 * right(resource_id, 4)::integer"),
+			==, RESOURCES);
+	fixture_cycle(&p.f, 1, FIXTURE_TIME + NS_PER_S);
+	p.f.batch[0].time_ns = FIXTURE_TIME; /* its points are there, with another value */
+	must_publish(&p);
+	g_assert_cmpuint(p.pg->counts.staged, ==, 1);
+	g_assert_cmpuint(p.pg->counts.conflicts, ==, RESOURCES);
+	g_assert_cmpuint(count(&p), ==, RESOURCES * (2 * METERS - 1));
+	place_fini(&p);
+}
+
 /* A message that comes again is known as a whole, in whatever frame and by whichever writer; its points are not looked
  * at. */
 static void test_messages(void)
@@ -661,6 +683,7 @@ int main(int argc, char **argv)
 	server_init(&server, "-c fsync=off");
 	g_test_add_func("/postgresql/same-as-sqlite", test_same_as_sqlite);
 	g_test_add_func("/postgresql/repeats", test_repeats);
+	g_test_add_func("/postgresql/parts", test_parts);
 	g_test_add_func("/postgresql/messages", test_messages);
 	g_test_add_func("/postgresql/two-writers", test_two_writers);
 	g_test_add_func("/postgresql/server-restarts", test_server_restarts);

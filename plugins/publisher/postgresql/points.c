@@ -189,11 +189,16 @@ static enum partition partition_of(const struct pg *p, const struct pgrow *row)
 static bool has_partitions(const struct pg *p)
 {
 	const GArray *rows = p->points->rows;
+	const struct pgrow *last = NULL;
 
 	for (guint i = 0; i < rows->len; i++) {
-		if (partition_of(p, &g_array_index(rows, struct pgrow, i)) == PARTITION_NONE) {
+		const struct pgrow *row = &g_array_index(rows, struct pgrow, i);
+
+		if (!(last && last->minute == row->minute) &&
+		    partition_of(p, row) == PARTITION_NONE) {
 			return false;
 		}
+		last = row;
 	}
 	return true;
 }
