@@ -202,6 +202,14 @@ struct vmt_discovery_ops {
 	int (*discover)(void *self, const char *param, struct vmt_snapshot_builder *builder,
 			const struct vmt_call *call, struct vmt_error *error);
 	void (*close)(void *self); /* accepts NULL */
+	/* NULL, or it can tell more of instances that others have found: `found` is all of them at this moment.  It
+	 * asks nobody and waits for nothing: what is not known yet is learnt beside.
+	 * 1: those of them that are to stay were added to `builder`, described as far as is known now; 0: that would be
+	 * the same as the last time, `builder` untouched.  *ret_busy: more is being learnt.  *error: why something could
+	 * not be learnt, "" for nothing of the kind. */
+	int (*describe)(void *self, const struct vmt_snapshot *found,
+			struct vmt_snapshot_builder *builder, bool *ret_busy,
+			struct vmt_error *error);
 };
 
 /* ------------------------------------------------------------------ readings (inspector) */

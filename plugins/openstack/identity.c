@@ -594,3 +594,54 @@ const char *identity_find(const struct identity_token *token, const char *type,
 	}
 	return NULL;
 }
+
+/* ------------------------------------------------------------------ users, projects, domains */
+
+static void read_object(struct json_reader *r, struct identity_object *o)
+{
+	while (walk_key(r)) {
+		if (json_is(r, "name")) {
+			o->name = walk_text(r, o->arena);
+		} else if (json_is(r, "domain_id")) {
+			o->domain_id = walk_text(r, o->arena);
+		} else if (json_is(r, "enabled")) {
+			enum json_event event = json_next(r);
+
+			o->enabled = event != JSON_FALSE;
+			json_skip(r, event);
+		} else {
+			walk_skip(r);
+		}
+	}
+}
+
+int identity_read_object(const char *json, size_t len, const char *kind,
+			 struct identity_object *ret_object, struct vmt_error *error)
+{
+	bool found = false;
+	struct json_reader r;
+
+	*ret_object = (struct identity_object){ .arena = arena_new(256), .enabled = true };
+	json_reader_init(&r, json, len);
+	if (walk_into(&r, JSON_OBJECT)) {
+		while (walk_key(&r)) {
+			if (!json_is(&r, kind)) {
+				walk_skip(&r);
+			} else if (walk_into(&r, JSON_OBJECT)) {
+				found = true;
+				read_object(&r, ret_object);
+			}
+		}
+	}
+	if (json_next(&r) != JSON_END) {
+		return vmt_error_set(error, -EBADMSG, "the answer is not JSON: %s",
+				     r.error ? r.error : "more than one value");
+	}
+	return found ? 0 : vmt_error_set(error, -EBADMSG, "the answer has no %s", kind);
+}
+
+void identity_object_fini(struct identity_object *object)
+{
+	arena_free(object->arena);
+	*object = (struct identity_object){ 0 };
+}

@@ -54,4 +54,17 @@ void identity_token_fini(struct identity_token *token);
 const char *identity_find(const struct identity_token *token, const char *type,
 			  const char *interface, const char *region);
 
+/* A user, project or domain. */
+struct identity_object {
+	struct arena *arena; /* of what is below */
+	const char *name, *domain_id; /* NULL: none */
+	bool enabled; /* unless it says otherwise */
+};
+
+/* An answer with one, `kind` "user", "project" or "domain".  -EBADMSG with the reason.  *ret_object is to be ended in any
+ * case. */
+int identity_read_object(const char *json, size_t len, const char *kind,
+			 struct identity_object *ret_object, struct vmt_error *error);
+void identity_object_fini(struct identity_object *object);
+
 #endif

@@ -209,6 +209,35 @@ static void test_token_wrong(void)
 	identity_token_fini(&t);
 }
 
+static void test_object(void)
+{
+	static const char *const wrong[] = {
+		"", "[]", "{}", "{\"user\": 1}", "{\"user\": {}", "{\"project\": {}}"
+	};
+	const char *user =
+		"{\"user\": {\"id\": \"a\", \"name\": \"J\\u00e9\", \"enabled\": false, "
+		"\"domain_id\": \"default\", \"options\": {\"enabled\": true}, \"links\": {}}}";
+	const char *bare = "{\"links\": {}, \"user\": {\"name\": null, \"enabled\": null}}";
+	struct identity_object o;
+
+	g_assert_cmpint(identity_read_object(user, strlen(user), "user", &o, &error), ==, 0);
+	g_assert_cmpstr(o.name, ==, "J\xc3\xa9");
+	g_assert_cmpstr(o.domain_id, ==, "default");
+	g_assert_false(o.enabled);
+	identity_object_fini(&o);
+	g_assert_cmpint(identity_read_object(bare, strlen(bare), "user", &o, &error), ==, 0);
+	g_assert_null(o.name);
+	g_assert_null(o.domain_id);
+	g_assert_true(o.enabled);
+	identity_object_fini(&o);
+	for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
+		g_assert_cmpint(identity_read_object(wrong[i], strlen(wrong[i]), "user", &o,
+						     &error),
+				==, -EBADMSG);
+		identity_object_fini(&o);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -218,5 +247,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/identity/token", test_token);
 	g_test_add_func("/identity/token-v2", test_token_v2);
 	g_test_add_func("/identity/token-wrong", test_token_wrong);
+	g_test_add_func("/identity/object", test_object);
 	return g_test_run();
 }

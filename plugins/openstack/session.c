@@ -330,11 +330,20 @@ static int have_token(struct session *s, const struct vmt_call *call, struct vmt
 
 /* ------------------------------------------------------------------ services */
 
+static const char *wanted_interface(const struct session *s)
+{
+	return s->conf.interface ? s->conf.interface : s->conf.old_interface;
+}
+
+static const char *wanted_region(const struct session *s)
+{
+	return s->conf.region ? s->conf.region : s->conf.old_region;
+}
+
 int session_endpoint(struct session *s, const char *type, const struct vmt_call *call,
 		     const char **ret_url, struct vmt_error *error)
 {
-	const char *interface = s->conf.interface ? s->conf.interface : s->conf.old_interface;
-	const char *region = s->conf.region ? s->conf.region : s->conf.old_region, *url;
+	const char *interface = wanted_interface(s), *region = wanted_region(s), *url;
 	int ret = have_token(s, call, error);
 
 	if (ret < 0) {
@@ -350,6 +359,30 @@ int session_endpoint(struct session *s, const char *type, const struct vmt_call 
 	}
 	g_free(s->endpoint);
 	s->endpoint = without_slash(url);
+	*ret_url = s->endpoint;
+	return 0;
+}
+
+int session_identity(struct session *s, const struct vmt_call *call, const char **ret_url,
+		     struct vmt_error *error)
+{
+	const char *url;
+	char *root;
+	int ret = have_token(s, call, error);
+
+	if (ret < 0) {
+		return ret;
+	}
+	url = identity_find(&s->token, "identity", wanted_interface(s), wanted_region(s));
+	root = without_slash(url ? url : s->auth_url);
+	if (g_str_has_suffix(root, "/v3")) {
+		root[strlen(root) - strlen("/v3")] = '\0';
+	} else if (g_str_has_suffix(root, "/v2.0")) {
+		root[strlen(root) - strlen("/v2.0")] = '\0';
+	}
+	g_free(s->endpoint);
+	s->endpoint = g_strconcat(root, "/v3", NULL);
+	g_free(root);
 	*ret_url = s->endpoint;
 	return 0;
 }

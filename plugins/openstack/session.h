@@ -20,6 +20,10 @@ void session_free(struct session *session); /* NULL is fine */
 int session_endpoint(struct session *session, const char *type, const struct vmt_call *call,
 		     const char **ret_url, struct vmt_error *error);
 
+/* The same for version 3 of Keystone itself ("http://HOST:5000/v3"): that of the catalogue, or the one to log in at. */
+int session_identity(struct session *session, const struct vmt_call *call, const char **ret_url,
+		     struct vmt_error *error);
+
 /* GETs a URL with a token.  0: answered with 2xx, *ret_answer holds until the next call.  -ENOENT: with 404.  -EAGAIN: the
  * far side is busy, in vain before session_retry_after() has passed.  Else another -errno.  The reason says who, what
  * and what to do. */

@@ -180,6 +180,9 @@ int basis_fingerprint(struct registry *registry, const struct plan *plan, uint64
 	if (plan->joined) {
 		add_plugin(registry_find(registry, VMT_DISCOVERY, plan->joined, NULL), plan, &h);
 	}
+	if (plan->lookups) {
+		add_plugin(registry_find(registry, VMT_DISCOVERY, plan->lookups, NULL), plan, &h);
+	}
 	add_plugin(inspector, plan, &h);
 	others = other_discoveries(plan, other);
 	for (size_t i = 0; i < others; i++) {
@@ -263,6 +266,23 @@ static void open_joined(struct basis *b, struct registry *registry, struct probl
 	instances_join(l->instances, plugin->name, plugin->ops.discovery, l->joined->self);
 }
 
+/* What Keystone and Nova know of the agent's own instances. */
+static void open_lookups(struct basis *b, struct registry *registry, struct problems *problems)
+{
+	struct basis_list *l = &b->list[0];
+	struct vmt_error error = { .text = "" };
+	const struct vmt_plugin *plugin =
+		registry_find(registry, VMT_DISCOVERY, b->plan->lookups, &error);
+
+	if (!plugin || plugin_object_open(plugin, b->plan->ini, NULL, NULL, false, &l->lookups,
+					  problems, &error) < 0) {
+		problems_add_failed(problems, NULL, "service_credentials: %s; nothing is looked up",
+				    error.text);
+		return;
+	}
+	instances_describe(l->instances, plugin->name, plugin->ops.discovery, l->lookups->self);
+}
+
 /* What sources name beside the agent's own; one that is not there is left out, as in Ceilometer (agent/vet.h tells). */
 static void open_others(struct basis *b, struct registry *registry, struct problems *problems)
 {
@@ -307,6 +327,9 @@ int basis_new(struct registry *registry, struct plan *plan, struct problems *pro
 	if (ret == 0 && plan->joined) {
 		open_joined(b, registry, problems);
 	}
+	if (ret == 0 && plan->lookups) {
+		open_lookups(b, registry, problems);
+	}
 	if (ret == 0) {
 		open_others(b, registry, problems);
 		open_pollsters(b, registry, problems);
@@ -335,6 +358,7 @@ void basis_unref(struct basis *basis)
 		instances_free(basis->list[i].instances);
 		plugin_object_close(basis->list[i].discovery);
 		plugin_object_close(basis->list[i].joined);
+		plugin_object_close(basis->list[i].lookups);
 		g_free(basis->list[i].url);
 	}
 	g_free(basis->list);

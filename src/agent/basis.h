@@ -21,6 +21,7 @@ struct basis_list {
 	char *url; /* "name" or "name://param" */
 	struct plugin_object *discovery;
 	struct plugin_object *joined; /* tells more of the same instances; NULL: none */
+	struct plugin_object *lookups; /* describes them; NULL: none */
 	struct instances *instances;
 };
 

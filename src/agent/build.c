@@ -403,7 +403,11 @@ static int find_basis(struct build *b, struct vmt_error *error)
 		b->basis = basis_ref(now);
 		return 0;
 	}
-	return basis_new(b->agent->registry, b->plan, b->problems, &b->basis, error);
+	ret = basis_new(b->agent->registry, b->plan, b->problems, &b->basis, error);
+	if (ret == 0 && b->agent->options.alone) { /* a command that polls once or twice */
+		instances_patient(b->basis->list[0].instances, INSTANCES_PATIENCE_NS);
+	}
+	return ret;
 }
 
 /* The others hear of us from now on, and of who is not with us any more. */

@@ -30,11 +30,16 @@ struct source {
 struct instances {
 	struct source here; /* says who is here */
 	struct source more; /* knows more of them */
+	struct source last; /* describes what comes of both */
+	int64_t patience_ns; /* for its first answers */
+	struct snapshot *joined; /* of `here` and `more`; the asker's */
 	struct wait wait;
 	/* below: under `wait` */
 	bool asking;
 	struct snapshot *current;
 };
+
+#define LOOK_AGAIN_NS (20 * NS_PER_MS)
 
 static void source_init(struct source *s, const char *name, const char *param,
 			const struct vmt_discovery_ops *ops, void *self)
@@ -68,6 +73,17 @@ void instances_join(struct instances *in, const char *name, const struct vmt_dis
 	source_init(&in->more, name, "all", ops, self);
 }
 
+void instances_describe(struct instances *in, const char *name, const struct vmt_discovery_ops *ops,
+			void *self)
+{
+	source_init(&in->last, name, "", ops, self);
+}
+
+void instances_patient(struct instances *in, int64_t ns)
+{
+	in->patience_ns = ns;
+}
+
 void instances_free(struct instances *instances)
 {
 	if (!instances) {
@@ -75,6 +91,8 @@ void instances_free(struct instances *instances)
 	}
 	source_fini(&instances->here);
 	source_fini(&instances->more);
+	source_fini(&instances->last);
+	snapshot_unref(instances->joined);
 	snapshot_unref(instances->current);
 	wait_fini(&instances->wait);
 	g_free(instances);
@@ -160,7 +178,62 @@ static struct snapshot *put_together(const struct instances *in)
 			vmt_snapshot_add(builder, &instance);
 		}
 	}
-	return snapshot_builder_finish(builder, in->current, clock_real());
+	return snapshot_builder_finish(builder, in->joined, clock_real());
+}
+
+/* Whether more is being learnt. */
+static bool describe_once(struct instances *in)
+{
+	struct source *s = &in->last;
+	struct vmt_error error = { .text = "" };
+	struct snapshot *fresh;
+	bool busy = false;
+
+	if (!s->builder) {
+		s->builder = snapshot_builder_new(0);
+	}
+	if (s->ops->describe(s->self, &in->joined->list, s->builder, &busy, &error) == 1) {
+		fresh = snapshot_builder_finish(s->builder, s->current, clock_real());
+		s->builder = NULL;
+		snapshot_unref(s->current);
+		s->current = fresh;
+	}
+	wait_lock(&in->wait);
+	s->error = error;
+	if (!error.text[0] && !busy) {
+		s->confirmed_ns = clock_real();
+	}
+	wait_unlock(&in->wait);
+	return busy;
+}
+
+/* Describes the joined list.  Not locked; waits only where somebody has the patience. */
+static void describe(struct instances *in, const struct vmt_call *call)
+{
+	int64_t until_ns = MIN(call->deadline_ns, clock_monotonic() + in->patience_ns);
+
+	while (describe_once(in) && clock_monotonic() < until_ns && !atomic_load(call->cancel)) {
+		wait_sleep(LOOK_AGAIN_NS);
+	}
+	in->patience_ns = 0;
+}
+
+/* The list of all sources.  Not locked. */
+static struct snapshot *make_list(struct instances *in, bool news, const struct vmt_call *call)
+{
+	struct snapshot *fresh = news ? put_together(in) : NULL;
+
+	if (fresh) {
+		snapshot_unref(in->joined);
+		in->joined = fresh;
+	}
+	if (!in->joined) {
+		return NULL;
+	}
+	if (in->last.ops) {
+		describe(in, call);
+	}
+	return snapshot_ref(in->last.ops ? in->last.current : in->joined);
 }
 
 /* Locked on entry and exit; not while the plugins are called. */
@@ -175,7 +248,7 @@ static void ask(struct instances *in, const struct vmt_call *call)
 	if (in->more.ops) {
 		news |= source_ask(in, &in->more, call);
 	}
-	fresh = news ? put_together(in) : NULL;
+	fresh = make_list(in, news, call);
 	wait_lock(&in->wait);
 	if (fresh) {
 		old = in->current;
@@ -227,14 +300,26 @@ int64_t instances_age(struct instances *in, char error[sizeof(in->here.error.tex
 	return age_ns;
 }
 
-bool instances_joined_age(struct instances *in, int64_t *ret_age_ns,
-			  char error[sizeof(in->more.error.text)])
+static bool other_age(struct instances *in, const struct source *s, int64_t *ret_age_ns,
+		      char error[sizeof(s->error.text)])
 {
-	if (!in->more.ops) {
+	if (!s->ops) {
 		return false;
 	}
 	wait_lock(&in->wait);
-	*ret_age_ns = source_age(&in->more, error);
+	*ret_age_ns = source_age(s, error);
 	wait_unlock(&in->wait);
 	return true;
+}
+
+bool instances_joined_age(struct instances *in, int64_t *ret_age_ns,
+			  char error[sizeof(in->more.error.text)])
+{
+	return other_age(in, &in->more, ret_age_ns, error);
+}
+
+bool instances_described_age(struct instances *in, int64_t *ret_age_ns,
+			     char error[sizeof(in->last.error.text)])
+{
+	return other_age(in, &in->last, ret_age_ns, error);
 }

@@ -5,7 +5,8 @@
  * is, or waits for the first one.
  *
  * Another discovery may tell more of the same instances (Nova of libvirt's domains): who is here is then said by
- * the first alone, and what is known of each by the second as far as it knows it.
+ * the first alone, and what is known of each by the second as far as it knows it.  And one may describe what comes of
+ * that, by what it has looked up (names of users at Keystone).
  */
 #ifndef AGENT_INSTANCES_H
 #define AGENT_INSTANCES_H
@@ -14,6 +15,8 @@
 
 struct instances;
 struct snapshot;
+
+#define INSTANCES_PATIENCE_NS INT64_C(5000000000) /* of a command that asks once */
 
 /* `name` (copied) for messages, `param` (copied) is what follows "name://" in a source's discovery; `ops`,
  * `self` stay the caller's. */
@@ -24,6 +27,11 @@ struct instances *instances_new(const char *name, const char *param,
  * Ceilometer does.  They are asked with the param "all". */
 void instances_join(struct instances *instances, const char *name,
 		    const struct vmt_discovery_ops *ops, void *self);
+/* Likewise: the list goes through the `describe` of `ops` (they and `self` stay the caller's). */
+void instances_describe(struct instances *instances, const char *name,
+			const struct vmt_discovery_ops *ops, void *self);
+/* The first instances_get() may wait so long for what that looks up; without this none waits. */
+void instances_patient(struct instances *instances, int64_t ns);
 void instances_free(struct instances *instances);
 
 /* The list to use now; the caller gives the reference back with snapshot_unref.
@@ -37,5 +45,7 @@ int64_t instances_age(struct instances *instances,
 /* The same of the other discovery; false where there is none. */
 bool instances_joined_age(struct instances *instances, int64_t *ret_age_ns,
 			  char error[sizeof(((struct vmt_error *)0)->text)]);
+bool instances_described_age(struct instances *instances, int64_t *ret_age_ns,
+			     char error[sizeof(((struct vmt_error *)0)->text)]);
 
 #endif

@@ -111,6 +111,31 @@ const char *plan_joined_of(const char *discovery, const struct settings *setting
 	return nova && strcmp(discovery, "local_instances") == 0 ? "nova" : NULL;
 }
 
+/* Where they say at least at whom. */
+static bool has_credentials(const struct ini *ini)
+{
+	static const char *const names[] = { "auth_url", "os_auth_url", "auth_section" };
+	bool has = false;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(names) && !has; i++) {
+		const struct ini_value *v = ini_find(ini, "service_credentials", names[i], NULL);
+
+		has = v && v->text[0];
+	}
+	return has;
+}
+
+const char *plan_lookups_of(const char *discovery, const struct settings *settings,
+			    const struct ini *ini)
+{
+	bool metadata = strcmp(discovery, "local_instances") == 0 &&
+			!plan_joined_of(discovery, settings);
+	bool wanted = metadata || settings->identity_name_discovery ||
+		      settings->ignore_disabled_projects;
+
+	return wanted && has_credentials(ini) ? "lookups" : NULL;
+}
+
 static void choose_plugins(struct plan *p, const struct plan_options *o)
 {
 	p->inspector = o->inspector ? o->inspector
@@ -120,6 +145,7 @@ static void choose_plugins(struct plan *p, const struct plan_options *o)
 	p->inspector = arena_strdup(p->arena, p->inspector);
 	p->discovery = arena_strdup(p->arena, p->discovery);
 	p->joined = plan_joined_of(p->discovery, &p->settings);
+	p->lookups = plan_lookups_of(p->discovery, &p->settings, p->ini);
 }
 
 int plan_load(const struct plan_options *options, struct problems *problems, struct plan **ret_plan)

@@ -38,6 +38,7 @@ struct plan {
 	const struct polling *polling, *pipeline; /* of those; a collector has no `polling` */
 	const char *inspector, *discovery; /* names of plugins */
 	const char *joined; /* the discovery that tells more of the same instances, or NULL */
+	const char *lookups; /* the one that describes them by what it looks up, or NULL */
 	struct arena *arena;
 	atomic_uint refs;
 };
@@ -49,6 +50,10 @@ int plan_load(const struct plan_options *options, struct problems *problems,
 const char *plan_discovery_of(const char *inspector);
 /* What tells more of the instances that this discovery finds, by instance_discovery_method; NULL: nothing does. */
 const char *plan_joined_of(const char *discovery, const struct settings *settings);
+/* What looks up more of the instances of this discovery at Keystone and Nova; NULL: there are no [service_credentials],
+ * or nothing is asked for. */
+const char *plan_lookups_of(const char *discovery, const struct settings *settings,
+			    const struct ini *ini);
 struct plan *plan_ref(struct plan *plan);
 void plan_unref(struct plan *plan);
 

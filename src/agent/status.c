@@ -179,6 +179,12 @@ static void add_discovery(struct agent *a, struct buf *json)
 		add_list(json, list->joined->plugin->name, age_ns, error);
 		buf_putc(json, '}');
 	}
+	if (instances_described_age(list->instances, &age_ns, error)) {
+		add_key(json, "lookups");
+		buf_putc(json, '{');
+		add_list(json, list->lookups->plugin->name, age_ns, error);
+		buf_putc(json, '}');
+	}
 	buf_putc(json, '}');
 }
 

@@ -177,6 +177,56 @@ void vet_joined(struct registry *registry, const struct ini *ini, const struct s
 	plugin_object_close(object);
 }
 
+/* What is asked for and needs an account. */
+static void vet_without_account(const struct ini *ini, const struct settings *settings,
+				struct problems *problems)
+{
+	const struct ini_value *fetch = ini_find(ini, "compute", "fetch_extra_metadata", NULL);
+	const struct {
+		const struct ini_value *value;
+		bool wanted;
+	} needs[] = {
+		{ fetch, fetch && g_ascii_strcasecmp(fetch->text, "true") == 0 },
+		{ ini_find(ini, "polling", "identity_name_discovery", "tenant_name_discovery"),
+		  settings->identity_name_discovery },
+		{ ini_find(ini, "polling", "ignore_disabled_projects", NULL),
+		  settings->ignore_disabled_projects },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(needs); i++) {
+		if (needs[i].value && needs[i].wanted) {
+			problems_add(problems, PROBLEM_NOTE, &needs[i].value->value_at,
+				     "%s has no effect without [service_credentials] auth_url",
+				     needs[i].value->name);
+		}
+	}
+}
+
+void vet_lookups(struct registry *registry, const struct ini *ini, const struct settings *settings,
+		 struct problems *problems)
+{
+	const struct ini_value *v = ini_find(ini, "service_credentials", "auth_url", NULL);
+	const char *discovery = plan_discovery_of(settings->hypervisor_inspector);
+	const char *name = plan_lookups_of(discovery, settings, ini);
+	const struct vmt_plugin *plugin = NULL;
+	struct vmt_error error = { .text = "" };
+	struct plugin_object *object = NULL;
+
+	if (!name && !plan_joined_of(discovery, settings)) {
+		vet_without_account(ini, settings, problems);
+	}
+	if (!name) {
+		return;
+	}
+	plugin = registry_find(registry, VMT_DISCOVERY, name, &error);
+	if (!plugin ||
+	    plugin_object_open(plugin, ini, NULL, NULL, false, &object, NULL, &error) < 0) {
+		problems_add_failed(problems, v ? &v->value_at : NULL,
+				    "service_credentials: %s; nothing is looked up", error.text);
+	}
+	plugin_object_close(object);
+}
+
 /* ---- coordination */
 
 void vet_coordination(struct registry *registry, const struct ini *ini,

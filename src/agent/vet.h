@@ -17,6 +17,9 @@ int vet_sources(struct registry *registry, const struct polling *polling, const 
 /* What instance_discovery_method asks for: the discovery is opened, as far as it looks at its configuration, and let go of. */
 void vet_joined(struct registry *registry, const struct ini *ini, const struct settings *settings,
 		struct problems *problems);
+/* Likewise what is looked up at Keystone and Nova; and options that need an account where there is none. */
+void vet_lookups(struct registry *registry, const struct ini *ini, const struct settings *settings,
+		 struct problems *problems);
 /* Names in `pollsters` that no pollster has. */
 void vet_pollsters(const struct registry *registry, const struct ini *ini,
 		   const struct settings *settings, struct problems *problems);

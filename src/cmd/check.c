@@ -327,6 +327,7 @@ static int run(struct check *c, char **files)
 		vet_sources(c->registry, c->polling,
 			    plan_discovery_of(c->settings.hypervisor_inspector), c->problems);
 		vet_joined(c->registry, c->ini, &c->settings, c->problems);
+		vet_lookups(c->registry, c->ini, &c->settings, c->problems);
 	}
 	if (c->pipeline && c->pipeline != c->polling) {
 		vet_pipeline(c->registry, c->pipeline, c->problems);

@@ -339,64 +339,85 @@ static int open_discovery(struct list *l, const struct vmt_plugin *plugin,
 	return ret < 0 ? fail(error.text) : 0;
 }
 
-/* Asks once, and Nova too where that is configured. */
-static int ask_instances(struct list *l, const struct plugin_object *here,
-			 const struct plugin_object *joined)
+/* The discovery that finds the instances, and those that know more of them, as far as they are configured. */
+struct known {
+	struct plugin_object *here, *joined, *lookups;
+};
+
+static void tell(bool asked, const char *error, const char *consequence)
+{
+	if (asked && error[0]) {
+		fprintf(stderr, "virtmeter list: %s; %s\n", error, consequence);
+	}
+}
+
+/* Asks once. */
+static int ask_instances(struct list *l, const struct known *k)
 {
 	static const atomic_bool never;
 	const struct vmt_call call = {
 		.deadline_ns = clock_monotonic() + ASK_S * INT64_C(1000000000), .cancel = &never
 	};
-	struct instances *instances =
-		instances_new(here->plugin->name, "", here->plugin->ops.discovery, here->self);
+	struct instances *instances = instances_new(k->here->plugin->name, "",
+						    k->here->plugin->ops.discovery, k->here->self);
 	struct vmt_error error = { "" };
 	struct snapshot *snapshot;
 
-	if (joined) {
-		instances_join(instances, joined->plugin->name, joined->plugin->ops.discovery,
-			       joined->self);
+	if (k->joined) {
+		instances_join(instances, k->joined->plugin->name, k->joined->plugin->ops.discovery,
+			       k->joined->self);
+	}
+	if (k->lookups) {
+		instances_describe(instances, k->lookups->plugin->name,
+				   k->lookups->plugin->ops.discovery, k->lookups->self);
+		instances_patient(instances, INSTANCES_PATIENCE_NS);
 	}
 	snapshot = instances_get(instances, &call, &error);
-	if (snapshot && joined) {
+	if (snapshot) {
 		int64_t age_ns;
 
-		instances_joined_age(instances, &age_ns, error.text);
-		if (error.text[0]) {
-			fprintf(stderr, "virtmeter list: %s; as the hypervisor knows them\n",
-				error.text);
-		}
+		tell(instances_joined_age(instances, &age_ns, error.text), error.text,
+		     "as the hypervisor knows them");
+		tell(instances_described_age(instances, &age_ns, error.text), error.text,
+		     "without what that would tell");
 	}
 	instances_free(instances);
 	return snapshot ? print_snapshot(l, snapshot) : fail(error.text);
 }
 
+/* `name` NULL: nothing. */
+static int open_more(struct list *l, const char *name, struct plugin_object **ret_object)
+{
+	const struct vmt_plugin *plugin;
+	struct vmt_error error = { "" };
+
+	if (!name) {
+		return 0;
+	}
+	plugin = registry_find(l->registry, VMT_DISCOVERY, name, &error);
+	return plugin ? open_discovery(l, plugin, ret_object) : fail(error.text);
+}
+
 static int list_instances(struct list *l)
 {
-	const struct vmt_plugin *plugin = find_discovery(l), *nova = NULL;
-	struct plugin_object *here = NULL, *joined = NULL;
-	struct vmt_error error = { "" };
-	const char *name;
+	const struct vmt_plugin *plugin = find_discovery(l);
+	struct known k = { NULL };
 	int ret;
 
 	if (!plugin) {
 		return fail("discovery local_instances: no such plugin in this virtmeter");
 	}
-	name = plan_joined_of(plugin->name, &l->settings);
-	if (name) {
-		nova = registry_find(l->registry, VMT_DISCOVERY, name, &error);
-		if (!nova) {
-			return fail(error.text);
-		}
-	}
-	ret = open_discovery(l, plugin, &here);
-	if (ret == 0 && nova) {
-		ret = open_discovery(l, nova, &joined);
-	}
+	ret = open_discovery(l, plugin, &k.here);
 	if (ret == 0) {
-		ret = ask_instances(l, here, joined);
+		ret = open_more(l, plan_joined_of(plugin->name, &l->settings), &k.joined);
 	}
-	plugin_object_close(joined);
-	plugin_object_close(here);
+	if (ret == 0) { /* who is here can be told without it */
+		(void)open_more(l, plan_lookups_of(plugin->name, &l->settings, l->ini), &k.lookups);
+		ret = ask_instances(l, &k);
+	}
+	plugin_object_close(k.lookups);
+	plugin_object_close(k.joined);
+	plugin_object_close(k.here);
 	return ret;
 }
 

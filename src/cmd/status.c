@@ -102,6 +102,7 @@ static const struct {
 	{ "inspectors", "instances.unreachable", "0" },
 	{ NULL, "discovery.last_error", "" },
 	{ NULL, "discovery.joined.last_error", "" },
+	{ NULL, "discovery.lookups.last_error", "" },
 	{ NULL, "coordination.last_error", "" },
 };
 

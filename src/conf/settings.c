@@ -107,6 +107,12 @@ const struct vmt_option settings_options[] = {
 	       "What is polled and how often; searched beside the configuration file."),
 	OPTION("polling", "enable_notifications", BOOL, enable_notifications, "true",
 	       "Whether deliver = auto may choose a notification agent."),
+	OPTION("polling", "identity_name_discovery", BOOL, identity_name_discovery, "false",
+	       "Ask Keystone for the names of users and projects. Needs [service_credentials].",
+	       .deprecated = "tenant_name_discovery"),
+	OPTION("polling", "ignore_disabled_projects", BOOL, ignore_disabled_projects, "false",
+	       "Leave out the instances of projects that Keystone has disabled, or whose domain it has. Needs "
+	       "[service_credentials]."),
 	OPTION("polling", "partitioning_group_prefix", STRING, partitioning_group_prefix, NULL,
 	       "Agents share instances with those of the same prefix alone."),
 	OPTION("coordination", "backend_url", STRING, coordination_url, NULL,

@@ -49,6 +49,7 @@ struct settings {
 	/* [polling] */
 	const char *cfg_file;
 	bool enable_notifications;
+	bool identity_name_discovery, ignore_disabled_projects;
 	const char *partitioning_group_prefix, *heartbeat_socket_dir; /* NULL or "": none */
 
 	/* [coordination] */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For tests: counts the calls that take memory from the heap, in the whole process, libraries
+ * For tests: counts the calls that take memory from the heap, and what is taken, in the whole process, libraries
  * included.  Two implementations: one stands in front of the C library's functions, the other asks
  * a sanitizer, whose own stand there already.  Any thread.
  */
@@ -14,5 +14,8 @@ void alloc_count_begin(void);
 
 /* Calls since then. */
 uint64_t alloc_count(void);
+
+/* Bytes of the heap that are in use. */
+uint64_t alloc_bytes(void);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "model/alloc_count.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -39,4 +40,11 @@ void alloc_count_begin(void)
 uint64_t alloc_count(void)
 {
 	return atomic_load(&calls);
+}
+
+uint64_t alloc_bytes(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
 }

@@ -15,6 +15,8 @@ extern int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const vol
 								       size_t size),
 						     void (*on_free)(const volatile void *p));
 
+extern size_t __sanitizer_get_current_allocated_bytes(void);
+
 static void on_malloc(const volatile void *p, size_t size)
 {
 	atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed);
@@ -35,4 +37,9 @@ void alloc_count_begin(void)
 uint64_t alloc_count(void)
 {
 	return atomic_load(&calls);
+}
+
+uint64_t alloc_bytes(void)
+{
+	return __sanitizer_get_current_allocated_bytes();
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers of Keystone: the versions that it tells of, and tokens, of v2.0 and v3.
+ * Answers of Keystone: the versions that it tells of, tokens, of v2.0 and v3, and users.
  */
 #include <glib.h>
 #include <stdint.h>
@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct openstack_conf conf = { .username = "u" };
 	enum identity_version version = IDENTITY_NONE;
 	struct identity_token token;
+	struct identity_object object;
 	struct vmt_error error;
 	int ret = identity_read_token((const char *)data, size, &token, &error);
 
@@ -33,6 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 	}
 	identity_token_fini(&token);
+	identity_read_object((const char *)data, size, "user", &object, &error);
+	identity_object_fini(&object);
 	if (identity_read_versions(&conf, (const char *)data, size, &version, &error) == 0 &&
 	    version == IDENTITY_NONE) {
 		abort();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers of Nova and Glance: pages of servers, which go into a roster and from there into a snapshot, flavors, images.
+ * Answers of Nova and Glance: pages of servers, which go into a roster and from there into a snapshot, lists of flavors,
+ * flavors, images.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -34,6 +35,26 @@ static void list(const char *json, size_t size, struct flavor *flavor, struct im
 	g_ptr_array_unref(servers);
 }
 
+static void list_flavors(const char *json, size_t size)
+{
+	GPtrArray *flavors = g_ptr_array_new_with_free_func((GDestroyNotify)flavor_unref);
+	struct vmt_error error;
+	bool more;
+	int ret = read_flavors(json, size, flavors, &more, &error);
+
+	if (ret < 0 && flavors->len > 0) {
+		abort();
+	}
+	for (guint i = 0; i < flavors->len; i++) {
+		const struct flavor *f = g_ptr_array_index(flavors, i);
+
+		if (!f->is.id || !f->is.name) {
+			abort();
+		}
+	}
+	g_ptr_array_unref(flavors);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *json = (const char *)data;
@@ -44,6 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	read_flavor(json, size, &flavor, &error);
 	read_image(json, size, &image, &error);
 	list(json, size, flavor, image);
+	list_flavors(json, size);
 	flavor_unref(flavor);
 	image_unref(image);
 	return 0;

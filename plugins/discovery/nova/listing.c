@@ -29,11 +29,12 @@ struct kept {
 
 struct listing {
 	struct session *session;
+	bool whole; /* with flavors and images */
 	char *host, *compute, *image;
 	int64_t expiry_ns;
 	char *nova; /* address, of the update in hand */
 	uint64_t era; /* whole lists so far */
-	int64_t whole_ns; /* when the last one came (monotonic) */
+	int64_t came_ns; /* when the last one came (monotonic) */
 	int64_t since_ns; /* what was told before is known (Nova's clock); 0: nothing is */
 	GHashTable *kept[KINDS]; /* id → struct kept */
 	bool tired[KINDS]; /* did not answer in this update: it is not asked again */
@@ -60,25 +61,19 @@ static void free_kept_image(void *data)
 	g_free(k);
 }
 
-int listing_new(const struct nova_conf *conf, struct listing **ret_listing, struct vmt_error *error)
+struct listing *listing_new(const struct nova_conf *conf, struct session *session, bool whole)
 {
-	struct session *session;
-	struct listing *l;
-	int ret = session_new(&conf->openstack, &session, error);
+	struct listing *l = g_new0(struct listing, 1);
 
-	if (ret < 0) {
-		return ret;
-	}
-	l = g_new0(struct listing, 1);
 	l->session = session;
+	l->whole = whole;
 	l->host = g_strdup(conf->host && *conf->host ? conf->host : g_get_host_name());
 	l->compute = g_strdup(conf->openstack.compute);
 	l->image = g_strdup(conf->openstack.image);
 	l->expiry_ns = conf->expiry_ns;
 	l->kept[FLAVOR] = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_kept_flavor);
 	l->kept[IMAGE] = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_kept_image);
-	*ret_listing = l;
-	return 0;
+	return l;
 }
 
 void listing_free(struct listing *l)
@@ -86,7 +81,6 @@ void listing_free(struct listing *l)
 	if (!l) {
 		return;
 	}
-	session_free(l->session);
 	g_hash_table_unref(l->kept[FLAVOR]);
 	g_hash_table_unref(l->kept[IMAGE]);
 	g_free(l->host);
@@ -94,16 +88,6 @@ void listing_free(struct listing *l)
 	g_free(l->image);
 	g_free(l->nova);
 	g_free(l);
-}
-
-int64_t listing_retry_after(const struct listing *l)
-{
-	return session_retry_after(l->session);
-}
-
-void listing_wake(struct listing *l)
-{
-	session_wake(l->session);
 }
 
 /* ------------------------------------------------------------------ addresses */
@@ -150,8 +134,11 @@ static void put_page(const struct listing *l, bool whole, const char *marker, st
 
 /* ------------------------------------------------------------------ the list */
 
-static int get_page(struct listing *l, const char *url, const struct vmt_call *call,
-		    GPtrArray *servers, bool *ret_more, int64_t *ret_date_ns,
+typedef int (*read_fn)(const char *json, size_t len, GPtrArray *objects, bool *ret_more,
+		       struct vmt_error *error);
+
+static int get_page(struct listing *l, const char *url, read_fn read, const struct vmt_call *call,
+		    GPtrArray *objects, bool *ret_more, int64_t *ret_date_ns,
 		    struct vmt_error *error)
 {
 	const struct http_answer *answer;
@@ -161,7 +148,7 @@ static int get_page(struct listing *l, const char *url, const struct vmt_call *c
 	if (ret < 0) {
 		return ret;
 	}
-	ret = read_servers(answer->body.data, answer->body.len, servers, ret_more, &why);
+	ret = read(answer->body.data, answer->body.len, objects, ret_more, &why);
 	if (ret < 0) {
 		return vmt_error_set(error, ret, "%s: %s", url, why.text);
 	}
@@ -185,7 +172,7 @@ static int get_list(struct listing *l, bool whole, const struct vmt_call *call, 
 
 		buf_reset(&url);
 		put_page(l, whole, last ? last->in.id : NULL, &url);
-		ret = get_page(l, url.data, call, servers, &more, &date_ns, error);
+		ret = get_page(l, url.data, read_servers, call, servers, &more, &date_ns, error);
 		if (ret == 0 && page == 0) {
 			*ret_date_ns = date_ns;
 		}
@@ -333,7 +320,7 @@ static int complete(struct listing *l, struct roster *t, const struct vmt_call *
 	int ret = 0;
 
 	l->tired[FLAVOR] = l->tired[IMAGE] = false;
-	for (size_t i = 0; i < t->count && ret == 0; i++) {
+	for (size_t i = 0; i < t->count && ret == 0 && l->whole; i++) {
 		struct row *row = &t->row[i];
 		const struct vmt_instance *in = &row->server->in;
 
@@ -360,17 +347,25 @@ static int complete(struct listing *l, struct roster *t, const struct vmt_call *
 
 /* ------------------------------------------------------------------ an update */
 
+/* Whether there is nothing to do about what came. */
+static bool is_same(const struct listing *l, bool whole, const GPtrArray *servers)
+{
+	return !whole && servers->len == 0 && !l->tired[FLAVOR] && !l->tired[IMAGE];
+}
+
 int listing_update(struct listing *l, const struct roster *old, const struct vmt_call *call,
 		   struct roster **ret_roster, struct vmt_error *error)
 {
-	bool whole = !old || l->since_ns == 0 || clock_monotonic() - l->whole_ns >= l->expiry_ns;
+	bool whole = !old || l->since_ns == 0 || clock_monotonic() - l->came_ns >= l->expiry_ns;
 	GPtrArray *servers = g_ptr_array_new_with_free_func((GDestroyNotify)server_unref);
 	struct roster *roster = NULL;
 	int64_t date_ns = 0;
 	int ret = find_nova(l, call, error);
 
 	ret = ret == 0 ? get_list(l, whole, call, servers, &date_ns, error) : ret;
-	if (ret == 0) {
+	if (ret == 0 && is_same(l, whole, servers)) {
+		roster = roster_ref((struct roster *)(uintptr_t)old);
+	} else if (ret == 0) {
 		l->era += whole;
 		roster = roster_new(whole ? NULL : old, servers);
 		ret = complete(l, roster, call, error);
@@ -380,8 +375,59 @@ int listing_update(struct listing *l, const struct roster *old, const struct vmt
 		roster_unref(roster);
 		return ret;
 	}
-	l->whole_ns = whole ? clock_monotonic() : l->whole_ns;
+	l->came_ns = whole ? clock_monotonic() : l->came_ns;
 	l->since_ns = date_ns - CHANGES_MARGIN_NS;
 	*ret_roster = roster;
 	return 0;
+}
+
+/* ------------------------------------------------------------------ flavors by name */
+
+/* Notes the ids of the flavors that are asked for. */
+static void note_ids(const GPtrArray *flavors, GHashTable *ids)
+{
+	for (guint i = 0; i < flavors->len; i++) {
+		const struct flavor *f = g_ptr_array_index(flavors, i);
+		gpointer key;
+
+		if (g_hash_table_lookup_extended(ids, f->is.name, &key, NULL)) {
+			g_hash_table_replace(ids, g_strdup(f->is.name), g_strdup(f->is.id));
+		}
+	}
+}
+
+int listing_flavor_ids(struct listing *l, GHashTable *ids, const struct vmt_call *call,
+		       struct vmt_error *error)
+{
+	GPtrArray *flavors = g_ptr_array_new_with_free_func((GDestroyNotify)flavor_unref);
+	struct buf url = BUF_INIT;
+	char *marker = NULL;
+	int64_t date_ns = 0;
+	bool more = true;
+	int ret = find_nova(l, call, error);
+
+	for (unsigned page = 0; more && ret == 0; page++) {
+		buf_reset(&url);
+		buf_printf(&url, "%s/flavors?is_public=None", l->nova);
+		if (marker) {
+			buf_puts(&url, "&marker=");
+			put_escaped(&url, marker);
+		}
+		g_ptr_array_set_size(flavors, 0);
+		ret = get_page(l, url.data, read_flavors, call, flavors, &more, &date_ns, error);
+		if (ret == 0) {
+			note_ids(flavors, ids);
+			more = more && flavors->len > 0 && page < PAGES_MAX;
+		}
+		if (ret == 0 && more) {
+			const struct flavor *last = g_ptr_array_index(flavors, flavors->len - 1);
+
+			g_free(marker);
+			marker = g_strdup(last->is.id);
+		}
+	}
+	g_free(marker);
+	buf_fini(&url);
+	g_ptr_array_unref(flavors);
+	return ret;
 }

@@ -12,6 +12,7 @@
 #include "base/wait.h"
 #include "listing.h"
 #include "options.h"
+#include "plugins/openstack/session.h"
 
 #define FIRST_WAIT_NS (5 * NS_PER_S) /* for the first answer of all, at most */
 #define UPDATE_NS (120 * NS_PER_S) /* for all requests of an update */
@@ -24,7 +25,8 @@
 enum { METERED, ALL, PARAMS };
 
 struct nova {
-	struct listing *listing; /* the thread's */
+	struct session *session; /* the thread's */
+	struct listing *listing; /* the same */
 	int64_t update_ns;
 	struct wait wait;
 	pthread_t thread;
@@ -57,7 +59,7 @@ static int64_t pause_after(const struct nova *n, int ret)
 	int64_t most_ns = ret == -EACCES ? PAUSE_DENIED_NS : PAUSE_MAX_NS;
 	int64_t pause_ns = PAUSE_FIRST_NS << MIN(n->failures, 10U);
 
-	return MAX(spread(MIN(pause_ns, most_ns)), listing_retry_after(n->listing));
+	return MAX(spread(MIN(pause_ns, most_ns)), session_retry_after(n->session));
 }
 
 /* Locked on entry and exit; not while Nova is asked. */
@@ -76,7 +78,7 @@ static void update(struct nova *n)
 	wait_lock(&n->wait);
 	if (ret == 0) {
 		n->roster = fresh;
-		n->version++;
+		n->version += fresh != old;
 		n->failures = 0;
 		n->due_ns = 0;
 	} else {
@@ -194,15 +196,16 @@ static int nova_discover(void *self, const char *param, struct vmt_snapshot_buil
 static int nova_open(const void *configuration, void **ret_self, struct vmt_error *error)
 {
 	const struct nova_conf *conf = configuration;
-	struct listing *listing;
+	struct session *session;
 	struct nova *n;
-	int ret = listing_new(conf, &listing, error);
+	int ret = session_new(&conf->openstack, &session, error);
 
 	if (ret < 0) {
 		return ret;
 	}
 	n = g_new0(struct nova, 1);
-	n->listing = listing;
+	n->session = session;
+	n->listing = listing_new(conf, session, true);
 	n->update_ns = conf->update_ns;
 	wait_init(&n->wait);
 	*ret_self = n;
@@ -222,11 +225,12 @@ static void nova_close(void *self)
 	atomic_store(&n->cancel, true);
 	wait_wake(&n->wait);
 	if (n->started) {
-		listing_wake(n->listing);
+		session_wake(n->session);
 		thread_join(n->thread);
 	}
 	roster_unref(n->roster);
 	listing_free(n->listing);
+	session_free(n->session);
 	wait_fini(&n->wait);
 	g_free(n);
 }

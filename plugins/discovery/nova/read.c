@@ -411,16 +411,26 @@ static struct server *read_server(struct json_reader *r)
 	return s;
 }
 
-static void read_list(struct json_reader *r, GPtrArray *servers)
+static void add_server(struct json_reader *r, GPtrArray *servers)
 {
-	while (walk_object(r)) {
-		struct server *s = read_server(r);
+	struct server *s = read_server(r);
 
-		if (s->in.id && *s->in.id) {
-			g_ptr_array_add(servers, s);
-		} else {
-			server_unref(s);
-		}
+	if (s->in.id && *s->in.id) {
+		g_ptr_array_add(servers, s);
+	} else {
+		server_unref(s);
+	}
+}
+
+static void add_flavor(struct json_reader *r, GPtrArray *flavors)
+{
+	struct flavor *f = flavor_new();
+
+	read_flavor_members(r, f->arena, &f->is);
+	if (f->is.id && *f->is.id && f->is.name) {
+		g_ptr_array_add(flavors, f);
+	} else {
+		flavor_unref(f);
 	}
 }
 
@@ -441,36 +451,63 @@ static bool read_next(struct json_reader *r)
 	return next;
 }
 
-int read_servers(const char *json, size_t len, GPtrArray *servers, bool *ret_more,
-		 struct vmt_error *error)
+/* What a page has: the member with the list, the one with the links, and how to read an element of the list. */
+struct page {
+	const char *list, *links;
+	void (*add)(struct json_reader *r, GPtrArray *objects);
+};
+
+static void read_list(const struct page *page, struct json_reader *r, GPtrArray *objects)
+{
+	while (walk_object(r)) {
+		page->add(r, objects);
+	}
+}
+
+static int read_page(const struct page *page, const char *json, size_t len, GPtrArray *objects,
+		     bool *ret_more, struct vmt_error *error)
 {
 	bool found = false, more = false;
 	struct json_reader r;
-	guint before = servers->len;
+	guint before = objects->len;
 	int ret;
 
 	json_reader_init(&r, json, len);
 	if (walk_into(&r, JSON_OBJECT)) {
 		while (walk_key(&r)) {
-			bool list = json_is(&r, "servers"), links = json_is(&r, "servers_links");
+			bool list = json_is(&r, page->list), links = json_is(&r, page->links);
 
 			if (!list && !links) {
 				walk_skip(&r);
 			} else if (walk_into(&r, JSON_ARRAY)) {
 				found |= list;
-				list ? read_list(&r, servers) : (void)(more = read_next(&r));
+				links ? (void)(more = read_next(&r)) : read_list(page, &r, objects);
 			}
 		}
 	}
-	ret = end_of(&r, found, "servers", error);
+	ret = end_of(&r, found, page->list, error);
 	if (ret < 0) {
-		while (servers->len > before) {
-			server_unref(g_ptr_array_steal_index_fast(servers, servers->len - 1));
-		}
+		g_ptr_array_set_size(objects, (gint)before);
 		return ret;
 	}
 	*ret_more = more;
 	return 0;
+}
+
+int read_servers(const char *json, size_t len, GPtrArray *servers, bool *ret_more,
+		 struct vmt_error *error)
+{
+	static const struct page page = { "servers", "servers_links", add_server };
+
+	return read_page(&page, json, len, servers, ret_more, error);
+}
+
+int read_flavors(const char *json, size_t len, GPtrArray *flavors, bool *ret_more,
+		 struct vmt_error *error)
+{
+	static const struct page page = { "flavors", "flavors_links", add_flavor };
+
+	return read_page(&page, json, len, flavors, ret_more, error);
 }
 
 /* ------------------------------------------------------------------ references */

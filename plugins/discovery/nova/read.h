@@ -37,9 +37,12 @@ struct image {
 	const struct vmt_pair *meta; /* image_meta */
 };
 
-/* Adds the servers of a page to `servers` (struct server *); those without an id are left out.  *ret_more: there is
- * another page.  -EBADMSG with the reason. */
+/* Adds the servers of a page to `servers` (struct server *, which it gives back by itself); those without an id are left
+ * out.  *ret_more: there is another page.  -EBADMSG with the reason, nothing was added. */
 int read_servers(const char *json, size_t len, GPtrArray *servers, bool *ret_more,
+		 struct vmt_error *error);
+/* The same with flavors (struct flavor *), of which a list may have no more than id and name. */
+int read_flavors(const char *json, size_t len, GPtrArray *flavors, bool *ret_more,
 		 struct vmt_error *error);
 int read_flavor(const char *json, size_t len, struct flavor **ret_flavor, struct vmt_error *error);
 /* Of Glance, or of Nova's own images. */

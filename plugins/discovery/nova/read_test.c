@@ -134,6 +134,32 @@ static void test_pages(void)
 	g_ptr_array_unref(all);
 }
 
+/* Names and ids of a list of flavors; those without are left out. */
+static void test_flavors(void)
+{
+	GPtrArray *flavors = g_ptr_array_new_with_free_func((GDestroyNotify)flavor_unref);
+	const char *more_of =
+		"{\"flavors_links\": [{\"rel\": \"next\", \"href\": \"x\"}], \"flavors\": "
+		"[{\"id\": \"1\"}, {\"name\": \"a\"}, {\"id\": \"2\", \"name\": \"b\"}]}";
+	char *text = golden("flavors.json");
+	const struct flavor *f;
+	bool more = true;
+
+	g_assert_cmpint(read_flavors(text, strlen(text), flavors, &more, &error), ==, 0);
+	g_assert_false(more);
+	g_assert_cmpuint(flavors->len, ==, 1);
+	f = g_ptr_array_index(flavors, 0);
+	g_assert_cmpstr(f->is.id, ==, "42");
+	g_assert_cmpstr(f->is.name, ==, "m1.nano");
+	g_assert_cmpint(read_flavors(more_of, strlen(more_of), flavors, &more, &error), ==, 0);
+	g_assert_true(more);
+	g_assert_cmpuint(flavors->len, ==, 2);
+	f = g_ptr_array_index(flavors, 1);
+	g_assert_cmpstr(f->is.id, ==, "2");
+	g_ptr_array_unref(flavors);
+	g_free(text);
+}
+
 /* A later microversion tells all of the flavor but its id. */
 static void test_whole_flavor(void)
 {
@@ -260,6 +286,7 @@ static void test_wrong(void)
 
 		g_assert_cmpint(read_servers(t, strlen(t), servers, &more, &error), ==, -EBADMSG);
 		g_assert_cmpuint(servers->len, ==, 0);
+		g_assert_cmpint(read_flavors(t, strlen(t), servers, &more, &error), ==, -EBADMSG);
 		g_assert_cmpint(read_flavor(t, strlen(t), &f, &error), ==, -EBADMSG);
 		g_assert_cmpint(read_image(t, strlen(t), &i, &error), ==, -EBADMSG);
 	}
@@ -271,6 +298,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/nova/read/golden", test_golden);
 	g_test_add_func("/nova/read/pages", test_pages);
+	g_test_add_func("/nova/read/flavors", test_flavors);
 	g_test_add_func("/nova/read/whole-flavor", test_whole_flavor);
 	g_test_add_func("/nova/read/changes", test_changes);
 	g_test_add_func("/nova/read/images", test_images);

@@ -38,7 +38,11 @@ class Cloud:
         self.host, self.password, self.page, self.lifetime = host, password, page, lifetime
         self.servers, self.flavors, self.images, self.changed = {}, {}, {}, {}
         self.tokens, self.faults, self.requests, self.wrong = {}, [], [], []
-        self.lock, self.over = threading.Lock(), threading.Event()
+        self.identities = {     # of Keystone, by what stands in the path
+            "users": {USER: {"id": USER, "name": "demo-user", "domain_id": "default", "enabled": True}},
+            "projects": {PROJECT: {"id": PROJECT, "name": "demo-project", "domain_id": "default", "enabled": True}},
+            "domains": {"default": {"id": "default", "name": "Default", "enabled": True}}}
+        self.lock, self.over = threading.Lock(), threading.Event()      # `over`: hanging answers are given up
         cloud = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -117,6 +121,8 @@ class Cloud:
 
     def heal(self):
         self.faults.clear()
+        self.over.set()
+        self.over = threading.Event()
 
     def count(self, prefix, method="GET"):
         return sum(1 for m, path in self.requests if m == method and path.startswith(prefix))
@@ -178,11 +184,15 @@ class Cloud:
             return self.list(h, u.query)
         if self.foreign and u.path == "/network/v2.0/ports":      # Nova asks Neutron for security groups
             return self.answer(h, 200, {"ports": []})
+        if u.path == "/v2.1/flavors":
+            return self.list_flavors(h, u.query)
+        if part[1] == "v3" and len(part) == 4 and part[3] in self.identities.get(part[2], {}):
+            return self.answer(h, 200, {part[2][:-1]: self.identities[part[2]][part[3]]})
         if part[1:3] == ["v2.1", "flavors"] and len(part) == 4 and part[3] in self.flavors:
             return self.answer(h, 200, {"flavor": self.flavors[part[3]]})
         if part[1:4] == ["image", "v2", "images"] and len(part) == 5 and part[4] in self.images:
             return self.answer(h, 200, self.images[part[4]])
-        if part[1:3] != ["v2.1", "flavors"] and part[1:4] != ["image", "v2", "images"]:
+        if part[1:3] != ["v2.1", "flavors"] and part[1:4] != ["image", "v2", "images"] and part[2] not in self.identities:
             self.wrong.append(h.path)
         return self.answer(h, 404, {"itemNotFound": {"code": 404, "message": "It is not there."}})
 
@@ -202,7 +212,7 @@ class Cloud:
         token = "gAAAAAB" + uuid.uuid4().hex
         now = time.time()
         self.tokens[token] = now + self.lifetime
-        services = (("compute", "/v2.1"), ("image", "/image"))
+        services = (("compute", "/v2.1"), ("image", "/image"), ("identity", "/v3"))
         if path == "/v2.0/tokens":
             return self.answer(h, 200, {"access": {
                 "token": {"id": token, "issued_at": stamp(now), "expires": stamp(now + self.lifetime)},
@@ -213,6 +223,18 @@ class Cloud:
             "catalog": [{"type": kind, "id": kind, "name": kind, "endpoints": [
                 {"id": i, "interface": i, "region": "R", "region_id": "R", "url": self.url + p}
                 for i in ("admin", "internal", "public")]} for kind, p in services]}}, X_Subject_Token=token)
+
+    def list_flavors(self, h, query):
+        q = dict(urllib.parse.parse_qsl(query, keep_blank_values=True, strict_parsing=True))
+        if q.get("is_public") != "None" or set(q) - {"is_public", "marker"}:
+            self.wrong.append(h.path)
+        ids = sorted(self.flavors)
+        found = ids[ids.index(q["marker"]) + 1:] if "marker" in q else ids
+        document = {"flavors": [{"id": i, "name": self.flavors[i]["name"], "links": []} for i in found[:self.page]]}
+        if len(found) > self.page:
+            document["flavors_links"] = [{"rel": "next", "href": f"{self.url}/v2.1/flavors?is_public=None&marker="
+                                          f"{document['flavors'][-1]['id']}"}]
+        self.answer(h, 200, document)
 
     def list(self, h, query):
         pairs = urllib.parse.parse_qsl(query, keep_blank_values=True, strict_parsing=True)

@@ -13,13 +13,14 @@ METERS = ("memory", "vcpus", "memory.usage")
 class Scene:
     """An agent with a cycle a second that asks the cloud."""
 
-    def __init__(self, c, credentials=None, compute=None, polling=None, **more):
+    def __init__(self, c, credentials=None, compute=None, yaml=None, uri="test:///default", **more):
+        """`yaml`: the text of polling.yaml.  `more`: sections of the configuration."""
         options = {"DEFAULT": {"debug": "true"},
                    "compute": {"instance_discovery_method": "naive", **(compute or {})},
                    "service_credentials": {"timeout": 1, **(credentials if credentials is not None else c.options())}}
-        self.a = agent.Agent("test:///default", 1, METERS, options={**options, **more}, start=False)
-        if polling:
-            self.a.put("polling.yaml", polling)
+        self.a = agent.Agent(uri, 1, METERS, options={**options, **more}, start=False)
+        if yaml:
+            self.a.put("polling.yaml", yaml)
         self.a.start()
 
     def __enter__(self):
