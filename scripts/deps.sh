@@ -81,6 +81,11 @@ test    cmd:kadmin.local       krb5-admin-server          krb5-server           
 test    cmd:kinit              krb5-user                  krb5-workstation            krb5             krb5-client                  krb5
 test    file:/usr/lib/*/gssntlmssp/gssntlmssp.so+/usr/lib64/gssntlmssp/gssntlmssp.so  gss-ntlmssp  gssntlmssp  -  gssntlmssp  -
 test    file:/usr/lib/python3/dist-packages/gssapi+/usr/lib*/python3*/site-packages/gssapi  python3-gssapi  python3-gssapi  python-gssapi  python3-gssapi  py3-gssapi
+test    cmd:go                 golang-go                  golang                      go               go                           go
+test    file:/usr/share/gocode/src/github.com/vmware/govmomi/simulator  golang-github-vmware-govmomi-dev  -  -  -  -
+test    file:/usr/share/gocode/src/github.com/google/uuid  golang-github-google-uuid-dev  -  -  -  -
+test    file:/usr/lib/python3/dist-packages/oslo_vmware  python3-oslo.vmware  -  -  -  -
+test    cmd:xmllint            libxml2-utils              libxml2                     libxml2          libxml2-tools                libxml2-utils
 test    cmd:newuidmap          uidmap                     shadow-utils                shadow           shadow                       shadow-uidmap
 test    cmd:unshare            util-linux                 util-linux                  util-linux       util-linux                   util-linux-misc
 test    cmd:ps                 procps                     procps-ng                   procps-ng        procps                       procps

@@ -17,6 +17,7 @@ extern const struct vmt_plugin vmt_plugin_publisher_file, vmt_plugin_publisher_h
 	vmt_plugin_publisher_null, vmt_plugin_publisher_postgresql, vmt_plugin_publisher_sqlite,
 	vmt_plugin_publisher_tcp, vmt_plugin_publisher_test, vmt_plugin_publisher_udp;
 extern const struct vmt_plugin vmt_declared_discovery_hyperv, vmt_declared_inspector_hyperv;
+extern const struct vmt_plugin vmt_declared_discovery_vsphere, vmt_declared_inspector_vsphere;
 extern const struct vmt_plugin vmt_declared_publisher_notifier, vmt_declared_publisher_polling,
 	vmt_declared_publisher_rpc;
 extern const struct vmt_plugin vmt_declared_receiver_rpc, vmt_declared_receiver_notifications;
@@ -35,9 +36,11 @@ const struct vmt_plugin *const builtin_plugins[] = {
 	&vmt_plugin_discovery_nova,
 	&vmt_plugin_discovery_lookups,
 	&vmt_plugin_discovery_simulated,
+	&vmt_declared_discovery_vsphere,
 	&vmt_declared_inspector_hyperv,
 	&vmt_plugin_inspector_libvirt,
 	&vmt_plugin_inspector_simulated,
+	&vmt_declared_inspector_vsphere,
 	&vmt_plugin_publisher_file,
 	&vmt_plugin_publisher_http,
 	&vmt_plugin_publisher_null,

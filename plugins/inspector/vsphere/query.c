@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the order of questions, and who is left alone.  On a worker, one at a time; blocks on the network until the
+ * call's deadline.
+ */
+#include "plugins/inspector/vsphere/query.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+
+#define ALONE_FIRST_NS (60 * NS_PER_S)
+#define ALONE_MOST_NS (600 * NS_PER_S)
+#define SHORTEST_NS (200 * NS_PER_MS) /* in less nobody can answer */
+#define ARENA_MOST ((size_t)256 << 20)
+
+enum {
+	UNLIMITED = 1024, /* entities times metrics, where the server has no limit */
+	AGAIN = 1, /* the same once more, with less at a time or without one */
+};
+
+/* Who did not answer. */
+struct suspect {
+	int64_t pause_ns, until_ns; /* 0: asked behind all others, and found by halves */
+	uint64_t cycle; /* that it was wanted in last */
+};
+
+/* Places of `order` that are asked together. */
+struct slice {
+	size_t first, count;
+};
+
+/* ------------------------------------------------------------------ one question */
+
+static const struct vim_machine *machine_at(const struct query *q, size_t place)
+{
+	return &q->machines->machine[g_array_index(q->order, uint32_t, place)];
+}
+
+static struct values *values_at(const struct query *q, size_t place)
+{
+	return &q->values[g_array_index(q->order, uint32_t, place)];
+}
+
+static void write_question(struct buf *out, struct vim_client *c, void *asker)
+{
+	struct query *q = asker;
+
+	vim_request_perf_begin(out, (struct vim_ref){ "PerformanceManager",
+						      vim_client_service(c)->perf_manager });
+	for (size_t i = 0; i < q->count; i++) {
+		vim_request_perf_add(out, machine_at(q, q->first + i)->ref, q->samples,
+				     q->metric + q->from, q->width);
+	}
+	vim_request_perf_end(out);
+	q->at = q->first;
+}
+
+/* Answers come in the order of questions, most times. */
+static void on_machine(void *context, const char *id, size_t len)
+{
+	struct query *q = context;
+
+	if (q->at < q->first + q->count && strcmp(machine_at(q, q->at)->ref, id) == 0) {
+		q->machine = g_array_index(q->order, uint32_t, q->at++);
+	} else {
+		q->machine = (size_t)GPOINTER_TO_UINT(g_hash_table_lookup(q->refs, id)) - 1;
+	}
+}
+
+static void on_series(void *context, const struct vim_series *series)
+{
+	struct query *q = context;
+
+	if (q->machine != SIZE_MAX) {
+		values_take(&q->values[q->machine], &q->counters,
+			    q->machines->machine[q->machine].ref, q->cycle, series, q->arena);
+	}
+}
+
+/* Half of what time there is left, so that one that hangs leaves something to the others. */
+static int ask_once(struct query *q, const struct vmt_call *call, struct vmt_error *error)
+{
+	const struct vim_question question = {
+		.write = write_question, .asker = q, .shape = &vim_perf_shape, .context = &q->perf
+	};
+	int64_t now = clock_monotonic(), share = (call->deadline_ns - now) / 2;
+	struct vmt_call part = { .deadline_ns = now + share, .cancel = call->cancel };
+
+	if (share < SHORTEST_NS) {
+		return vmt_error_set(error, -ETIME, "%s: no time is left",
+				     vim_client_address(q->client));
+	}
+	q->machine = SIZE_MAX;
+	return vim_client_ask(q->client, &question, &part, error);
+}
+
+/* ------------------------------------------------------------------ who did not answer */
+
+static void set_fate(struct query *q, size_t first, size_t count, enum fate fate)
+{
+	for (size_t i = first; i < first + count; i++) {
+		values_at(q, i)->fate = fate;
+	}
+}
+
+static void clear(struct query *q, size_t first, size_t count)
+{
+	for (size_t i = first; i < first + count && g_hash_table_size(q->suspects); i++) {
+		g_hash_table_remove(q->suspects, machine_at(q, i)->ref);
+	}
+}
+
+/* Nothing came back.  Who is alone is the one; of several each may be. */
+static void suspect(struct query *q, size_t first, size_t count)
+{
+	for (size_t i = first; i < first + count; i++) {
+		const char *ref = machine_at(q, i)->ref;
+		struct suspect *s = g_hash_table_lookup(q->suspects, ref);
+
+		if (!s) {
+			s = g_new0(struct suspect, 1);
+			g_hash_table_insert(q->suspects, g_strdup(ref), s);
+		}
+		s->cycle = q->cycle;
+		if (count == 1) {
+			s->pause_ns = CLAMP(s->pause_ns * 2, ALONE_FIRST_NS, ALONE_MOST_NS);
+			s->until_ns = clock_monotonic() + s->pause_ns;
+			q->silent++;
+			vmt_log(VMT_LOG_WARNING,
+				"%s: machine %s (%s) does not answer; left alone for %d s",
+				vim_client_address(q->client), ref, machine_at(q, i)->id,
+				(int)(s->pause_ns / NS_PER_S));
+		}
+	}
+}
+
+static void push(struct query *q, size_t first, size_t count)
+{
+	struct slice s = { first, count };
+
+	if (count) {
+		g_array_append_val(q->slices, s);
+	}
+}
+
+/* Each half is asked by itself, behind what is still to be asked; one alone is what it is. */
+static void divide(struct query *q, size_t first, size_t count, enum fate fate)
+{
+	set_fate(q, first, count, fate);
+	if (count > 1) {
+		push(q, first, count / 2);
+		push(q, first + count / 2, count - count / 2);
+	}
+}
+
+/* ------------------------------------------------------------------ what a fault means */
+
+/* Takes the machine that is not there any more out of the question. */
+static bool drop(struct query *q, const char *ref)
+{
+	uint32_t *order = (uint32_t *)(void *)q->order->data;
+
+	for (size_t i = q->first; i < q->first + q->count; i++) {
+		if (strcmp(machine_at(q, i)->ref, ref) == 0) {
+			uint32_t gone = order[i];
+
+			memmove(order + q->first + 1, order + q->first,
+				(i - q->first) * sizeof(*order));
+			order[q->first] = gone;
+			set_fate(q, q->first, 1, FATE_GONE);
+			q->first++;
+			q->count--;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int on_gone(struct query *q)
+{
+	if (q->count == 1) {
+		set_fate(q, q->first, 1, FATE_GONE);
+		return 0;
+	}
+	if (drop(q, vim_client_fault(q->client)->object)) {
+		return AGAIN;
+	}
+	divide(q, q->first, q->count, FATE_SKIPPED);
+	return 0;
+}
+
+static int64_t limit_of(const struct query *q)
+{
+	return q->counters.limit > 0 ? q->counters.limit : UNLIMITED;
+}
+
+static int on_too_much(struct query *q)
+{
+	size_t asked = q->count * q->width;
+
+	if (asked == 1) {
+		set_fate(q, q->first, 1, FATE_SKIPPED);
+		return 0;
+	}
+	/* what was asked was at most three quarters */
+	q->counters.limit = (int64_t)((asked / 2) * 4 + 2) / 3;
+	return AGAIN;
+}
+
+/* A counter may have got another number; else it is a machine that does not have it. */
+static int on_argument(struct query *q)
+{
+	if (!q->reloaded) {
+		q->reloaded = true;
+		q->counters.session = 0;
+		return -ESTALE;
+	}
+	divide(q, q->first, q->count, FATE_SKIPPED);
+	return 0;
+}
+
+static int on_fault(struct query *q, int err)
+{
+	switch (vim_fault_kind(vim_client_fault(q->client))) {
+	case VIM_FAULT_GONE:
+		return on_gone(q);
+	case VIM_FAULT_TOO_MUCH:
+		return on_too_much(q);
+	case VIM_FAULT_ARGUMENT:
+		return on_argument(q);
+	case VIM_FAULT_HOST:
+	case VIM_FAULT_PERMISSION:
+		divide(q, q->first, q->count, FATE_SKIPPED);
+		return 0;
+	default:
+		return err;
+	}
+}
+
+/* ------------------------------------------------------------------ many questions */
+
+static bool is_over(const struct vmt_call *call)
+{
+	return atomic_load(call->cancel) || clock_monotonic() >= call->deadline_ns;
+}
+
+/* The question in hand, of all its counters.  0: what became of it is noted; AGAIN; -errno: there is no use in
+ * going on, or -ESTALE: only with other counters. */
+static int ask(struct query *q, const struct vmt_call *call, struct vmt_error *error)
+{
+	for (q->from = 0; q->from < q->metrics; q->from += q->width) {
+		int err;
+
+		q->width = MIN(q->width, q->metrics - q->from);
+		err = ask_once(q, call, error);
+		if (err == -ETIMEDOUT && !is_over(call)) {
+			suspect(q, q->first, q->count);
+			divide(q, q->first, q->count, FATE_SILENT);
+			return 0;
+		}
+		if (err == -EREMOTEIO) {
+			return on_fault(q, err);
+		}
+		if (err < 0) {
+			return err;
+		}
+		if (vim_client_session(q->client) != q->counters.session) {
+			return -ESTALE;
+		}
+	}
+	set_fate(q, q->first, q->count, FATE_ANSWERED);
+	clear(q, q->first, q->count);
+	return 0;
+}
+
+/* As many at a time as the server allows: a quarter is left, for it may count "all devices" as more than one. */
+static size_t room(const struct query *q, size_t *ret_width)
+{
+	size_t pairs = (size_t)MAX(limit_of(q) * 3 / 4, 1);
+
+	*ret_width = MIN(pairs, q->metrics);
+	return MAX(pairs / *ret_width, 1);
+}
+
+static int ask_slice(struct query *q, struct slice s, const struct vmt_call *call,
+		     struct vmt_error *error)
+{
+	int err = 0;
+
+	while (s.count && err == 0) {
+		q->first = s.first;
+		q->count = MIN(room(q, &q->width), s.count);
+		err = ask(q, call, error);
+		if (err == 0) {
+			s.count -= q->first + q->count - s.first;
+			s.first = q->first + q->count;
+		} else if (err == AGAIN) { /* without those before `first` */
+			s.count -= q->first - s.first;
+			s.first = q->first;
+			err = 0;
+		}
+	}
+	return err;
+}
+
+static void choose_metrics(struct query *q, unsigned groups)
+{
+	q->metrics = 0;
+	q->asked = 0;
+	for (int i = 0; i < COUNTERS; i++) {
+		if (counter_rows[i].groups & groups && q->counters.id[i] >= 0) {
+			q->metric[q->metrics++] =
+				(struct vim_metric){ q->counters.id[i],
+						     counter_rows[i].kind != NO_DEVICE };
+			q->asked |= 1U << i;
+		}
+	}
+}
+
+static int run_once(struct query *q, size_t sound, unsigned groups, const struct vmt_call *call,
+		    struct vmt_error *error)
+{
+	int err = counters_learn(&q->counters, q->client, call, error);
+
+	if (err < 0) {
+		return err;
+	}
+	choose_metrics(q, groups);
+	if (q->metrics == 0) {
+		set_fate(q, 0, q->order->len, FATE_ANSWERED);
+		return 0;
+	}
+	g_array_set_size(q->slices, 0);
+	push(q, 0, sound);
+	push(q, sound, (q->order->len - sound) / 2);
+	push(q, sound + (q->order->len - sound) / 2, (q->order->len - sound + 1) / 2);
+	for (guint i = 0; i < q->slices->len && err == 0; i++) {
+		err = ask_slice(q, g_array_index(q->slices, struct slice, i), call, error);
+	}
+	return err;
+}
+
+/* ------------------------------------------------------------------ the cycle */
+
+/* Suspects come last; answers how many come before them. */
+static size_t arrange(struct query *q, const uint8_t *wanted)
+{
+	int64_t now = clock_monotonic();
+	size_t sound;
+
+	g_array_set_size(q->order, 0);
+	for (uint32_t i = 0; i < q->machines->count; i++) {
+		if (wanted[i] && !g_hash_table_lookup(q->suspects, q->machines->machine[i].ref)) {
+			g_array_append_val(q->order, i);
+		}
+	}
+	sound = q->order->len;
+	for (uint32_t i = 0; i < q->machines->count && g_hash_table_size(q->suspects); i++) {
+		struct suspect *s = g_hash_table_lookup(q->suspects, q->machines->machine[i].ref);
+
+		if (!s || !wanted[i]) {
+			continue;
+		}
+		s->cycle = q->cycle;
+		if (now < s->until_ns) {
+			q->values[i].fate = FATE_SILENT;
+			q->silent++;
+		} else {
+			g_array_append_val(q->order, i);
+		}
+	}
+	return sound;
+}
+
+static gboolean is_forgotten(gpointer ref, gpointer value, gpointer data)
+{
+	const struct query *q = data;
+
+	return ((struct suspect *)value)->cycle + 100 < q->cycle;
+}
+
+int query_run(struct query *q, const uint8_t *wanted, unsigned groups, int samples,
+	      const struct vmt_call *call, struct vmt_error *error)
+{
+	size_t sound = arrange(q, wanted);
+	int err = -ESTALE;
+
+	q->samples = samples;
+	q->reloaded = false;
+	g_hash_table_foreach_remove(q->suspects, is_forgotten, q);
+	for (int attempt = 0; attempt < 3 && err == -ESTALE && q->order->len; attempt++) {
+		err = run_once(q, sound, groups, call, error);
+	}
+	if (err == -ESTALE && q->order->len) {
+		return vmt_error_set(error, -EPROTO, "%s: its counters do not stay as they are",
+				     vim_client_address(q->client));
+	}
+	return q->order->len ? err : 0;
+}
+
+static void renew(struct query *q, const struct vim_machines *machines)
+{
+	struct arena *arena = q->before;
+
+	q->before = q->arena;
+	q->arena = arena;
+	arena_reset(arena);
+	q->version = machines->version;
+	q->values = ARENA_ARRAY(arena, struct values, machines->count);
+	g_hash_table_remove_all(q->refs);
+	for (size_t i = 0; i < machines->count; i++) {
+		g_hash_table_insert(q->refs, (char *)machines->machine[i].ref,
+				    GUINT_TO_POINTER((guint)i + 1));
+	}
+}
+
+void query_begin(struct query *q, const struct vim_machines *machines)
+{
+	q->machines = machines;
+	q->cycle++;
+	q->silent = 0;
+	q->asked = 0;
+	if (q->version != machines->version || arena_bytes(q->arena) > ARENA_MOST) {
+		renew(q, machines);
+	}
+	for (size_t i = 0; i < machines->count; i++) {
+		q->values[i].fate = FATE_UNASKED;
+	}
+}
+
+void query_init(struct query *q, struct vim_client *client)
+{
+	*q = (struct query){
+		.client = client,
+		.suspects = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free),
+		.arena = arena_new(256 << 10),
+		.before = arena_new(256 << 10),
+		.refs = g_hash_table_new(g_str_hash, g_str_equal),
+		.order = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
+		.slices = g_array_new(FALSE, FALSE, sizeof(struct slice)),
+		.perf = { .machine = on_machine, .series = on_series, .context = q },
+	};
+	counters_init(&q->counters);
+}
+
+void query_fini(struct query *q)
+{
+	counters_fini(&q->counters);
+	vim_perf_fini(&q->perf);
+	g_hash_table_destroy(q->suspects);
+	g_hash_table_destroy(q->refs);
+	g_array_free(q->order, TRUE);
+	g_array_free(q->slices, TRUE);
+	arena_free(q->arena);
+	arena_free(q->before);
+}

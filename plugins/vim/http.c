@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the connection, by libcurl, and the cookie of the session.  On a worker, one at a time; blocks on the network
+ * until the call's deadline.
+ */
+#include "plugins/vim/http.h"
+
+#include "base/clock.h"
+#include "plugins/curl/certificate.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <glib.h>
+
+#if LIBCURL_VERSION_NUM <                                                                          \
+	0x075700 /* certificates of authorities are not kept between connections */
+#define CURLOPT_CA_CACHE_TIMEOUT 0
+#endif
+#if LIBCURL_VERSION_NUM < 0x075500
+#define SET_HTTPS(curl) curl_easy_setopt(curl, CURLOPT_PROTOCOLS, (long)CURLPROTO_HTTPS)
+#else
+#define SET_HTTPS(curl) curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https")
+#endif
+
+#define CONNECT_NS (10 * NS_PER_S)
+#define ANSWER_NS (60 * NS_PER_S)
+
+static const struct certificate_names names = { "ca_file", "client certificate",
+						"client certificate" };
+
+struct vim_http {
+	struct vim_conf conf;
+	char *address;
+	CURL *curl; /* NULL: not set up */
+	struct curl_slist *headers;
+	char error[CURL_ERROR_SIZE];
+	uint64_t budget;
+	/* the request in hand */
+	const struct vmt_call *call;
+	struct buf body;
+	const char *too_much; /* why the answer was cut off */
+};
+
+/* ------------------------------------------------------------------ what libcurl calls */
+
+static size_t on_body(char *p, size_t size, size_t n, void *data)
+{
+	struct vim_http *h = data;
+
+	n *= size;
+	if (h->body.len + n > VIM_ANSWER_MAX) {
+		h->too_much = "the answer is longer than 64 MiB";
+		return 0;
+	}
+	if (n > h->budget) {
+		h->too_much = "the answers of this cycle are longer than all may be";
+		return 0;
+	}
+	h->budget -= n;
+	buf_add(&h->body, p, n);
+	return n;
+}
+
+/* Not 0: give up.  Called at least about once a second. */
+static int on_progress(void *data, curl_off_t total_down, curl_off_t down, curl_off_t total_up,
+		       curl_off_t up)
+{
+	const struct vim_http *h = data;
+
+	return atomic_load(h->call->cancel) || clock_monotonic() >= h->call->deadline_ns;
+}
+
+/* ------------------------------------------------------------------ the handle */
+
+static void set_tls(struct vim_http *h)
+{
+	const struct vim_conf *c = &h->conf;
+	bool any = c->insecure && !c->ca_file;
+
+	curl_easy_setopt(h->curl, CURLOPT_SSL_VERIFYPEER, any ? 0L : 1L);
+	curl_easy_setopt(h->curl, CURLOPT_SSL_VERIFYHOST, any ? 0L : 2L);
+	curl_easy_setopt(h->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (CURLOPT_CA_CACHE_TIMEOUT) {
+		curl_easy_setopt(h->curl, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+	}
+	if (c->ca_file) {
+		curl_easy_setopt(h->curl, CURLOPT_CAINFO, c->ca_file);
+		curl_easy_setopt(h->curl, CURLOPT_CAPATH, NULL);
+	}
+}
+
+static int set_up_handle(struct vim_http *h, struct vmt_error *error)
+{
+	if (h->curl) {
+		return 0;
+	}
+	h->curl = curl_easy_init();
+	if (!h->curl) {
+		return vmt_error_set(error, -ENOMEM, "%s: libcurl cannot be set up", h->address);
+	}
+	curl_easy_setopt(h->curl, CURLOPT_URL, h->address);
+	SET_HTTPS(h->curl);
+	curl_easy_setopt(h->curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, h->error);
+	curl_easy_setopt(h->curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(h->curl, CURLOPT_USERAGENT, "virtmeter");
+	curl_easy_setopt(h->curl, CURLOPT_PROXY, ""); /* a password is for the server alone */
+	curl_easy_setopt(h->curl, CURLOPT_COOKIEFILE, ""); /* kept, but not on the disk */
+	curl_easy_setopt(h->curl, CURLOPT_ACCEPT_ENCODING, "");
+	curl_easy_setopt(h->curl, CURLOPT_MAXCONNECTS, 1L);
+	curl_easy_setopt(h->curl, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(h->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(CONNECT_NS / NS_PER_MS));
+	curl_easy_setopt(h->curl, CURLOPT_BUFFERSIZE, 256L << 10);
+	curl_easy_setopt(h->curl, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(h->curl, CURLOPT_WRITEDATA, h);
+	curl_easy_setopt(h->curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(h->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(h->curl, CURLOPT_XFERINFODATA, h);
+	set_tls(h);
+	return 0;
+}
+
+void vim_http_forget(struct vim_http *h)
+{
+	if (h->curl) {
+		curl_easy_setopt(h->curl, CURLOPT_COOKIELIST, "ALL");
+	}
+}
+
+void vim_http_version(struct vim_http *h, const char *version)
+{
+	char action[64];
+
+	g_snprintf(action, sizeof(action), "SOAPAction: \"urn:vim25/%s\"", version);
+	curl_slist_free_all(h->headers);
+	h->headers = curl_slist_append(NULL, "Expect:");
+	h->headers = curl_slist_append(h->headers, "Content-Type: text/xml; charset=utf-8");
+	h->headers = curl_slist_append(h->headers, action);
+}
+
+/* ------------------------------------------------------------------ one exchange */
+
+/* Codes of libcurl that say nothing against another attempt. */
+static bool is_transient(CURLcode code)
+{
+	return code == CURLE_COULDNT_CONNECT || code == CURLE_SEND_ERROR ||
+	       code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING || code == CURLE_PARTIAL_FILE;
+}
+
+static int no_answer(struct vim_http *h, CURLcode code, struct vmt_error *error)
+{
+	char why[CURL_ERROR_SIZE];
+	long verified = 0;
+
+	if (atomic_load(h->call->cancel)) {
+		return vmt_error_set(error, -ECANCELED, "%s: given up on request", h->address);
+	}
+	if (code == CURLE_ABORTED_BY_CALLBACK || code == CURLE_OPERATION_TIMEDOUT) {
+		return vmt_error_set(error, -ETIMEDOUT, "%s: no answer in time", h->address);
+	}
+	if (h->too_much) {
+		return vmt_error_set(error, -E2BIG, "%s: %s", h->address, h->too_much);
+	}
+	curl_easy_getinfo(h->curl, CURLINFO_SSL_VERIFYRESULT, &verified);
+	if (certificate_reason((int)code, verified, &names, why, sizeof(why))) {
+		return vmt_error_set(error, -EKEYREJECTED, "%s: %s", h->address, why);
+	}
+	return vmt_error_set(error, is_transient(code) ? -ECONNRESET : -EIO, "%s: %s", h->address,
+			     h->error[0] ? h->error : curl_easy_strerror(code));
+}
+
+/* A fault comes with status 500; what is no XML then is no fault. */
+static int judge(struct vim_http *h, struct vmt_error *error)
+{
+	const char *type = NULL;
+	long status = 0;
+
+	curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(h->curl, CURLINFO_CONTENT_TYPE, &type);
+	if (status == 200 || (status == 500 && type && strstr(type, "xml"))) {
+		return 0;
+	}
+	return vmt_error_set(error, status >= 502 && status <= 504 ? -EBUSY : -EIO,
+			     "%s: HTTP status %ld; is it a vCenter or an ESXi host?", h->address,
+			     status);
+}
+
+int vim_http_post(struct vim_http *h, const struct buf *request, const struct buf **ret_answer,
+		  const struct vmt_call *call, struct vmt_error *error)
+{
+	int64_t left = MIN(call->deadline_ns - clock_monotonic(), ANSWER_NS);
+	CURLcode code;
+	int err;
+
+	h->call = call;
+	if (atomic_load(call->cancel)) {
+		return vmt_error_set(error, -ECANCELED, "%s: given up on request", h->address);
+	}
+	if (left <= 0) {
+		return vmt_error_set(error, -ETIMEDOUT, "%s: no time is left", h->address);
+	}
+	err = set_up_handle(h, error);
+	if (err < 0) {
+		return err;
+	}
+	h->error[0] = '\0';
+	h->too_much = NULL;
+	buf_reset(&h->body);
+	curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, h->headers);
+	curl_easy_setopt(h->curl, CURLOPT_TIMEOUT_MS, (long)MAX(left / NS_PER_MS, 1));
+	curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, request->data);
+	curl_easy_setopt(h->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->len);
+	code = curl_easy_perform(h->curl);
+	err = code == CURLE_OK ? judge(h, error) : no_answer(h, code, error);
+	if (err == 0) {
+		*ret_answer = &h->body;
+	}
+	return err;
+}
+
+/* ------------------------------------------------------------------ life */
+
+static int vet(const struct vim_conf *c, struct vmt_error *error)
+{
+	if (!c->host || !*c->host || strpbrk(c->host, "/?#@ \t\r\n")) {
+		return vmt_error_set(error, -EINVAL,
+				     "host_ip: give the name of the vCenter or ESXi host");
+	}
+	if (!c->user || !*c->user) {
+		return vmt_error_set(error, -EINVAL, "host_username: give an account");
+	}
+	return 0;
+}
+
+int vim_http_new(const struct vim_conf *conf, struct vim_http **ret, struct vmt_error *error)
+{
+	struct vim_http *h;
+	bool v6 = conf->host && strchr(conf->host, ':');
+	int err = vet(conf, error);
+
+	if (err < 0) {
+		return err;
+	}
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+		return vmt_error_set(error, -ENOTSUP, "libcurl cannot be set up");
+	}
+	h = g_new0(struct vim_http, 1);
+	h->conf = *conf;
+	h->conf.host = g_strdup(conf->host);
+	h->conf.user = g_strdup(conf->user);
+	h->conf.password = g_strdup(conf->password ? conf->password : "");
+	h->conf.ca_file = g_strdup(conf->ca_file && *conf->ca_file ? conf->ca_file : NULL);
+	h->address = g_strdup_printf("https://%s%s%s:%d/sdk", v6 ? "[" : "", conf->host,
+				     v6 ? "]" : "", (int)conf->port);
+	h->budget = UINT64_MAX;
+	buf_init(&h->body);
+	*ret = h;
+	return 0;
+}
+
+void vim_http_free(struct vim_http *h)
+{
+	if (!h) {
+		return;
+	}
+	curl_easy_cleanup(h->curl);
+	curl_slist_free_all(h->headers);
+	buf_fini(&h->body);
+	g_free((char *)h->conf.host);
+	g_free((char *)h->conf.user);
+	g_free((char *)h->conf.password);
+	g_free((char *)h->conf.ca_file);
+	g_free(h->address);
+	g_free(h);
+}
+
+const char *vim_http_address(const struct vim_http *h)
+{
+	return h->address;
+}
+
+const struct vim_conf *vim_http_conf(const struct vim_http *h)
+{
+	return &h->conf;
+}
+
+void vim_http_budget(struct vim_http *h, uint64_t bytes)
+{
+	h->budget = bytes;
+}

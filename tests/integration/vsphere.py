@@ -1,0 +1,212 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Discovery and inspector of vSphere against a vCenter and an ESXi host as the govmomi project simulates them
+(lib/vcsim.py): every value is the one that Ceilometer's own inspector has from the same server, every request is valid
+by VMware's schemas."""
+import json
+import os
+import re
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+import agent
+import private
+import tap
+import tlsca
+import vcsim
+import vim25
+
+FOLDER = tempfile.TemporaryDirectory(prefix="vm-vsphere-")
+NICS = ("network.incoming.bytes.rate", "network.outgoing.bytes.rate")
+DISKS = tuple(f"disk.device.{what}.rate" for what in ("read.bytes", "write.bytes", "read.requests", "write.requests"))
+COUNTERS = 8
+
+
+class Tls:
+    def __init__(self):
+        authority = tlsca.Authority(FOLDER.name)
+        self.ca = authority.cert
+        self.leaf = authority.leaf("server", "localhost", "serverAuth", "DNS:localhost")
+        self.other = authority.leaf("other", "elsewhere", "serverAuth", "DNS:elsewhere")
+        self.expired = authority.leaf("expired", "localhost", "serverAuth", "DNS:localhost", days=-1)
+
+
+def serve(machines=4, *options, leaf=None):
+    return vcsim.Server(leaf or TLS.leaf, TLS.ca, machines, *options)
+
+
+def conf(server, extra="", **more):
+    """A configuration for that server."""
+    values = {"host_ip": "localhost", "host_port": server.port, "host_username": "meter",
+              "host_password": "'" + vcsim.PASSWORD + "'", "ca_file": TLS.ca, **more}
+    handle, path = tempfile.mkstemp(dir=FOLDER.name)
+    with os.fdopen(handle, "w") as f:
+        f.write("[DEFAULT]\nhypervisor_inspector = vsphere\n" + extra + "[vmware]\n")
+        f.write("".join(f"{k} = {v}\n" for k, v in values.items() if v is not None))
+    return path
+
+
+def read(text):
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def poll(path, *args, timeout=60):
+    done = agent.command("poll", "--config-file", path, "--format", "json", "--debug", *args, timeout=timeout)
+    return read(done.stdout), done
+
+
+def by_instance(samples):
+    """{instance: {(meter, device): volume}}, of several cycles the last."""
+    out = {}
+    for s in samples:
+        found = re.search(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:-(.*))?$", s["resource_id"])
+        if found:       # else it is of the agent's own host
+            out.setdefault(found[1], {})[s["name"], found[2] or ""] = s["volume"]
+    return out
+
+
+def expected(oracle):
+    """The same from what Ceilometer says."""
+    out = {}
+    for name, e in oracle.items():
+        out[name] = {}
+        if "error" in e:
+            continue
+        out[name] = {(meter, ""): e[meter] for meter in ("cpu_util", "memory.usage")}
+        for names, devices in ((NICS, e["nics"]), (DISKS, e["disks"])):
+            for device, volumes in devices.items():
+                out[name].update({(n, device): v for n, v in zip(names, volumes)})
+    return out
+
+
+def differences(samples, oracle):
+    got, bad = by_instance(samples), []
+    for name, wanted in expected(oracle).items():
+        mine = {k: v for k, v in got.get(name, {}).items() if k[0] in (*NICS, *DISKS, "cpu_util", "memory.usage")}
+        bad += [f"{name} {key}: {mine.get(key)}, Ceilometer {wanted.get(key)}" for key in sorted({*mine, *wanted})
+                if mine.get(key) != wanted.get(key)]
+    return bad if oracle else ["Ceilometer says nothing"]
+
+
+def set_values(server):
+    """What each counter has at three times; -1: nothing."""
+    server.metric("cpu.usage", 1234, -1, 2000)
+    server.metric("mem.consumed", 1048577, 1048576, 1048570)
+    server.metric("net.received", 10, 20, 60, instance="*")
+    server.metric("net.transmitted", 7, 0, 2, instance="*")
+    for name, values in (("read", (3, 0, 5)), ("write", (0, 0, 1)), ("numberReadAveraged", (1, 1, 2)),
+                         ("numberWriteAveraged", (9, -1, 8))):
+        server.metric(f"disk.{name}", *values, instance="*")
+    one = server.machines()[1]["moid"]
+    server.metric("cpu.usage", 100, 33, 1, entity=one)
+    server.metric("net.received", 999, 1, 2, entity=one, instance="4000")
+
+
+def values(t):
+    with serve(6, "-off-every", "3") as s:
+        set_values(s)
+        oracle = vim25.oracle(SCHEMAS, s, TLS.ca, 20)
+        samples, done = poll(conf(s))
+        t.none(differences(samples, oracle), "values are Ceilometer's")
+        t.none([done.stderr[-600:]] if done.returncode else [], "it went well")
+        off = [i for i, e in oracle.items() if e.get("error") == "InstanceShutOffException"]
+        t.same(len(off), 2, "Ceilometer has two that are off")
+        t.none([x for x in samples if x["resource_id"] in off and x["name"] != "instance" and not x["name"].startswith("vm.")],
+               "those that are off have no samples but that they exist")
+        t.none(vim25.check(SCHEMAS, s.requests()), "every request is valid by VMware's schemas")
+        nic = next(x for x in samples if x["name"] == NICS[0])["resource_metadata"]
+        t.ok(nic["mac"] is None and nic["fref"] is None and nic["name"] == "4000", "a NIC has a name and no more", nic)
+        stopped, _ = poll(conf(s, "[compute]\nreport_stopped_instance_metrics = true\n"), "--meter", "power.state")
+        t.same(sorted(x["volume"] for x in stopped), [1, 1, 1, 1, 5, 5], "power states")
+
+
+def means(t):
+    """Of as many samples as have come since the last cycle."""
+    with serve(3) as s:
+        set_values(s)
+        samples = read(agent.command("poll", "--config-file", conf(s), "--format", "json", "--cycles", "2", "--interval",
+                                     "41", timeout=280).stdout)
+        asked = [int(n) for q in s.requests("QueryPerf") for n in re.findall("<maxSample>(\\d+)<", q)]
+        t.ok(set(asked[:3]) == {1} and len(set(asked[3:])) == 1 and asked[-1] >= 2, "first one sample, then so many", asked)
+        oracle = vim25.oracle(SCHEMAS, s, TLS.ca, 20 * asked[-1])
+        t.none(differences(samples, oracle), "means over several samples are Ceilometer's")
+
+
+def discovery(t):
+    with serve(3) as s:
+        there = s.machines()
+        samples, _ = poll(conf(s), "--meter", "cpu_util")
+        t.same({x["resource_id"] for x in samples}, {m["nvp.vm-uuid"] for m in there}, "instances by Nova's ids")
+        one = next(x["resource_metadata"] for x in samples if x["resource_id"].endswith("1"))
+        t.same([one[k] for k in ("name", "moid", "cluster", "folder", "vcpus", "memory_mb", "status", "state")],
+               [there[0]["name"], there[0]["moid"], "DC0_C0", "vm", 1, 1024, "active", "running"], "with what is known of them")
+        t.ok(one["instance_host"].startswith("DC0_C0_H"), "with their host", one)
+        t.same(s.lab("stats")["sessions"], 0, "no session is left on the server")
+        t.same(one["user_metadata"], {"annotation": "note 1", "owner": "team <1>"}, "with what people wrote on them")
+    with serve(3, "-nova-every", "0") as s:
+        samples, _ = poll(conf(s), "--meter", "cpu_util")
+        t.same({x["resource_id"] for x in samples}, {m["instanceUuid"] for m in s.machines()}, "without Nova by their own")
+
+
+def pages(t):
+    with serve(7, "-page", "2") as s:
+        samples, _ = poll(conf(s), "--meter", "cpu_util")
+        t.same(len(samples), 7, "a server that cuts pages of 2: all are there")
+        t.ok(s.calls()["ContinueRetrievePropertiesEx"] >= 6, "with three questions more for each list of machines", s.calls())
+        s.fail(fault="InvalidArgument", method="ContinueRetrievePropertiesEx", detail="<invalidProperty>token</invalidProperty>")
+        samples, _ = poll(conf(s), "--meter", "cpu_util")
+        t.same(len(samples), 7, "a page that the server does not know any more: from the start")
+
+
+def limits(t):
+    """Questions stay below the server's limit, and what is too much is halved."""
+    for options, limit in ((("-max-query-metrics", "16"), 16), (("-max-query-metrics", "4"), 4), ((), 64)):
+        with serve(5, *options) as s:
+            samples, done = poll(conf(s))
+            t.same(len([x for x in samples if x["name"] == "cpu_util"]), 5, f"{limit} metrics with a question")
+            sizes = [q.count("<metricId>") for q in s.requests("QueryPerf")]
+            t.ok(sum(sizes) == 5 * COUNTERS and max(sizes) <= max(limit * 3 // 4, 1), "three quarters of them", sizes)
+    with serve(9, "-max-query-metrics", "0") as s:
+        s.fail(fault="RestrictedByAdministrator", method="QueryPerf", count=2)
+        samples, done = poll(conf(s), "--cycles", "2", "--interval", "2")
+        sizes = [q.count("<querySpec>") for q in s.requests("QueryPerf")]
+        t.same(sizes, [9, 4, 2, 2, 2, 2, 1] + [2, 2, 2, 2, 1], "too much: halved, and remembered for the session")
+        t.same(len([x for x in samples if x["name"] == "cpu_util"]), 18, "and nothing is lost")
+
+
+def others(t):
+    """An ESXi host, a server without what vCenters have, and a URI in place of a configuration."""
+    with serve(3, "-esx") as s:
+        set_values(s)
+        oracle = vim25.oracle(SCHEMAS, s, TLS.ca, 20)
+        samples, done = poll(conf(s))
+        t.none(differences(samples, oracle), "ESXi: values are Ceilometer's")
+        t.none(vim25.check(SCHEMAS, s.requests()), "ESXi: every request is valid")
+    with serve(3, "-lab=false") as s:
+        samples, done = poll(conf(s))
+        t.same(len([x for x in samples if x["name"] == "cpu_util"]), 3, "no paging, no CSV, no keyed paths: values all the same")
+    with serve(2) as s:
+        password = "".join(f"%{ord(c):02X}" for c in vcsim.PASSWORD)
+        done = agent.command("poll", "--uri", f"vsphere://meter:{password}@localhost:{s.port}?ca_file={TLS.ca}", "--meter",
+                             "cpu_util", "--format", "json")
+        t.same(len(read(done.stdout)), 2, "poll --uri vsphere://")
+        pipeline = f"pipeline_cfg_file = {FOLDER.name}/pipeline.yaml\n"
+        with open(f"{FOLDER.name}/pipeline.yaml", "w", encoding="utf-8") as f:
+            f.write("sources: [{name: a, meters: ['*'], sinks: [b]}]\nsinks: [{name: b, publishers: ['null://']}]\n")
+        done = agent.command("check", "--config-file", conf(s, pipeline))
+        t.ok(done.returncode == 0 and vcsim.PASSWORD not in done.stdout + done.stderr, "check finds nothing wrong", done.stdout)
+        done = agent.command("check", "--config-file", conf(s, pipeline, host_port="0"))
+        t.ok(done.returncode and "host_port" in done.stdout + done.stderr, "check finds a bad port", done.stdout)
+
+
+def main(t):
+    t.beside(lambda: means(t), lambda: values(t), lambda: (discovery(t), pages(t), limits(t), others(t)))
+
+
+if __name__ == "__main__":
+    with tap.Suite("vsphere") as suite:
+        SCHEMAS = f"{FOLDER.name}/schemas"
+        vim25.generate(SCHEMAS)
+        TLS = Tls()
+        main(suite)
