@@ -18,5 +18,6 @@ BUILD=$build /usr/bin/python3 bench/collector.py || status=1
 BUILD=$build /usr/bin/python3 bench/real.py "$@" || status=1
 BUILD=$build /usr/bin/python3 bench/hybrid.py || status=1
 BUILD=$build /usr/bin/python3 bench/hyperv.py || status=1
+BUILD=$build /usr/bin/python3 bench/vsphere.py || status=1
 BUILD=$build /usr/bin/python3 bench/dead.py || status=1
 [ "${BENCH_STRICT:-0}" = 0 ] || exit $status

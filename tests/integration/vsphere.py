@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Discovery and inspector of vSphere against a vCenter and an ESXi host as the govmomi project simulates them
 (lib/vcsim.py): every value is the one that Ceilometer's own inspector has from the same server, every request is valid
-by VMware's schemas."""
+by VMware's schemas; a bounded number of questions; what goes wrong costs no more than it has to."""
 import json
 import os
 import re
@@ -175,6 +175,112 @@ def limits(t):
         t.same(len([x for x in samples if x["name"] == "cpu_util"]), 18, "and nothing is lost")
 
 
+def sessions(t):
+    with serve(3) as s:
+        with running(s, 2) as a:
+            a.wait_cycles(1)
+            before = s.calls()
+            s.lab("expire")
+            got = a.wait_cycles(3)
+            calls = s.calls()
+            t.ok(all(len([x for x in c.samples if x["name"] == "cpu_util"]) == 3 for c in got), "a lost session costs no sample",
+                 [len(c.samples) for c in got])
+            t.same(calls["Login"] - before["Login"], 2, "one login more for each plugin")
+            t.same(vim25.check(SCHEMAS, s.requests()), [], "requests are valid after that, too")
+            for cycle in range(2):      # a page of strangers: no fault, but nothing to be seen
+                s.fail(method="RetrievePropertiesEx", match="VirtualMachine", body=NOTHING, count=2)
+                a.wait_cycles(2)
+            t.ok(s.calls()["SessionIsActive"] >= 1, "an inventory that has become empty: is the session known?", s.calls())
+            a.stop()
+        t.same(s.lab("stats")["sessions"], 0, "the agent has logged out")
+    with serve(3, "-idle", "1s") as s:
+        samples, done = poll(conf(s), "--cycles", "2", "--interval", "3", "--meter", "cpu_util")
+        t.same(len(samples), 6, "a session that is dropped between cycles is opened anew")
+
+
+NOTHING = (b'<?xml version="1.0"?><e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body>'
+           b'<RetrievePropertiesExResponse xmlns="urn:vim25"/></e:Body></e:Envelope>')
+
+
+def running(server, interval, **more):
+    options = {"DEFAULT": {"hypervisor_inspector": "vsphere"},
+               "vmware": {"host_ip": "localhost", "host_port": server.port, "host_username": "meter", "ca_file": TLS.ca,
+                          "host_password": "'" + vcsim.PASSWORD + "'", **more}}
+    return agent.Agent(None, interval, options=options)
+
+
+def faults(t):
+    """What each costs: (what, injections, instances with cpu_util)."""
+    cases = [
+        ("a reset", [dict(method="QueryPerf", reset=1)], 5),
+        ("HTTP 503 twice", [dict(method="QueryPerf", status=503, count=2)], 5),
+        ("a fault that nobody knows", [dict(method="QueryPerf", fault="SomethingElse")], 5),
+        ("a session lost at once", [dict(method="QueryPerf", fault="NotAuthenticated")], 0),
+        ("the host of one is away", [dict(method="QueryPerf", fault="HostNotConnected", match="{0}", count=99)], 4),
+        ("one may not be seen", [dict(method="QueryPerf", fault="NoPermission", match="{0}", count=99)], 4),
+        ("counters with other numbers", [dict(method="QueryPerf", fault="InvalidArgument", text="querySpec[0].metricId")], 5),
+        ("one that knows no such counter", [dict(method="QueryPerf", fault="InvalidArgument", match="{0}", count=99)], 4),
+        ("a view that is gone", [dict(method="RetrievePropertiesEx", fault="ManagedObjectNotFound", match="ContainerView")], 5),
+        ("a bomb of entities", [dict(method="QueryPerf", body=BOMB, before=1)], 0),
+        ("an entity from outside", [dict(method="QueryPerf", body=OUTSIDE, before=1)], 0),
+        ("100 MB", [dict(method="QueryPerf", spaces=100_000_000)], 0),
+        ("another service", [dict(method="QueryPerf", body=b"<html>welcome</html>")], 0),
+        ("404", [dict(method="QueryPerf", status=404)], 0),
+    ]
+
+    def one(what, injections, there):
+        with serve(5, "-max-query-metrics", "256") as s:
+            # with a login already used in this cycle a session lost is not opened again in the same one
+            first = s.machines()[0]["moid"]
+            for injection in injections:
+                s.fail(**{k: v.format(f">{first}<") if k == "match" else v for k, v in injection.items()})
+            samples, done = poll(conf(s), "--interval", "20")
+            got = len([x for x in samples if x["name"] == "cpu_util"])
+            t.ok(got == there, f"{what}: {there} of 5 have values", (got, done.stderr[-700:]))
+            if there < 5 and "gone" not in what:
+                states = [x for x in samples if x["name"] == "power.state"]
+                t.ok(len(states) == 5, f"{what}: and all their state", done.stderr[-700:])
+            t.ok(vcsim.PASSWORD not in done.stderr + done.stdout, f"{what}: the log does not tell the password")
+
+    together(t, [(one, case) for case in cases])
+
+
+BOMB = b'<!DOCTYPE b [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
+OUTSIDE = b'<!DOCTYPE b [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
+
+
+def together(t, calls, at_once=4):
+    """Parts that mostly wait, some at a time."""
+    for i in range(0, len(calls), at_once):
+        t.beside(*[lambda c=c, a=a: c(*a) for c, a in calls[i:i + at_once]])
+
+
+def ends(t):
+    """What ends a cycle, and in which words."""
+    cases = [
+        ("a wrong password", {"host_password": "another"}, {}, "is not accepted; not tried again for 60 s"),
+        ("a certificate of nobody", {"ca_file": None}, {}, "certificate"),
+        ("a certificate for another host", {}, {"leaf": TLS.other}, "is for another host"),
+        ("an expired certificate", {}, {"leaf": TLS.expired}, "has expired"),
+        ("insecure beside ca_file", {"insecure": "true"}, {"leaf": TLS.other}, "is for another host"),
+        ("a host by its address", {"host_ip": "127.0.0.1"}, {}, "is for another host"),
+    ]
+
+    def one(what, options, more, words):
+        with serve(2, **more) as s:
+            samples, done = poll(conf(s, **options))
+            t.ok(not samples and done.returncode and words in done.stderr, f"{what}: no samples, and why", done.stderr[-700:])
+            if "password" in what:
+                t.same(s.calls()["Login"], 1, "one login, and no more")
+
+    together(t, [(one, case) for case in cases])
+    with serve(2, leaf=TLS.other) as s:
+        samples, done = poll(conf(s, insecure="true", ca_file=None))
+        t.ok(any(x["name"] == "cpu_util" for x in samples), "insecure: any certificate will do", done.stderr[-500:])
+        _, done = poll(conf(s, host_username=None))
+        t.ok(done.returncode and "host_username: give an account" in done.stderr, "refused at the start: no account", done.stderr)
+
+
 def others(t):
     """An ESXi host, a server without what vCenters have, and a URI in place of a configuration."""
     with serve(3, "-esx") as s:
@@ -200,8 +306,49 @@ def others(t):
         t.ok(done.returncode and "host_port" in done.stdout + done.stderr, "check finds a bad port", done.stdout)
 
 
+def silence(t):
+    """A machine that costs an answer is found and left alone; the others go on, and a cycle keeps its time."""
+    with serve(4) as s:
+        bad = s.machines()[0]
+        s.fail(method="QueryPerf", match=f">{bad['moid']}<", delay=60000, count=999)
+        with running(s, 4) as a:
+            got = a.wait_cycles(6)
+            ids = [{x["resource_id"] for x in c.samples if x["name"] == "cpu_util"} for c in got]
+            t.ok(all(bad["nvp.vm-uuid"] not in i for i in ids) and len(ids[-1]) == 3, "all others have values", ids)
+            t.ok(re.search(f"machine {bad['moid']} .* does not answer; left alone for 60 s", a.log()), "and it is told which",
+                 a.log()[-1500:])
+            asked = len([q for q in s.requests("QueryPerf") if f">{bad['moid']}<" in q])
+            a.wait_cycles(1)
+            t.same(len([q for q in s.requests("QueryPerf") if f">{bad['moid']}<" in q]), asked, "it is not asked again at once")
+            outcomes = json.dumps(a.status())
+            t.ok('"stuck": 1' in outcomes, "its outcome is stuck", outcomes[:1500])
+            a.stop()
+    with serve(2) as s:
+        s.fail(method="RetrievePropertiesEx", delay=60000, count=999)
+        samples, done = poll(conf(s), "--interval", "3")
+        t.ok(not samples and done.returncode and "no answer in time" in done.stderr, "a server that hangs: no longer than a cycle",
+             done.stderr[-500:])
+
+
+def many(t):
+    """1000 machines: so many questions and no more; all have values."""
+    with serve(1000, "-max-query-metrics", "256") as s:
+        with running(s, 10) as a:
+            a.wait_cycles(1)
+            before = sum(s.calls().values())
+            got = a.wait_cycles(1)[0].samples
+            asked = sum(s.calls().values()) - before
+            a.stop()
+        t.same(len([x for x in got if x["name"] == "cpu_util"]), 1000, "1000 machines have values")
+        t.ok(asked <= 4 + 1 + -(-1000 * COUNTERS // 192), "4 + N / 1000 + N * counters / (3/4 of the limit) questions", asked)
+        t.same(got and len({x["resource_id"] for x in got if x["name"] == NICS[0]}), 1000, "and their NICs")
+
+
 def main(t):
-    t.beside(lambda: means(t), lambda: values(t), lambda: (discovery(t), pages(t), limits(t), others(t)))
+    t.beside(lambda: means(t), lambda: values(t), lambda: (discovery(t), pages(t), limits(t), others(t)), lambda: (sessions(t), silence(t)))
+    faults(t)
+    ends(t)
+    many(t)
 
 
 if __name__ == "__main__":
