@@ -6,6 +6,7 @@
 #include "plugins/vim/http.h"
 
 #include "base/clock.h"
+#include "base/wait.h"
 #include "plugins/curl/certificate.h"
 
 #include <curl/curl.h>
@@ -24,6 +25,8 @@
 
 #define CONNECT_NS (10 * NS_PER_S)
 #define ANSWER_NS (60 * NS_PER_S)
+#define LOOK_NS NS_PER_S /* at the latest, for the deadline and cancel */
+#define PIECES_NS NS_PER_MS
 
 static const struct certificate_names names = { "ca_file", "client certificate",
 						"client certificate" };
@@ -32,6 +35,7 @@ struct vim_http {
 	struct vim_conf conf;
 	char *address;
 	CURL *curl; /* NULL: not set up */
+	CURLM *multi; /* has the connection */
 	struct curl_slist *headers;
 	char error[CURL_ERROR_SIZE];
 	uint64_t budget;
@@ -95,7 +99,8 @@ static int set_up_handle(struct vim_http *h, struct vmt_error *error)
 		return 0;
 	}
 	h->curl = curl_easy_init();
-	if (!h->curl) {
+	h->multi = curl_multi_init();
+	if (!h->curl || !h->multi) {
 		return vmt_error_set(error, -ENOMEM, "%s: libcurl cannot be set up", h->address);
 	}
 	curl_easy_setopt(h->curl, CURLOPT_URL, h->address);
@@ -107,7 +112,7 @@ static int set_up_handle(struct vim_http *h, struct vmt_error *error)
 	curl_easy_setopt(h->curl, CURLOPT_PROXY, ""); /* a password is for the server alone */
 	curl_easy_setopt(h->curl, CURLOPT_COOKIEFILE, ""); /* kept, but not on the disk */
 	curl_easy_setopt(h->curl, CURLOPT_ACCEPT_ENCODING, "");
-	curl_easy_setopt(h->curl, CURLOPT_MAXCONNECTS, 1L);
+	curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, 1L);
 	curl_easy_setopt(h->curl, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(h->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(CONNECT_NS / NS_PER_MS));
 	curl_easy_setopt(h->curl, CURLOPT_BUFFERSIZE, 256L << 10);
@@ -170,7 +175,7 @@ static int no_answer(struct vim_http *h, CURLcode code, struct vmt_error *error)
 }
 
 /* A fault comes with status 500; what is no XML then is no fault. */
-static int judge(struct vim_http *h, struct vmt_error *error)
+static int judge(const struct vim_http *h, struct vmt_error *error)
 {
 	const char *type = NULL;
 	long status = 0;
@@ -183,6 +188,29 @@ static int judge(struct vim_http *h, struct vmt_error *error)
 	return vmt_error_set(error, status >= 502 && status <= 504 ? -EBUSY : -EIO,
 			     "%s: HTTP status %ld; is it a vCenter or an ESXi host?", h->address,
 			     status);
+}
+
+/* What curl_easy_perform() does, but for the moment that is left to the server between two looks: it writes an answer
+ * in dozens of pieces, and to wake up for each would cost more than to read them. */
+static CURLcode perform(struct vim_http *h)
+{
+	CURLcode code = CURLE_ABORTED_BY_CALLBACK;
+	CURLMsg *message;
+	int running = 1, left;
+
+	curl_multi_add_handle(h->multi, h->curl);
+	while (curl_multi_perform(h->multi, &running) == CURLM_OK && running) {
+		if (curl_multi_poll(h->multi, NULL, 0, (int)(LOOK_NS / NS_PER_MS), NULL) !=
+		    CURLM_OK) {
+			break;
+		}
+		wait_sleep(PIECES_NS);
+	}
+	while ((message = curl_multi_info_read(h->multi, &left))) {
+		code = message->msg == CURLMSG_DONE ? message->data.result : code;
+	}
+	curl_multi_remove_handle(h->multi, h->curl);
+	return code;
 }
 
 int vim_http_post(struct vim_http *h, const struct buf *request, const struct buf **ret_answer,
@@ -210,7 +238,7 @@ int vim_http_post(struct vim_http *h, const struct buf *request, const struct bu
 	curl_easy_setopt(h->curl, CURLOPT_TIMEOUT_MS, (long)MAX(left / NS_PER_MS, 1));
 	curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, request->data);
 	curl_easy_setopt(h->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->len);
-	code = curl_easy_perform(h->curl);
+	code = perform(h);
 	err = code == CURLE_OK ? judge(h, error) : no_answer(h, code, error);
 	if (err == 0) {
 		*ret_answer = &h->body;
@@ -264,6 +292,7 @@ void vim_http_free(struct vim_http *h)
 		return;
 	}
 	curl_easy_cleanup(h->curl);
+	curl_multi_cleanup(h->multi);
 	curl_slist_free_all(h->headers);
 	buf_fini(&h->body);
 	g_free((char *)h->conf.host);
