@@ -104,6 +104,32 @@ def states(t, c, s):
     t.none(sorted(set(c.wrong)), "nothing was asked otherwise than Ceilometer asks")
 
 
+def ending(t):
+    """Tokens that end soon, by Keystone's word, and a Nova that hangs."""
+    with cloud.Cloud(lifetime=32) as c:
+        c.add(DOMAIN, "web")
+        with Scene(c, c.options(timeout=600)) as s:
+            s.until_name("web")
+            s.until(lambda: c.count("/v3", "POST") > 2, "logins before a token ends")
+            t.same(c.refused, 0, "a token is not used in its last 30 seconds")
+            c.lifetime = 3600
+            c.tokens.clear()
+            c.change(DOMAIN, name="other")
+            s.until_name("other")
+            logins = c.count("/v3", "POST")
+            c.fault("/v2.1/servers", "hang")
+            asked = c.count("/v2.1/servers")
+            s.until(lambda: c.count("/v2.1/servers") > asked, "a list that hangs")
+            before = s.a.cycles()
+            s.until(lambda: s.a.cycles() > before + 4, "cycles")
+            t.same((c.count("/v2.1/servers"), s.joined()["last_error"]),
+                   (asked + 1, ""), "while Nova hangs, with a timeout of ten minutes, cycles go on")
+            c.heal()
+            c.change(DOMAIN, name="again")
+            s.until_name("again")
+            t.same(c.count("/v3", "POST"), logins, "one token for all of it")
+
+
 def main_scene(t):
     with cloud.Cloud() as c:
         c.add(DOMAIN, "web", **{"metering.group": "g"})
@@ -185,5 +211,5 @@ def old_and_other(t):
 with tap.Suite("nova") as suite:
     with tempfile.TemporaryDirectory(prefix="vm-nova-") as directory:
         suite.beside(lambda: main_scene(suite),
-                     lambda: (other_scene(suite), down_at_start(suite)),
+                     lambda: (other_scene(suite), down_at_start(suite)), lambda: ending(suite),
                      lambda: (pages(suite), certificates(suite, directory), old_and_other(suite)))

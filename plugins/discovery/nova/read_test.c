@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "model/alloc_count.h"
 #include "model/metadata.h"
 #include "model/snapshot.h"
 #include "wire/flatten.h"
@@ -222,6 +223,40 @@ static void test_changes(void)
 	roster_unref(b);
 }
 
+/* Servers come and go by the thousand, as changes: what is kept is what is there. */
+static void test_bounded(void)
+{
+	enum { ROUNDS = 300, HERE = 40 };
+	struct roster *t = merge(NULL, "{\"servers\": []}");
+	uint64_t held = 0;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		GString *json = g_string_new("{\"servers\": [");
+		struct roster *fresh;
+
+		for (int i = 0; i < HERE; i++) {
+			int n = round * HERE + i + 1000000;
+
+			g_string_append_printf(
+				json,
+				"%s{\"id\": \"%d\", \"name\": \"vm-%d\", \"metadata\": {\"k\": "
+				"\"%d\"}}, {\"id\": \"%d\", \"OS-EXT-STS:vm_state\": \"deleted\"}",
+				i ? ", " : "", n, n, n, n - HERE);
+		}
+		g_string_append(json, "]}");
+		fresh = merge(t, json->str);
+		g_assert_cmpuint(fresh->count, ==, HERE);
+		roster_unref(t);
+		t = fresh;
+		g_string_free(json, TRUE);
+		if (round == 10) {
+			held = alloc_bytes();
+		}
+	}
+	g_assert_cmpuint(alloc_bytes(), <=, held + 4096);
+	roster_unref(t);
+}
+
 static const char *find(const struct vmt_pair *pair, const char *key)
 {
 	for (; pair && pair->key; pair++) {
@@ -301,6 +336,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/nova/read/flavors", test_flavors);
 	g_test_add_func("/nova/read/whole-flavor", test_whole_flavor);
 	g_test_add_func("/nova/read/changes", test_changes);
+	g_test_add_func("/nova/read/bounded", test_bounded);
 	g_test_add_func("/nova/read/images", test_images);
 	g_test_add_func("/nova/read/wrong", test_wrong);
 	return g_test_run();

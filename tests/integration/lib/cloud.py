@@ -37,7 +37,7 @@ class Cloud:
         self.foreign = foreign
         self.host, self.password, self.page, self.lifetime = host, password, page, lifetime
         self.servers, self.flavors, self.images, self.changed = {}, {}, {}, {}
-        self.tokens, self.faults, self.requests, self.wrong = {}, [], [], []
+        self.tokens, self.faults, self.requests, self.wrong, self.refused = {}, [], [], [], 0
         self.identities = {     # of Keystone, by what stands in the path
             "users": {USER: {"id": USER, "name": "demo-user", "domain_id": "default", "enabled": True}},
             "projects": {PROJECT: {"id": PROJECT, "name": "demo-project", "domain_id": "default", "enabled": True}},
@@ -175,6 +175,7 @@ class Cloud:
             return self.answer(h, 300, {"versions": {"values": [{"id": "v3.14", "status": "stable", "links": [
                 {"rel": "self", "href": f"{self.url}/v3/"}]}, {"id": "v2.0", "status": "deprecated", "links": []}]}})
         if not self.foreign and self.tokens.get(h.headers["X-Auth-Token"], 0) < time.time():
+            self.refused += 1
             return self.answer(h, 401, {"error": {"code": 401, "message": "The request you have made requires "
                                                                           "authentication.", "title": "Unauthorized"}})
         if u.path.startswith("/v2.1/") and h.headers["X-OpenStack-Nova-API-Version"] != "2.1":
