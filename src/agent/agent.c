@@ -9,11 +9,12 @@
 #include <glib.h>
 
 #define LOG_NAME agent_logger
-#include "agent/instances.h"
+#include "agent/heartbeat.h"
 #include "agent/outlets.h"
 #include "agent/parts.h"
 #include "agent/receivers.h"
 #include "agent/sharing.h"
+#include "agent/work.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -63,9 +64,33 @@ static void task_look(void *context, const struct poll_cycle *cycle, const struc
 	}
 }
 
+struct beating {
+	struct heartbeat *heartbeat;
+	int64_t time_ns;
+};
+
+static void beat(void *context, const char *meter, const struct polling_source *source)
+{
+	const struct beating *b = context;
+
+	(void)source;
+	heartbeat_beat(b->heartbeat, meter, b->time_ns);
+}
+
+static void task_polled(void *context, const struct work *work, int64_t time_ns)
+{
+	struct heartbeat *heartbeat = ((struct agent_task *)context)->agent->heartbeat;
+	struct beating b = { heartbeat, time_ns };
+
+	if (heartbeat_on(heartbeat)) {
+		work_each(work, beat, &b);
+	}
+}
+
 void agent_task_parts(struct agent_task *at, struct task_parts *parts)
 {
 	parts->look = task_look;
+	parts->polled = task_polled;
 	parts->done = task_done;
 	parts->cycles = at->agent->options.cycles;
 	parts->context = at;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define LOG_NAME agent_logger
+#include "agent/heartbeat.h"
 #include "agent/instances.h"
 #include "agent/outlets.h"
 #include "agent/parts.h"
@@ -428,12 +429,24 @@ static void take_sharing(struct build *b)
 	a->sharing = sharing_ref(b->sharing);
 }
 
+/* Without it metering goes on all the same. */
+static void take_heartbeat(struct build *b)
+{
+	struct vmt_error error;
+
+	if (b->plan->polling && !b->agent->options.alone &&
+	    heartbeat_listen(b->agent->heartbeat, &b->plan->settings, &error) < 0) {
+		problems_add_failed(b->problems, NULL, "%s", error.text);
+	}
+}
+
 /* Nothing can fail any more. */
 static void build_commit(struct build *b)
 {
 	struct agent *a = b->agent;
 
 	take_sharing(b);
+	take_heartbeat(b);
 	take_tasks(b);
 	retire_tasks(a);
 	outlet_stage_commit(b->outlets);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define LOG_NAME agent_logger
+#include "agent/heartbeat.h"
 #include "agent/outlets.h"
 #include "agent/parts.h"
 #include "agent/receivers.h"
@@ -201,6 +202,7 @@ int agent_new(const struct agent_options *options, struct agent **ret_agent,
 	a->options = *options;
 	agent_logger = options->plan.collector ? "collector" : "agent";
 	a->pool = frame_pool_new(FRAMES_IDLE);
+	a->heartbeat = heartbeat_new();
 	a->outlets = g_ptr_array_new();
 	a->tasks = g_ptr_array_new();
 	a->pipelines = g_ptr_array_new();
@@ -332,6 +334,7 @@ void agent_free(struct agent *a)
 		g_ptr_array_add(a->old_tasks, g_ptr_array_index(a->tasks, i));
 	}
 	agent_reap_tasks(a, true);
+	heartbeat_free(a->heartbeat);
 	agent_retire_receivers(a);
 	agent_reap_receivers(a, true);
 	pipeline_runner_free(a->runner); /* hands what it has to the log */

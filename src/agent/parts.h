@@ -57,6 +57,7 @@ struct agent {
 	GPtrArray *old_sharing; /* taken out by a reload, still saying good-bye */
 	struct registry *registry;
 	struct loop *loop;
+	struct heartbeat *heartbeat;
 	struct spool *spool;
 	struct pipeline_runner *runner;
 	struct frame_pool *pool;

@@ -233,9 +233,21 @@ static void forget_gone(struct task *t)
 	}
 }
 
+/* Whether the hypervisor was asked for instances, and answered. */
+static bool has_polled(const struct poll_cycle_result *result)
+{
+	size_t count = 0;
+
+	for (int o = VMT_OK; o < VMT_OUTCOMES; o++) {
+		count += result->outcome[o];
+	}
+	return count > 0 && result->error.text[0] == '\0';
+}
+
 static void run_job(struct task *t, bool first)
 {
-	int64_t interval = t->parts.cycle.interval_ns, began = clock_monotonic();
+	int64_t interval = t->parts.cycle.interval_ns, began = clock_monotonic(),
+		time = clock_real();
 	int64_t budget = MAX(interval, BUDGET_MIN_NS);
 	struct poll_cycle_result result;
 	struct vmt_call call;
@@ -255,6 +267,9 @@ static void run_job(struct task *t, bool first)
 	}
 	lost = hand_over(t);
 	work_tell(t->work, true);
+	if (has_polled(&result)) {
+		t->parts.polled(t->parts.context, t->work, time);
+	}
 	forget_gone(t);
 	if (interval > TASK_PAUSE_NS && !clock_is_simulated()) {
 		poll_cycle_trim(t->cycle);

@@ -32,8 +32,10 @@ struct task_parts {
 	const char *name; /* for messages, copied */
 	int64_t first_budget_ns; /* at least this much for the first cycle */
 	task_look_fn look; /* before the samples go on; or NULL */
+	/* The instances there are were asked for, at that time, and the hypervisor answered; on the task's thread. */
+	void (*polled)(void *context, const struct work *work, int64_t time_ns);
 	void (*done)(void *context); /* when all is done */
-	void *context; /* of both */
+	void *context; /* of all three */
 };
 
 struct task_status {

@@ -289,36 +289,55 @@ void work_free(struct work *w)
 	g_free(w);
 }
 
-static void tell_meter(enum vmt_log_level level, bool finished, const char *meter,
-		       const struct polling_source *source)
+static void each_meter(const char *meter, const struct polling_source *source, work_meter_fn fn,
+		       void *context)
 {
 	if (pattern_match(source->match, meter)) {
-		log_write(level, LOG_NAME, "%s pollster %s in the context of %s",
-			  finished ? "Finished polling" : "Polling", meter, source->name);
+		fn(context, meter, source);
 	}
 }
 
-void work_tell(const struct work *w, bool finished)
+void work_each(const struct work *w, work_meter_fn fn, void *context)
 {
 	const GPtrArray *pollsters = w->basis->pollsters;
-	bool oslo = g_strcmp0(w->plan->settings.log_format, "oslo") == 0;
-	enum vmt_log_level level = oslo ? VMT_LOG_INFO : VMT_LOG_DEBUG;
 
-	for (size_t i = 0; log_enabled(level, LOG_NAME) && i < w->plan->polling->source_count;
-	     i++) {
+	for (size_t i = 0; i < w->plan->polling->source_count; i++) {
 		const struct polling_source *source = source_at(w, i);
 
 		for (size_t m = 0; is_of(w, source) && m < meter_count(); m++) {
-			tell_meter(level, finished, meter_at(m)->name, source);
+			each_meter(meter_at(m)->name, source, fn, context);
 		}
 		for (guint p = 0; is_of(w, source) && p + 1 < pollsters->len; p++) {
 			const struct plugin_object *object = g_ptr_array_index(pollsters, p);
 
 			for (size_t m = 0; m < object->plugin->ops.pollster->count; m++) {
-				tell_meter(level, finished,
-					   object->plugin->ops.pollster->meters[m].name, source);
+				each_meter(object->plugin->ops.pollster->meters[m].name, source, fn,
+					   context);
 			}
 		}
+	}
+}
+
+struct telling {
+	enum vmt_log_level level;
+	bool finished;
+};
+
+static void tell_meter(void *context, const char *meter, const struct polling_source *source)
+{
+	const struct telling *t = context;
+
+	log_write(t->level, LOG_NAME, "%s pollster %s in the context of %s",
+		  t->finished ? "Finished polling" : "Polling", meter, source->name);
+}
+
+void work_tell(const struct work *w, bool finished)
+{
+	bool oslo = g_strcmp0(w->plan->settings.log_format, "oslo") == 0;
+	struct telling t = { oslo ? VMT_LOG_INFO : VMT_LOG_DEBUG, finished };
+
+	if (log_enabled(t.level, LOG_NAME)) {
+		work_each(w, tell_meter, &t);
 	}
 }
 

@@ -42,6 +42,11 @@ struct work *work_new(struct plan *plan, const struct basis *basis, struct shari
 		      GPtrArray *pipelines, int64_t interval_ns);
 void work_free(struct work *work); /* NULL is fine */
 
+/* Each meter of each source that is polled here; the same meter may come for several sources. */
+typedef void (*work_meter_fn)(void *context, const char *meter,
+			      const struct polling_source *source);
+void work_each(const struct work *work, work_meter_fn fn, void *context);
+
 /* Logs what begins (or, `finished`, ended) to be polled, in the words that Ceilometer's operators look for: a line for each
  * meter of each source.  At info with log_format = oslo, else at debug. */
 void work_tell(const struct work *work, bool finished);

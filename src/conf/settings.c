@@ -115,6 +115,9 @@ const struct vmt_option settings_options[] = {
 	       "[service_credentials]."),
 	OPTION("polling", "partitioning_group_prefix", STRING, partitioning_group_prefix, NULL,
 	       "Agents share instances with those of the same prefix alone."),
+	OPTION("polling", "heartbeat_socket_dir", STRING, heartbeat_socket_dir, NULL,
+	       "Folder of a socket, ceilometer-compute.socket, that tells whoever connects when each meter was polled "
+	       "last; without it there is none."),
 	OPTION("coordination", "backend_url", STRING, coordination_url, NULL,
 	       "Where agents that share instances find each other: redis:// or memcached://; without it nothing is shared.",
 	       .flags = VMT_OPT_SECRET),

@@ -265,7 +265,7 @@ static void test_places(void)
 	g_assert_cmpint(open_control(&first, NULL), ==, 0);
 	g_assert_cmpstr(control_socket_path(first), ==, path);
 	g_assert_cmpint(open_control(&second, &e), ==, -EADDRINUSE);
-	g_assert_nonnull(strstr(e.text, "a running virtmeter answers there"));
+	g_assert_nonnull(strstr(e.text, "a running agent answers there"));
 	g_assert_null(second);
 	g_unlink(path); /* somebody took it away, and another came */
 	g_assert_cmpint(open_control(&second, NULL), ==, 0);

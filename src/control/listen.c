@@ -80,24 +80,20 @@ static int take(int fd, const struct sockaddr_un *address, unsigned mode)
 	return 0;
 }
 
-static int reason(struct vmt_error *error, int err, const char *path)
+static int reason(struct vmt_error *error, int err, const struct listen_words *words,
+		  const char *path)
 {
 	if (err == -EADDRINUSE) {
-		return vmt_error_set(
-			error, err,
-			"control socket %s: a running virtmeter answers there; stop it, or name "
-			"another with --socket",
-			path);
+		return vmt_error_set(error, err,
+				     "%s %s: a running agent answers there; stop it, or %s",
+				     words->what, path, words->remedy);
 	}
 	if (err == -EEXIST) {
-		return vmt_error_set(
-			error, err,
-			"control socket %s: is there and no socket; remove it, or name another with "
-			"--socket",
-			path);
+		return vmt_error_set(error, err, "%s %s: is there and no socket; remove it, or %s",
+				     words->what, path, words->remedy);
 	}
-	return vmt_error_set(error, err, "control socket %s: %s; name another with --socket", path,
-			     g_strerror(-err));
+	return vmt_error_set(error, err, "%s %s: %s; %s", words->what, path, g_strerror(-err),
+			     words->remedy);
 }
 
 static int open_at(struct listen_socket *s, const struct sockaddr_un *address, unsigned mode)
@@ -124,7 +120,8 @@ static int open_at(struct listen_socket *s, const struct sockaddr_un *address, u
 	return 0;
 }
 
-int listen_open(struct listen_socket *s, const char *path, unsigned mode, struct vmt_error *error)
+int listen_open(struct listen_socket *s, const char *path, unsigned mode,
+		const struct listen_words *words, struct vmt_error *error)
 {
 	struct sockaddr_un address;
 	int err = control_address(path, &address, error), lock;
@@ -145,7 +142,7 @@ int listen_open(struct listen_socket *s, const char *path, unsigned mode, struct
 	if (lock >= 0) {
 		close(lock);
 	}
-	return err < 0 ? reason(error, err, path) : 0;
+	return err < 0 ? reason(error, err, words, path) : 0;
 }
 
 void listen_close(struct listen_socket *s)

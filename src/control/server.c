@@ -239,6 +239,7 @@ static gboolean accept_some(gint fd, GIOCondition condition, gpointer data)
 int control_open(const struct control_settings *settings, struct control **ret,
 		 struct vmt_error *error)
 {
+	static const struct listen_words words = { "control socket", "name another with --socket" };
 	char *path = settings->path ? g_strdup(settings->path) : control_path(settings->role);
 	struct control *c;
 	int err;
@@ -254,7 +255,7 @@ int control_open(const struct control_settings *settings, struct control **ret,
 		return vmt_error_set(error, -ENOTSUP, "control socket: not on a simulated clock");
 	}
 	c = g_new0(struct control, 1);
-	err = listen_open(&c->socket, path, settings->mode ? settings->mode : 0660, error);
+	err = listen_open(&c->socket, path, settings->mode ? settings->mode : 0660, &words, error);
 	g_free(path);
 	if (err < 0) {
 		g_free(c);

@@ -7,6 +7,7 @@ import collections
 import json
 import os
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -242,11 +243,54 @@ def switched(t):
             pair.close()
 
 
+def beats(a, folder):
+    """What the agent tells at its socket: {meter: time}, None where nobody answers."""
+    try:
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(60)
+            s.connect(f"{folder}/ceilometer-compute.socket")
+            text = b"".join(iter(lambda: s.recv(1 << 16), b"")).decode()
+    except OSError:
+        return None
+    return dict(line.split(" ") for line in text.split("\n") if line)
+
+
+def heartbeats(t):
+    """Two agents of one host, and one that has nothing to poll."""
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as other:
+        pair = Pair(None, folder)
+        one, two = pair.agents
+        for a in pair.agents:
+            a.conf["polling"]["heartbeat_socket_dir"] = f"{folder}/beats"
+            a.write()
+        try:
+            one.start()
+            first = one.wait(lambda: beats(one, f"{folder}/beats"), 60, "a heartbeat")
+            more_cycles(one, 2)
+            later = beats(one, f"{folder}/beats")
+            t.same(sorted(first), ["cpu", "vm.host.overruns"], "heartbeats: of each meter that is polled")
+            t.ok(all(later[m] > first[m] for m in first), "heartbeats: they go on with the cycles", f"{first} {later}")
+            t.ok(all(abs(agent.moment(x) - time.time()) < 3600 for x in later.values()), "heartbeats: times are in UTC", str(later))
+            two.start()
+            more_cycles(two, 1)
+            t.ok("a running agent answers there" in two.log() and beats(one, f"{folder}/beats"),
+                 "heartbeats: the socket stays the first agent's", two.log())
+            two.conf["polling"]["heartbeat_socket_dir"] = other
+            two.conf["simulated"]["instances"] = 0
+            two.write()
+            t.ok(two.reload().returncode == 0, "heartbeats: a reload moves it")
+            more_cycles(two, 2)
+            t.same(beats(two, other), {}, "heartbeats: none of an agent without instances")
+            t.ok(one.stop() == 0 and beats(one, f"{folder}/beats") is None, "heartbeats: the socket goes with the agent")
+        finally:
+            pair.close()
+
+
 def main():
     with tap.Suite("sharing") as t:
         t.beside(lambda: whole(t, "redis", coordinators.Redis(password="labpass!")),
                  lambda: whole(t, "memcached", coordinators.Memcached()),
-                 lambda: (refused(t), encrypted(t)), lambda: (succeeded(t), switched(t)))
+                 lambda: (refused(t), encrypted(t), heartbeats(t)), lambda: (succeeded(t), switched(t)))
 
 
 if __name__ == "__main__":
