@@ -34,12 +34,16 @@ static const struct vmt_call call = { .deadline_ns = INT64_MAX, .cancel = &never
 
 static char *golden(const char *name)
 {
-	char *path = g_build_filename(GOLDEN, "nova", name, NULL), *text;
+	char *path = g_build_filename(GOLDEN, "nova", name, NULL);
+	GMappedFile *file = g_mapped_file_new(path, FALSE, NULL);
+	char *text;
 
-	if (!g_file_get_contents(path, &text, NULL, NULL)) {
+	if (!file) {
 		fprintf(stderr, "%s: cannot be read\n", path);
 		exit(1);
 	}
+	text = g_strndup(g_mapped_file_get_contents(file), g_mapped_file_get_length(file));
+	g_mapped_file_unref(file);
 	g_free(path);
 	return text;
 }
