@@ -15,7 +15,10 @@ void alloc_count_begin(void);
 /* Calls since then. */
 uint64_t alloc_count(void);
 
-/* Bytes of the heap that are in use. */
+/* Bytes of the heap that are in use, and, as far as the C library counts them so, those that it keeps at hand: at most
+ * ALLOC_SLACK more for the same use. */
 uint64_t alloc_bytes(void);
+
+enum { ALLOC_SLACK = 128 << 10 };
 
 #endif
