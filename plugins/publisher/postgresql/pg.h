@@ -15,8 +15,9 @@
  *   postgresql.c  the plugin
  *
  * Several processes may write to one schema.  Who adds to anything but points holds the advisory lock of the
- * schema and raises `generation` of its one row in `state`; who only adds points holds it shared and
- * compares the generation: what it remembers is right as long as that is the same.
+ * schema; who only adds points holds it shared.  Who changes what others may remember (the newest run of a series, rows
+ * that are dropped) raises `generation` of the one row in `state`: what a process remembers is right as long as that is
+ * the same.  What is only new raises nothing, else two writers would make each other forget for ever.
  */
 #ifndef PUBLISHER_POSTGRESQL_PG_H
 #define PUBLISHER_POSTGRESQL_PG_H

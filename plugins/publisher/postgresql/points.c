@@ -57,6 +57,7 @@ static int place(struct pg *p, struct pgids_series *s, const struct pgids_versio
 	if (!locked) {
 		return AGAIN;
 	}
+	p->points->overtaken |= s->version != 0;
 	if (time > s->last) {
 		g_array_append_val(p->points->runs, run);
 		s->version = v->id;
@@ -115,6 +116,7 @@ static void forget_rows(struct pg *p)
 	g_array_set_size(points->rows, 0);
 	g_array_set_size(points->runs, 0);
 	g_array_set_size(points->late, 0);
+	points->overtaken = false;
 	memset(&p->delta, 0, sizeof p->delta);
 }
 
@@ -386,7 +388,7 @@ static int prepare(struct pg *p, const struct vmt_frame *frame, uint64_t bit,
 	for (guint i = 0; i < p->points->late->len && code == 0; i++) {
 		code = put_late(p, &g_array_index(p->points->late, struct pgrun, i), error);
 	}
-	if (code == 0) {
+	if (code == 0 && p->points->overtaken) {
 		code = pg_run(p, "UPDATE state SET generation = generation + 1", NULL, error);
 		p->ids->generation++;
 	}

@@ -24,6 +24,7 @@ struct pgrows {
 	const struct vmt_frame *frame;
 	GArray *rows; /* struct pgrow, by key */
 	GArray *runs, *late; /* struct pgrun */
+	bool overtaken; /* one of these is of a series that others may remember with another one */
 	GPtrArray *touched; /* struct pgids_version */
 	uint64_t stamp; /* number of the gathering under way */
 	struct buf bytes; /* of a COPY */
