@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 #define LOG_NAME "polling"
+#include "agent/trim.h"
 #include "agent/work.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -22,9 +23,6 @@
 #define BUDGET_MIN_NS INT64_C(1000000000) /* of a cycle */
 #define LIFE_BUDGET_NS                                                                             \
 	INT64_C(10000000000) /* of first samples: the first call after a start is slow */
-#define TRIM_AFTER_NS                                                                              \
-	(NS_PER_S / 2) /* a cycle: its samples have most likely been published by then */
-#define TRIM_LEAST ((size_t)1 << 20) /* free bytes that may stay in the heap */
 
 struct task {
 	struct task_parts parts;
@@ -36,7 +34,7 @@ struct task {
 	struct poll_punctuality punctuality; /* likewise */
 	GArray *produce; /* likewise: struct produce */
 	struct wait wait;
-	int64_t trim_ns; /* likewise: when memory is to be given back; INT64_MAX: not */
+	struct trim trim; /* likewise */
 	/* below: under `wait` */
 	bool ending, replaced;
 	bool living; /* first or last samples are being made */
@@ -82,25 +80,24 @@ static void live(struct task *t)
 	}
 }
 
-/* Gives back what a cycle took for a moment. */
-static void trim(struct task *t)
+static size_t free_bytes(void)
 {
-	t->trim_ns = INT64_MAX;
-	wait_unlock(&t->wait);
-	frame_pool_trim(t->parts.cycle.pool);
-	malloc_trim(0);
-	wait_lock(&t->wait);
+	return mallinfo2().fordblks;
 }
 
-/* Memory is given back soon, where that is worth the page faults of the next cycle.  Locked. */
-static void trim_later(struct task *t)
+/* Gives back what a cycle took for a moment, if it is time to and worth it.  Locked on entry and exit. */
+static void trim(struct task *t)
 {
 	int64_t now_ns = clock_monotonic();
 
-	if (!clock_is_simulated() && t->next_ns - now_ns > TASK_PAUSE_NS &&
-	    mallinfo2().fordblks > TRIM_LEAST) {
-		t->trim_ns = now_ns + TRIM_AFTER_NS;
+	if (now_ns < t->trim.look_ns || !trim_look(&t->trim, now_ns, t->next_ns, free_bytes())) {
+		return;
 	}
+	wait_unlock(&t->wait);
+	frame_pool_trim(t->parts.cycle.pool);
+	malloc_trim(0);
+	t->trim.kept = free_bytes();
+	wait_lock(&t->wait);
 }
 
 /* `mono_ns`, just now or before: the time that is over.  Locked. */
@@ -126,10 +123,8 @@ static void catch_up(struct task *t)
 static void wait_for_next(struct task *t)
 {
 	while (!t->ending && clock_monotonic() < t->next_ns) {
-		wait_until(&t->wait, MIN(t->next_ns, t->trim_ns));
-		if (clock_monotonic() >= t->trim_ns) {
-			trim(t);
-		}
+		wait_until(&t->wait, MIN(t->next_ns, t->trim.look_ns));
+		trim(t);
 		live(t);
 	}
 }
@@ -154,7 +149,9 @@ static bool next_job(struct task *t, bool first)
 	wait_lock(&t->wait);
 	if (!first) {
 		catch_up(t);
-		trim_later(t);
+		if (!clock_is_simulated()) {
+			trim_begin(&t->trim, clock_monotonic(), t->next_ns);
+		}
 	}
 	t->status.busy = false;
 	live(t);
@@ -271,7 +268,7 @@ static void run_job(struct task *t, bool first)
 		t->parts.polled(t->parts.context, t->work, time);
 	}
 	forget_gone(t);
-	if (interval > TASK_PAUSE_NS && !clock_is_simulated()) {
+	if (interval > TRIM_CLOSE_NS && !clock_is_simulated()) {
 		poll_cycle_trim(t->cycle);
 	}
 	if (result.wall_ns > interval) {
@@ -305,7 +302,7 @@ int task_new(const struct task_parts *parts, struct work *work, struct task **re
 	t->name = g_strdup(parts->name);
 	t->work = work;
 	t->schedule = parts->schedule;
-	t->next_ns = t->trim_ns = INT64_MAX;
+	t->next_ns = t->trim.look_ns = INT64_MAX;
 	t->cycle = poll_cycle_new(&parts->cycle);
 	t->produce = g_array_new(FALSE, FALSE, sizeof(struct produce));
 	t->status.interval_ns = parts->cycle.interval_ns;

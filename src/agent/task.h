@@ -13,10 +13,6 @@
 struct frame;
 struct pipeline_runner;
 struct task;
-/* When the next cycle is that far away, memory that only a cycle needs is given back: not sooner, for getting it anew
- * costs time. */
-#define TASK_PAUSE_NS (5 * NS_PER_S)
-
 struct work;
 
 /* Called on the task's thread after each cycle; all of it may be looked at until it returns.  `frame` is

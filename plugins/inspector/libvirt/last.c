@@ -1,26 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns kept readings: a copy of the reading, of its devices, and of the stamps they refer to.  The inspecting thread;
- * never blocks.
+ * Owns kept readings: of a reading and its devices the values that are there, and the stamps they refer to, packed, for
+ * there is one of every instance.  The inspecting thread; never blocks.
  */
 #include "plugins/inspector/libvirt/last.h"
 
 #include <glib.h>
 #include <string.h>
 
-enum { STAMPS = 16, STAMPS_STEP = 4 }; /* a reading has two or three */
+enum { STAMPS = 16, STAMPS_STEP = 3 }; /* a reading has two or three */
 
-struct devices {
-	struct vmt_device_reading *list;
-	uint32_t count, cap;
+/* The instance itself, then its disks, then its NICs. */
+struct part {
+	const struct vmt_device *device; /* NULL: the instance */
+	uint64_t
+		present; /* bit 1 << field; its values and stamps follow those of the part before */
 };
 
 struct last {
 	struct domain_desc *desc; /* counted: the devices' descriptions are its */
-	struct vmt_reading reading; /* its stamps are positions in `stamp` */
-	struct devices disk, nic;
+	struct part *part; /* beginning of the block that the next two lie in */
+	union vmt_num *value;
+	uint8_t *value_stamp; /* positions in `stamp` */
+	size_t size; /* of the block */
+	uint32_t disks, nics;
 	struct vmt_stamp *stamp;
 	uint8_t stamps, stamps_cap;
+	uint8_t outcome; /* enum vmt_outcome */
 	bool kept; /* there is one, and it has not been given */
 	struct kernel_reading *kernel; /* NULL, or groups 0: none */
 };
@@ -29,8 +35,7 @@ void last_free(struct last *l)
 {
 	if (l) {
 		domain_desc_unref(l->desc);
-		g_free(l->disk.list);
-		g_free(l->nic.list);
+		g_free(l->part);
 		g_free(l->stamp);
 		if (l->kernel) {
 			kernel_reading_fini(l->kernel);
@@ -64,22 +69,55 @@ static uint8_t keep_stamp(struct last *l, const struct vmt_stamp *stamp)
 	return (uint8_t)(l->stamps - 1);
 }
 
-static void keep_devices(struct last *l, struct devices *d, const struct vmt_device_reading *from,
-			 uint32_t count, unsigned fields, const struct vmt_inspection *in)
+/* Room for so many parts and values. */
+static void reserve(struct last *l, size_t parts, size_t values)
 {
-	if (count > d->cap) {
-		d->cap = count;
-		g_free(d->list);
-		d->list = g_new(struct vmt_device_reading, count);
+	size_t size = parts * sizeof(*l->part) + values * (sizeof(*l->value) + 1);
+
+	if (size > l->size) {
+		g_free(l->part);
+		l->part = g_malloc(size);
+		l->size = size;
 	}
-	d->count = count;
+	l->value = (union vmt_num *)(l->part + parts);
+	l->value_stamp = (uint8_t *)(l->value + values);
+}
+
+/* What is to be kept, one part after the other. */
+struct keeping {
+	struct last *last;
+	const struct vmt_inspection *in;
+	size_t part, value; /* the next ones */
+};
+
+static void keep_part(struct keeping *k, const struct vmt_device *device, uint64_t present,
+		      const union vmt_num *value, const uint8_t *stamp)
+{
+	struct last *l = k->last;
+
+	l->part[k->part++] = (struct part){ device, present };
+	for (; present; present &= present - 1) {
+		unsigned field = (unsigned)__builtin_ctzll(present);
+
+		l->value[k->value] = value[field];
+		l->value_stamp[k->value++] = keep_stamp(l, &k->in->stamp[stamp[field]]);
+	}
+}
+
+static size_t values_of(const struct vmt_device_reading *device, uint32_t count)
+{
+	size_t values = 0;
+
 	for (uint32_t i = 0; i < count; i++) {
-		d->list[i] = from[i];
-		for (unsigned f = 0; f < fields; f++) {
-			if (from[i].present >> f & 1) {
-				d->list[i].stamp[f] = keep_stamp(l, &in->stamp[from[i].stamp[f]]);
-			}
-		}
+		values += (size_t)__builtin_popcount(device[i].present);
+	}
+	return values;
+}
+
+static void keep_devices(struct keeping *k, const struct vmt_device_reading *device, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		keep_part(k, device[i].device, device[i].present, device[i].value, device[i].stamp);
 	}
 }
 
@@ -87,21 +125,25 @@ void last_keep(struct last **at, struct domain_desc *desc, const struct vmt_insp
 	       size_t i)
 {
 	const struct vmt_reading *r = &in->reading[i];
+	const struct vmt_device_reading *disk = in->disk + r->first_disk,
+					*nic = in->nic + r->first_nic;
 	struct last *l = *at ? *at : (*at = g_new0(struct last, 1));
+	struct keeping k = { .last = l, .in = in };
 
 	if (l->desc != desc) {
 		domain_desc_unref(l->desc);
 		l->desc = domain_desc_ref(desc);
 	}
-	l->reading = *r;
+	reserve(l, (size_t)1 + r->disks + r->nics,
+		(size_t)__builtin_popcountll(r->present) + values_of(disk, r->disks) +
+			values_of(nic, r->nics));
+	l->outcome = r->outcome;
+	l->disks = r->disks;
+	l->nics = r->nics;
 	l->stamps = 0;
-	for (unsigned f = 0; f < VMT_FIELDS; f++) {
-		if (r->present >> f & 1) {
-			l->reading.stamp[f] = keep_stamp(l, &in->stamp[r->stamp[f]]);
-		}
-	}
-	keep_devices(l, &l->disk, in->disk + r->first_disk, r->disks, VMT_DISK_FIELDS, in);
-	keep_devices(l, &l->nic, in->nic + r->first_nic, r->nics, VMT_NIC_FIELDS, in);
+	keep_part(&k, NULL, r->present, r->value, r->stamp);
+	keep_devices(&k, disk, r->disks);
+	keep_devices(&k, nic, r->nics);
 	l->kept = true;
 	if (l->kernel) {
 		l->kernel->groups = 0;
@@ -169,42 +211,51 @@ static void put_later(const struct last *l, struct vmt_inspection *out, size_t i
 	}
 }
 
-static void give_device(struct vmt_device_reading *to, const struct vmt_device_reading *from,
-			const uint8_t *stamp, unsigned fields)
+/* A kept reading on its way out. */
+struct giving {
+	const struct last *last;
+	uint8_t stamp[STAMPS]; /* of the inspection, by position in last->stamp */
+	size_t value; /* the next one */
+};
+
+static void give_values(struct giving *g, uint64_t present, union vmt_num *value, uint8_t *stamp)
 {
-	*to = *from;
-	for (unsigned f = 0; f < fields; f++) {
-		if (from->present >> f & 1) {
-			to->stamp[f] = stamp[from->stamp[f]];
-		}
+	for (; present; present &= present - 1) {
+		unsigned field = (unsigned)__builtin_ctzll(present);
+
+		value[field] = g->last->value[g->value];
+		stamp[field] = g->stamp[g->last->value_stamp[g->value++]];
 	}
+}
+
+static void give_device(struct giving *g, const struct part *part, struct vmt_device_reading *to)
+{
+	to->present = (uint32_t)part->present;
+	give_values(g, part->present, to->value, to->stamp);
 }
 
 bool last_give(struct last *l, struct vmt_inspection *out, size_t i)
 {
 	struct vmt_reading *r = &out->reading[i];
-	uint8_t stamp[STAMPS];
+	struct giving g = { .last = l };
+	const struct part *part;
 
 	if (!l || !l->kept) {
 		return false;
 	}
 	for (uint8_t k = 0; k < l->stamps; k++) {
-		stamp[k] = vmt_inspection_stamp(out, l->stamp[k]);
+		g.stamp[k] = vmt_inspection_stamp(out, l->stamp[k]);
 	}
-	*r = l->reading;
-	r->first_disk = r->disks = r->first_nic = r->nics = 0;
-	for (unsigned f = 0; f < VMT_FIELDS; f++) {
-		if (r->present >> f & 1) {
-			r->stamp[f] = stamp[l->reading.stamp[f]];
-		}
+	part = l->part;
+	*r = (struct vmt_reading){ .outcome = l->outcome, .present = part->present };
+	give_values(&g, part->present, r->value, r->stamp);
+	for (uint32_t k = 0; k < l->disks; k++) {
+		part++;
+		give_device(&g, part, vmt_inspection_disk(out, i, part->device));
 	}
-	for (uint32_t k = 0; k < l->disk.count; k++) {
-		give_device(vmt_inspection_disk(out, i, l->disk.list[k].device), &l->disk.list[k],
-			    stamp, VMT_DISK_FIELDS);
-	}
-	for (uint32_t k = 0; k < l->nic.count; k++) {
-		give_device(vmt_inspection_nic(out, i, l->nic.list[k].device), &l->nic.list[k],
-			    stamp, VMT_NIC_FIELDS);
+	for (uint32_t k = 0; k < l->nics; k++) {
+		part++;
+		give_device(&g, part, vmt_inspection_nic(out, i, part->device));
 	}
 	if (l->kernel && l->kernel->groups) {
 		put_later(l, out, i);
