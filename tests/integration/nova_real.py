@@ -33,6 +33,31 @@ def follows(t, real, s):
     t.ok(True, "it comes back")
 
 
+def logins(t, real):
+    """By other ways than the name and its password; the second asks Keystone which versions it has."""
+    domain = {"name": "Default"}
+    _, body, headers = real.ask("POST", f"{real.base}/auth/tokens", {"auth": {
+        "identity": {"methods": ["password"], "password": {"user": {"name": "ceilometer", "password": openstack_real.PASSWORD,
+                                                                    "domain": domain}}},
+        "scope": {"project": {"name": "service", "domain": domain}}}})
+    user, token = body["token"]["user"]["id"], headers["X-Subject-Token"]
+    code, body, _ = real.ask("POST", f"{real.base}/users/{user}/application_credentials",
+                             {"application_credential": {"name": "meter"}}, token)
+    assert code == 201, body
+    made = body["application_credential"]
+    project = {"project_name": "service", "project_domain_name": "Default"}
+    for what, options in (
+            ("an application credential", {"auth_type": "v3applicationcredential", "application_credential_id": made["id"],
+                                           "application_credential_secret": made["secret"]}),
+            ("a token, and no version in the address", {"auth_type": "token", "token": token, **project,
+                                                        "auth_url": real.base.removesuffix("/v3")}),
+            ("ids in place of names", {"user_id": user, "password": openstack_real.PASSWORD,
+                                       "project_id": body["application_credential"]["project_id"]})):
+        with Scene(None, {"auth_url": real.base, "timeout": 20, **options}) as s:
+            s.until_name("renamed")
+            t.ok(not [x for x in (token, made["secret"], openstack_real.PASSWORD) if x in s.a.log()], f"logged in by {what}")
+
+
 def outlives(t, real, s):
     real.kill("nova")
     s.until_error("/servers/detail")
@@ -58,5 +83,6 @@ with tap.Suite("nova_real") as suite, tempfile.TemporaryDirectory(prefix="vm-nov
     with openstack_real.Real(directory, glance.port, instances, page=2) as cloudy:
         with Scene(None, cloudy.options(), {"resource_cache_expiry": 5}) as scene:
             follows(suite, cloudy, scene)
+            logins(suite, cloudy)
             outlives(suite, cloudy, scene)
         refused(suite, cloudy)
