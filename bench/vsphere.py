@@ -41,13 +41,16 @@ def measure(server, ca):
     requests, cpu = [], []
     with agent.Agent(None, INTERVAL, publishers=["null://"], options=options) as a:
         a.wait(lambda: a.cycles() >= 2, 120, "two cycles")
-        for _ in range(CYCLES):
-            time.sleep(INTERVAL / 2)
-            cycles, asked, before = a.cycles(), sum(server.calls().values()), cpu_us(a.pid)
-            time.sleep(INTERVAL)
-            done = a.cycles() - cycles
-            requests.append((sum(server.calls().values()) - asked) / done)
-            cpu.append((cpu_us(a.pid) - before) / done)
+        next_look = time.monotonic() + INTERVAL / 2     # half way between two cycles; nobody asks the agent meanwhile
+        asked = before = None
+        for _ in range(CYCLES + 1):
+            time.sleep(max(0, next_look - time.monotonic()))
+            next_look += INTERVAL
+            now = sum(server.calls().values()), cpu_us(a.pid)
+            if asked is not None:
+                requests.append(now[0] - asked)
+                cpu.append(now[1] - before)
+            asked, before = now
         a.stop()
     return max(requests), statistics.median(cpu) / MACHINES
 

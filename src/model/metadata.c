@@ -486,12 +486,17 @@ void metadata_tail_disk(const struct vmt_instance *in, const struct metadata_opt
 	buf_putc(out, '}');
 }
 
-/* Since Stein two keys of the port are always there. */
+/* Since Stein two keys of the port are always there.  A NIC without as much as an address is known to its hypervisor by
+ * name alone, as with Ceilometer's inspector of vSphere: there are no parameters then, not even empty ones. */
 static void add_parameters(const struct metadata_options *o, const struct vmt_device *nic,
 			   struct buf *out)
 {
 	bool port = o->profile != VMT_PROFILE_JUNO;
 
+	if (!nic->mac && !nic->parameters) {
+		add_member(out, "parameters", NULL);
+		return;
+	}
 	add_key(out, "parameters");
 	buf_putc(out, '{');
 	for (const struct vmt_pair *p = nic->parameters; p && p->key; p++) {
