@@ -273,6 +273,24 @@ static void test_elements(void)
 	g_string_free(said, TRUE);
 }
 
+static void check_no_text(void *context, const struct vim_object *o)
+{
+	g_assert_null(o->value[0]);
+}
+
+/* What is an array has elements, and is no text besides. */
+static void test_arrays(void)
+{
+	static const char *const counters[] = { "perfCounter", NULL };
+	struct vim_objects o = { .paths = counters, .object = check_no_text };
+
+	g_assert_cmpint(read_golden("lab/08-RetrievePropertiesEx-perfCounter.resp",
+				    &vim_objects_shape, &o),
+			==, 0);
+	g_assert_cmpuint(o.count, ==, 1);
+	vim_objects_fini(&o);
+}
+
 /* ------------------------------------------------------------------ performance */
 
 static void add_machine(void *context, const char *id, size_t len)
@@ -488,6 +506,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/vim/texts", test_texts);
 	g_test_add_func("/vim/objects", test_objects);
 	g_test_add_func("/vim/elements", test_elements);
+	g_test_add_func("/vim/arrays", test_arrays);
 	g_test_add_func("/vim/performance", test_performance);
 	g_test_add_func("/vim/faults", test_faults);
 	g_test_add_func("/vim/faults/others", test_faults_of_others);

@@ -51,7 +51,9 @@ def read(text):
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
-def poll(path, *args, timeout=60):
+def poll(path, *args, timeout=90):
+    """One cycle that has a minute, on a machine that is slow, too."""
+    args = args if "--interval" in args else (*args, "--interval", "60")
     done = agent.command("poll", "--config-file", path, "--format", "json", "--debug", *args, timeout=timeout)
     return read(done.stdout), done
 
@@ -293,6 +295,11 @@ def others(t):
         samples, done = poll(conf(s))
         t.same(len([x for x in samples if x["name"] == "cpu_util"]), 3, "no paging, no CSV, no keyed paths: values all the same")
     with serve(2) as s:
+        s.fail(fault="InvalidRequest", text="Unsupported version URI &quot;urn:vim25/6.5&quot;", method="RetrieveServiceContent")
+        samples, done = poll(conf(s), "--meter", "cpu_util")
+        t.ok(len(samples) == 2 and 'Logout "urn:vim25/6.0"' in s.lab("stats")["soapaction"], "a server before 6.5 is asked by 6.0",
+             (len(samples), s.lab("stats")["soapaction"]))
+    with serve(2) as s:
         password = "".join(f"%{ord(c):02X}" for c in vcsim.PASSWORD)
         done = agent.command("poll", "--uri", f"vsphere://meter:{password}@localhost:{s.port}?ca_file={TLS.ca}", "--meter",
                              "cpu_util", "--format", "json")
@@ -331,17 +338,16 @@ def silence(t):
 
 
 def many(t):
-    """1000 machines: so many questions and no more; all have values."""
+    """1000 machines: so many questions and no more; all have values, though the machine be slow."""
     with serve(1000, "-max-query-metrics", "256") as s:
-        with running(s, 10) as a:
-            a.wait_cycles(1)
-            before = sum(s.calls().values())
-            got = a.wait_cycles(1)[0].samples
-            asked = sum(s.calls().values()) - before
-            a.stop()
-        t.same(len([x for x in got if x["name"] == "cpu_util"]), 1000, "1000 machines have values")
-        t.ok(asked <= 4 + 1 + -(-1000 * COUNTERS // 192), "4 + N / 1000 + N * counters / (3/4 of the limit) questions", asked)
-        t.same(got and len({x["resource_id"] for x in got if x["name"] == NICS[0]}), 1000, "and their NICs")
+        meters = [w for m in ("cpu_util", "memory.usage", "network.*.rate", "disk.device.*.rate") for w in ("--meter", m)]
+        samples, done = poll(conf(s), "--interval", "150", *meters, timeout=200)
+        calls = s.calls()
+        t.same(len([x for x in samples if x["name"] == "cpu_util"]), 1000, "1000 machines have values")
+        t.same(len({x["resource_id"] for x in samples if x["name"] == NICS[0]}), 1000, "and their NICs")
+        t.ok(calls["QueryPerf"] <= -(-1000 * COUNTERS // 192), "N * counters / (3/4 of the limit) questions", calls)
+        lists = [q for q in s.requests("RetrievePropertiesEx") if "<type>VirtualMachine</type>" in q]
+        t.same(len(lists), 2, "and one for the list of each plugin")
 
 
 def main(t):
