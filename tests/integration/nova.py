@@ -70,6 +70,7 @@ def tokens(t, c, s):
     c.change(DOMAIN, name="again")
     s.until_name("again")
     t.same(c.count("/v3", "POST"), logins + 1, "a token that is not good any more: one login")
+    t.ok("HTTP status 401" not in s.a.log(), "and the question is asked again at once", s.a.log())
     c.password = "changed"
     c.tokens.clear()
     s.until_error("/v3/auth/tokens: HTTP status 401 (not authorised")
