@@ -1,10 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Discovery at a real Keystone and a real Nova (lib/openstack_real.py), with the one domain of libvirt's test driver."""
+"""Discovery at a real Keystone and a real Nova (lib/openstack_real.py), with the one domain of libvirt's test driver, the
+first of Nova's instances and therefore on its last page.
+
+Environment: SERVERS  the others on this host (3), in pages of 2; from 1000 on in pages of 1000, as Nova's by default
+"""
 import os
 import sys
 import tempfile
 
+SERVERS = int(os.environ.get("SERVERS", "3"))
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "lib"))
 import cloud
@@ -79,8 +84,8 @@ def refused(t, real):
 
 with tap.Suite("nova_real") as suite, tempfile.TemporaryDirectory(prefix="vm-nova-") as directory, \
         cloud.Cloud(foreign=True) as glance:
-    instances = {DOMAIN: "web", **{f"00000000-0000-4000-8000-{i:012x}": f"vm-{i}" for i in range(3)}}
-    with openstack_real.Real(directory, glance.port, instances, page=2) as cloudy:
+    instances = {DOMAIN: "web", **{f"00000000-0000-4000-8000-{i:012x}": f"vm-{i}" for i in range(SERVERS)}}
+    with openstack_real.Real(directory, glance.port, instances, page=1000 if SERVERS >= 1000 else 2) as cloudy:
         with Scene(None, cloudy.options(), {"resource_cache_expiry": 5}) as scene:
             follows(suite, cloudy, scene)
             logins(suite, cloudy)
