@@ -74,7 +74,7 @@ static void reserve(struct last *l, size_t parts, size_t values)
 {
 	size_t size = parts * sizeof(*l->part) + values * (sizeof(*l->value) + 1);
 
-	if (size > l->size) {
+	if (!l->part || size > l->size) {
 		g_free(l->part);
 		l->part = g_malloc(size);
 		l->size = size;
