@@ -153,28 +153,36 @@ void vet_pollsters(const struct registry *registry, const struct ini *ini,
 	g_free(names);
 }
 
+/* Opens the discovery that stands beside another one, as far as it looks at its options, and closes it. */
+static int try_discovery(struct registry *registry, const struct ini *ini, const char *name,
+			 struct vmt_error *error)
+{
+	const struct vmt_plugin *plugin = registry_find(registry, VMT_DISCOVERY, name, error);
+	struct plugin_object *object = NULL;
+	int code = plugin ? plugin_object_open(plugin, ini, NULL, NULL, false, &object, NULL, error)
+			  : -ENOENT;
+
+	plugin_object_close(object);
+	return code;
+}
+
 void vet_joined(struct registry *registry, const struct ini *ini, const struct settings *settings,
 		struct problems *problems)
 {
 	const struct ini_value *v = ini_find(ini, "compute", "instance_discovery_method", NULL);
 	const char *name =
 		plan_joined_of(plan_discovery_of(settings->hypervisor_inspector), settings);
-	const struct vmt_plugin *plugin = NULL;
 	struct vmt_error error = { .text = "" };
-	struct plugin_object *object = NULL;
 
 	if (!name) {
 		return;
 	}
-	plugin = registry_find(registry, VMT_DISCOVERY, name, &error);
-	if (!plugin ||
-	    plugin_object_open(plugin, ini, NULL, NULL, false, &object, NULL, &error) < 0) {
+	if (try_discovery(registry, ini, name, &error) < 0) {
 		problems_add_failed(problems, v ? &v->value_at : NULL,
 				    "instance_discovery_method = %s: %s; instances are as the "
 				    "hypervisor knows them",
 				    settings->instance_discovery_method, error.text);
 	}
-	plugin_object_close(object);
 }
 
 /* What is asked for and needs an account. */
@@ -208,9 +216,7 @@ void vet_lookups(struct registry *registry, const struct ini *ini, const struct 
 	const struct ini_value *v = ini_find(ini, "service_credentials", "auth_url", NULL);
 	const char *discovery = plan_discovery_of(settings->hypervisor_inspector);
 	const char *name = plan_lookups_of(discovery, settings, ini);
-	const struct vmt_plugin *plugin = NULL;
 	struct vmt_error error = { .text = "" };
-	struct plugin_object *object = NULL;
 
 	if (!name && !plan_joined_of(discovery, settings)) {
 		vet_without_account(ini, settings, problems);
@@ -218,13 +224,10 @@ void vet_lookups(struct registry *registry, const struct ini *ini, const struct 
 	if (!name) {
 		return;
 	}
-	plugin = registry_find(registry, VMT_DISCOVERY, name, &error);
-	if (!plugin ||
-	    plugin_object_open(plugin, ini, NULL, NULL, false, &object, NULL, &error) < 0) {
+	if (try_discovery(registry, ini, name, &error) < 0) {
 		problems_add_failed(problems, v ? &v->value_at : NULL,
 				    "service_credentials: %s; nothing is looked up", error.text);
 	}
-	plugin_object_close(object);
 }
 
 /* ---- coordination */
