@@ -247,7 +247,7 @@ static int open_list(struct basis *b, const struct vmt_plugin *plugin, const cha
 	return ret;
 }
 
-/* Nova beside libvirt; without it instances are as libvirt knows them. */
+/* Nova beside the hypervisor; without it instances are as the hypervisor knows them. */
 static void open_joined(struct basis *b, struct registry *registry, struct problems *problems)
 {
 	struct basis_list *l = &b->list[0];
@@ -263,7 +263,8 @@ static void open_joined(struct basis *b, struct registry *registry, struct probl
 				    b->plan->settings.instance_discovery_method, error.text);
 		return;
 	}
-	instances_join(l->instances, plugin->name, plugin->ops.discovery, l->joined->self);
+	instances_join(l->instances, plugin->name, plugin->ops.discovery, l->joined->self,
+		       plan_joins_by_name(b->plan->discovery));
 }
 
 /* What Keystone and Nova know of the agent's own instances. */

@@ -31,6 +31,7 @@ struct instances {
 	struct source here; /* says who is here */
 	struct source more; /* knows more of them */
 	struct source last; /* describes what comes of both */
+	bool by_name; /* `more` may know them by other ids */
 	int64_t patience_ns; /* for its first answers */
 	struct snapshot *joined; /* of `here` and `more`; the asker's */
 	struct wait wait;
@@ -68,8 +69,9 @@ struct instances *instances_new(const char *name, const char *param,
 }
 
 void instances_join(struct instances *in, const char *name, const struct vmt_discovery_ops *ops,
-		    void *self)
+		    void *self, bool by_name)
 {
+	in->by_name = by_name;
 	source_init(&in->more, name, "all", ops, self);
 }
 
@@ -154,19 +156,76 @@ static struct vmt_instance join(const struct vmt_instance *here, const struct vm
 	return in;
 }
 
+/* Names to 1 + the place in the list; 0: several have the name. */
+static GHashTable *places_by_name(const struct vmt_snapshot *list)
+{
+	GHashTable *places = g_hash_table_new(g_str_hash, g_str_equal);
+
+	for (size_t i = 0; i < list->count; i++) {
+		char *name = (char *)(uintptr_t)list->instances[i].name;
+		bool again = name && g_hash_table_contains(places, name);
+
+		if (name && *name) {
+			g_hash_table_insert(places, name, GSIZE_TO_POINTER(again ? 0 : i + 1));
+		}
+	}
+	return places;
+}
+
+/* What matches instances of both lists. */
+struct matcher {
+	const struct snapshot *here, *more;
+	GHashTable *here_names, *more_names; /* NULL: by id alone */
+};
+
+static void matcher_init(struct matcher *m, const struct instances *in)
+{
+	*m = (struct matcher){ .here = in->here.current, .more = in->more.current };
+	if (in->by_name) {
+		m->here_names = places_by_name(&m->here->list);
+		m->more_names = places_by_name(&m->more->list);
+	}
+}
+
+static void matcher_fini(struct matcher *m)
+{
+	if (m->here_names) {
+		g_hash_table_destroy(m->here_names);
+		g_hash_table_destroy(m->more_names);
+	}
+}
+
+/* The place among those that are known better, or -ENOENT. */
+static ssize_t match(const struct matcher *m, const struct vmt_instance *known)
+{
+	ssize_t at = snapshot_find(m->more, known->id);
+
+	if (at >= 0 || !m->here_names || !known->name ||
+	    !g_hash_table_lookup(m->here_names, known->name)) {
+		return at;
+	}
+	at = (ssize_t)GPOINTER_TO_SIZE(g_hash_table_lookup(m->more_names, known->name)) - 1;
+	if (at < 0 || snapshot_find(m->here, m->more->list.instances[at].id) >= 0) {
+		return -ENOENT;
+	}
+	return at;
+}
+
 /* One list of both; NULL where the first has none yet. */
 static struct snapshot *put_together(const struct instances *in)
 {
 	const struct snapshot *here = in->here.current, *more = in->more.current;
 	struct vmt_snapshot_builder *builder;
+	struct matcher matcher;
 
 	if (!here || !more) {
 		return here ? snapshot_ref(in->here.current) : NULL;
 	}
 	builder = snapshot_builder_new(0);
+	matcher_init(&matcher, in);
 	for (size_t i = 0; i < here->list.count; i++) {
 		const struct vmt_instance *known = &here->list.instances[i];
-		ssize_t at = snapshot_find(more, known->id);
+		ssize_t at = match(&matcher, known);
 		struct vmt_instance instance;
 
 		if (at < 0) {
@@ -178,6 +237,7 @@ static struct snapshot *put_together(const struct instances *in)
 			vmt_snapshot_add(builder, &instance);
 		}
 	}
+	matcher_fini(&matcher);
 	return snapshot_builder_finish(builder, in->joined, clock_real());
 }
 

@@ -4,7 +4,7 @@
  * the source is down the last list stays in force; while one task asks, another takes the list as it
  * is, or waits for the first one.
  *
- * Another discovery may tell more of the same instances (Nova of libvirt's domains): who is here is then said by
+ * Another discovery may tell more of the same instances (Nova of a hypervisor's machines): who is here is then said by
  * the first alone, and what is known of each by the second as far as it knows it.  And one may describe what comes of
  * that, by what it has looked up (names of users at Keystone).
  */
@@ -24,9 +24,11 @@ struct instances *instances_new(const char *name, const char *param,
 				const struct vmt_discovery_ops *ops, void *self);
 /* Before the first instances_get(): what `ops`, `self` (they stay the caller's) know of an instance takes the place of
  * what the first knows, but for whether and since when it runs.  Those that they have in error are left out, as
- * Ceilometer does.  They are asked with the param "all". */
+ * Ceilometer does.  They are asked with the param "all".  Instances are the same whose ids are equal; with `by_name`
+ * those, too, that have no equal id and whose `name` one instance on either side has: then the id is the other
+ * discovery's. */
 void instances_join(struct instances *instances, const char *name,
-		    const struct vmt_discovery_ops *ops, void *self);
+		    const struct vmt_discovery_ops *ops, void *self, bool by_name);
 /* Likewise: the list goes through the `describe` of `ops` (they and `self` stay the caller's). */
 void instances_describe(struct instances *instances, const char *name,
 			const struct vmt_discovery_ops *ops, void *self);

@@ -13,7 +13,7 @@
 #include "model/alloc_count.h"
 #include "model/snapshot.h"
 
-/* Instances "ID ID …" as each of them is told next; NULL: `ret` is answered instead. */
+/* Instances "ID ID=NAME …" as each of them is told next; NULL: `ret` is answered instead. */
 struct fake {
 	const char *text;
 	int ret;
@@ -46,10 +46,13 @@ static int discover(void *self, const char *param, struct vmt_snapshot_builder *
 	}
 	ids = g_strsplit(f->text, " ", -1);
 	for (char **id = ids; *id && **id; id++) {
-		const struct vmt_instance in = { .id = *id,
-						 .state = g_str_has_suffix(*id, "!") ? "error"
-										     : "" };
+		char *name = strchr(*id, '=');
+		struct vmt_instance in = { .id = *id, .name = name ? name + 1 : NULL };
 
+		if (name) {
+			*name = '\0';
+		}
+		in.state = g_str_has_suffix(*id, "!") ? "error" : "";
 		add(builder, &in, strcmp(param, "all") == 0 ? "more" : "here");
 	}
 	g_strfreev(ids);
@@ -110,7 +113,7 @@ static void test_joined(void)
 	char error[sizeof(((struct vmt_error *)0)->text)];
 	int64_t age_ns;
 
-	instances_join(in, "more", &ops, &more);
+	instances_join(in, "more", &ops, &more, false);
 	g_assert_cmpstr(now(in), ==,
 			"a:here b:here c!:here"); /* what is not known is as it was found */
 	g_assert_true(instances_joined_age(in, &age_ns, error));
@@ -126,6 +129,33 @@ static void test_joined(void)
 	here.ret = -EIO;
 	g_assert_cmpstr(now(in), ==, "b:more d:more");
 	instances_free(in);
+}
+
+/* Machines with ids of their own are known by the hypervisor's name, if it is one machine's. */
+static void test_joined_by_name(void)
+{
+	static const struct {
+		const char *here, *more, *by_name, *by_id;
+	} cases[] = {
+		{ "A=x B=y", "1=x", "1:more B:here", "A:here B:here" },
+		{ "A=x B=y", "A=z 1=y", "A:more 1:more", "A:more B:here" }, /* the id comes first */
+		{ "A=x B=x", "1=x", "A:here B:here", "A:here B:here" },
+		{ "A=x", "1=x 2=x", "A:here", "A:here" },
+		{ "A=x 1=y", "1=x", "A:here 1:more", "A:here 1:more" }, /* that is another one */
+		{ "A=x", "1!=x", "", "A:here" },
+		{ "A B=", "1 2=", "A:here B:here", "A:here B:here" },
+		{ "A=x", "1=X", "A:here", "A:here" },
+	};
+
+	for (size_t i = 0; i < 2 * G_N_ELEMENTS(cases); i++) {
+		struct fake here = { .text = cases[i / 2].here },
+			    more = { .text = cases[i / 2].more };
+		struct instances *in = instances_new("here", "", &ops, &here);
+
+		instances_join(in, "more", &ops, &more, i % 2 == 0);
+		g_assert_cmpstr(now(in), ==, i % 2 ? cases[i / 2].by_id : cases[i / 2].by_name);
+		instances_free(in);
+	}
 }
 
 static void test_described(void)
@@ -178,7 +208,7 @@ static void test_bounded(void)
 	struct instances *in = instances_new("here", "", &ops, &here);
 	uint64_t held = 0;
 
-	instances_join(in, "more", &ops, &more);
+	instances_join(in, "more", &ops, &more, true);
 	instances_describe(in, "last", &ops, &last);
 	for (int round = 0; round < ROUNDS; round++) {
 		GString *text = g_string_new(NULL);
@@ -207,6 +237,7 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/instances/joined", test_joined);
+	g_test_add_func("/instances/joined_by_name", test_joined_by_name);
 	g_test_add_func("/instances/described", test_described);
 	g_test_add_func("/instances/patient", test_patient);
 	g_test_add_func("/instances/bounded", test_bounded);

@@ -104,11 +104,34 @@ const char *plan_discovery_of(const char *inspector)
 	return "local_instances";
 }
 
+/* Discoveries whose instances Nova may know.  Hyper-V's machines have ids of their own, and Nova's name. */
+static const struct joining {
+	const char *discovery;
+	bool by_name;
+} joinings[] = { { "local_instances", false }, { "vsphere", false }, { "hyperv", true } };
+
+static const struct joining *find_joining(const char *discovery)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(joinings); i++) {
+		if (strcmp(joinings[i].discovery, discovery) == 0) {
+			return &joinings[i];
+		}
+	}
+	return NULL;
+}
+
 const char *plan_joined_of(const char *discovery, const struct settings *settings)
 {
 	bool nova = strcmp(settings->instance_discovery_method, "libvirt_metadata") != 0;
 
-	return nova && strcmp(discovery, "local_instances") == 0 ? "nova" : NULL;
+	return nova && find_joining(discovery) ? "nova" : NULL;
+}
+
+bool plan_joins_by_name(const char *discovery)
+{
+	const struct joining *j = find_joining(discovery);
+
+	return j && j->by_name;
 }
 
 /* Where they say at least at whom. */

@@ -50,6 +50,8 @@ int plan_load(const struct plan_options *options, struct problems *problems,
 const char *plan_discovery_of(const char *inspector);
 /* What tells more of the instances that this discovery finds, by instance_discovery_method; NULL: nothing does. */
 const char *plan_joined_of(const char *discovery, const struct settings *settings);
+/* Whether that one's instances are matched by the hypervisor's name, too, as their ids may be others than Nova's. */
+bool plan_joins_by_name(const char *discovery);
 /* What looks up more of the instances of this discovery at Keystone and Nova; NULL: there are no [service_credentials],
  * or nothing is asked for. */
 const char *plan_lookups_of(const char *discovery, const struct settings *settings,

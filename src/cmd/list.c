@@ -365,7 +365,7 @@ static int ask_instances(struct list *l, const struct known *k)
 
 	if (k->joined) {
 		instances_join(instances, k->joined->plugin->name, k->joined->plugin->ops.discovery,
-			       k->joined->self);
+			       k->joined->self, plan_joins_by_name(k->here->plugin->name));
 	}
 	if (k->lookups) {
 		instances_describe(instances, k->lookups->plugin->name,

@@ -28,6 +28,7 @@ struct discovery {
 	struct arena *arena;
 	GArray *systems;
 	GHashTable *settings; /* GUID in lower case to its setting */
+	GHashTable *written; /* ids that Nova wrote into notes, to how many machines have them */
 };
 
 static const struct wsman_query systems_query = {
@@ -86,6 +87,24 @@ static void begin_settings(void *context)
 	struct discovery *d = context;
 
 	g_hash_table_remove_all(d->settings);
+	g_hash_table_remove_all(d->written);
+}
+
+/* Nova's driver writes the instance's id into the notes, and nothing else. */
+static const char *written_id(const struct setting *s)
+{
+	return s && hyperv_is_guid(s->notes) ? s->notes : NULL;
+}
+
+static void count_written(struct discovery *d, const struct setting *s)
+{
+	char *id = (char *)(uintptr_t)written_id(s);
+
+	if (id) {
+		guint count = GPOINTER_TO_UINT(g_hash_table_lookup(d->written, id));
+
+		g_hash_table_insert(d->written, id, GUINT_TO_POINTER(count + 1));
+	}
 }
 
 static void add_setting(void *context, const struct wsman_item *item)
@@ -104,6 +123,7 @@ static void add_setting(void *context, const struct wsman_item *item)
 	s->generation = arena_strdup(d->arena, item->value[3]);
 	g_free(key);
 	g_hash_table_insert(d->settings, (char *)s->guid, s);
+	count_written(d, s);
 }
 
 /* ------------------------------------------------------------------ instances */
@@ -115,11 +135,21 @@ static void add_pair(struct vmt_pair *pairs, size_t *n, const char *key, const c
 	}
 }
 
+/* Nova's id where this machine alone has it (a copy has the same notes), else Hyper-V's.  To be freed. */
+static char *id_of(const struct discovery *d, const struct system *s, const struct setting *more)
+{
+	const char *written = written_id(more);
+	bool once = written && GPOINTER_TO_UINT(g_hash_table_lookup(d->written, written)) == 1;
+
+	return g_ascii_strdown(once ? written : s->name, -1);
+}
+
 static int add_instance(struct discovery *d, const struct system *s, const char *host,
 			struct vmt_snapshot_builder *builder)
 {
-	char *id = g_ascii_strdown(s->name, -1);
-	const struct setting *more = g_hash_table_lookup(d->settings, id);
+	char *guid = g_ascii_strdown(s->name, -1);
+	const struct setting *more = g_hash_table_lookup(d->settings, guid);
+	char *id = id_of(d, s, more);
 	struct vmt_pair attributes[4] = { { 0 } };
 	struct vmt_instance in = { .id = id,
 				   .name = s->element,
@@ -146,6 +176,7 @@ static int add_instance(struct discovery *d, const struct system *s, const char 
 	}
 	err = vmt_snapshot_add(builder, &in);
 	g_free(id);
+	g_free(guid);
 	return err == -EEXIST ? 0 : err;
 }
 
@@ -194,6 +225,7 @@ static int discovery_discover(void *self, const char *param, struct vmt_snapshot
 	int err;
 
 	g_hash_table_remove_all(d->settings);
+	g_hash_table_remove_all(d->written);
 	g_array_set_size(d->systems, 0);
 	arena_reset(d->arena);
 	err = wsman_enumerate(d->client, &systems_query, &systems, call, &why);
@@ -222,6 +254,7 @@ static int discovery_open(const void *configuration, void **ret_self, struct vmt
 	d->arena = arena_new(64 << 10);
 	d->systems = g_array_new(FALSE, FALSE, sizeof(struct system));
 	d->settings = g_hash_table_new(g_str_hash, g_str_equal);
+	d->written = g_hash_table_new(g_str_hash, g_str_equal);
 	*ret_self = d;
 	return 0;
 }
@@ -233,6 +266,7 @@ static void discovery_close(void *self)
 	if (d) {
 		wsman_client_free(d->client);
 		g_hash_table_destroy(d->settings);
+		g_hash_table_destroy(d->written);
 		g_array_free(d->systems, TRUE);
 		arena_free(d->arena);
 		g_free(d->host);
