@@ -11,6 +11,7 @@
 #include "model/inspection.h"
 #include "model/snapshot.h"
 #include "plugin/object.h"
+#include "plugins/inspector/gives.h"
 
 extern const struct vmt_plugin vmt_plugin_discovery_simulated, vmt_plugin_discovery_local_instances,
 	vmt_plugin_inspector_simulated, vmt_plugin_inspector_libvirt;
@@ -19,6 +20,7 @@ extern const struct vmt_plugin vmt_plugin_discovery_simulated, vmt_plugin_discov
 struct subject {
 	const char *name;
 	const struct vmt_plugin *discovery, *inspector;
+	const struct inspector_gives *gives;
 	const char *conf;
 	const char *absent; /* configuration by which the hypervisor is not there */
 };
@@ -27,11 +29,13 @@ static const struct subject subjects[] = {
 	{ .name = "simulated",
 	  .discovery = &vmt_plugin_discovery_simulated,
 	  .inspector = &vmt_plugin_inspector_simulated,
+	  .gives = &simulated_gives,
 	  .conf = "[simulated]\ninstances = 7\nstopped = 30\n",
 	  .absent = "[simulated]\nscript = blind; down\n" },
 	{ .name = "libvirt",
 	  .discovery = &vmt_plugin_discovery_local_instances,
 	  .inspector = &vmt_plugin_inspector_libvirt,
+	  .gives = &libvirt_gives,
 	  .conf = "[DEFAULT]\nlibvirt_uri = test:///default\n[virtmeter]\ndiscovery = plain\n",
 	  .absent =
 		  "[DEFAULT]\nlibvirt_uri = qemu+unix:///system?socket=/nonexistent/libvirt-sock\n" },
@@ -163,6 +167,26 @@ static void check_device(const struct vmt_inspection *in, const struct vmt_devic
 	}
 }
 
+/* Nothing is given that was not declared. */
+static void check_gives(const struct inspector_gives *gives, const struct vmt_inspection *in)
+{
+	uint64_t fields = 0;
+	uint32_t disk = 0, nic = 0;
+
+	for (size_t i = 0; i < in->count; i++) {
+		fields |= in->reading[i].present;
+	}
+	for (size_t i = 0; i < in->disks; i++) {
+		disk |= in->disk[i].present;
+	}
+	for (size_t i = 0; i < in->nics; i++) {
+		nic |= in->nic[i].present;
+	}
+	g_assert_cmphex(fields & ~gives->fields, ==, 0);
+	g_assert_cmphex(disk & ~gives->disk, ==, 0);
+	g_assert_cmphex(nic & ~gives->nic, ==, 0);
+}
+
 static void check_reading(const struct vmt_inspection *in, const struct vmt_reading *r)
 {
 	g_assert_cmpint(r->outcome, !=, VMT_UNREAD);
@@ -206,6 +230,7 @@ static void test_inspector(const void *data)
 			check_reading(h.readings, &h.readings->reading[i]);
 			ok += h.readings->reading[i].outcome == VMT_OK;
 		}
+		check_gives(s->gives, h.readings);
 	}
 	g_assert_cmpuint(ok, >, 0);
 	g_assert_cmpuint(h.readings->calls, >, 0);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The options of the program and of its built-in plugins, printed from their tables: as the part
- * OPTIONS of virtmeter.conf(5), and as the commented sample etc/virtmeter.conf.  scripts/options-doc.py
- * puts them into the files, or tells when they differ.  Usage: options_doc mdoc|conf
+ * OPTIONS of virtmeter.conf(5), and as the commented sample etc/virtmeter.conf; and what each inspector gives, for
+ * virtmeter-meters(7).  scripts/options-doc.py puts them into the files, or tells when they differ.
+ * Usage: options_doc mdoc|conf|inspectors
  */
 #include <glib.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include "builtin.h"
 #include "conf/option.h"
 #include "conf/settings.h"
+#include "inspectors_doc.h"
 
 struct row {
 	const struct vmt_option *option;
@@ -160,8 +162,11 @@ static void print(bool as_mdoc)
 
 int main(int argc, char **argv)
 {
+	if (argc == 2 && strcmp(argv[1], "inspectors") == 0) {
+		return inspectors_doc();
+	}
 	if (argc != 2 || (strcmp(argv[1], "mdoc") != 0 && strcmp(argv[1], "conf") != 0)) {
-		fprintf(stderr, "usage: options_doc mdoc|conf\n");
+		fprintf(stderr, "usage: options_doc mdoc|conf|inspectors\n");
 		return 2;
 	}
 	rows = g_ptr_array_new_with_free_func(g_free);

@@ -7,6 +7,7 @@
  * list), none for XML, none for the sizes of disks that stat() sees; block info for others at an interval
  * of its own (usage.h).
  */
+#include "plugins/inspector/gives.h"
 #include "plugins/inspector/libvirt/cycle.h"
 #include "plugins/libvirt/connection.h"
 #include "plugins/libvirt/options.h"
@@ -102,6 +103,14 @@ static const struct vmt_inspector_ops ops = {
 	.inspect = inspector_inspect,
 	.close = inspector_close,
 	.watch = inspector_watch,
+};
+
+/* All but what is a hypervisor's own word for a rate or an average. */
+const struct inspector_gives libvirt_gives = {
+	.fields = ((UINT64_C(1) << VMT_FIELDS) - 1) &
+		  ~(UINT64_C(1) << VMT_F_MEM_USED | UINT64_C(1) << VMT_F_CPU_UTIL),
+	.disk = (1U << VMT_D_READ_BYTES_RATE) - 1,
+	.nic = (1U << VMT_N_RX_BYTES_RATE) - 1,
 };
 
 VMT_PLUGIN(inspector, libvirt) = {

@@ -6,6 +6,7 @@
  */
 #include "base/clock.h"
 #include "base/wait.h"
+#include "plugins/inspector/gives.h"
 #include "plugins/inspector/simulated/body.h"
 
 #include <errno.h>
@@ -177,6 +178,14 @@ static const struct vmt_inspector_ops ops = {
 	.open = inspector_open,
 	.inspect = inspector_inspect,
 	.close = inspector_close,
+};
+
+/* All but what the kernel says of a process, and of monitors that hang. */
+const struct inspector_gives simulated_gives = {
+	.fields = ((UINT64_C(1) << VMT_F_IO_READ_BYTES) - 1) &
+		  ~(UINT64_C(1) << VMT_F_MONITOR_LATENCY),
+	.disk = (1U << VMT_DISK_FIELDS) - 1,
+	.nic = (1U << VMT_NIC_FIELDS) - 1,
 };
 
 VMT_PLUGIN(inspector, simulated) = {
