@@ -429,14 +429,30 @@ static void take_sharing(struct build *b)
 	a->sharing = sharing_ref(b->sharing);
 }
 
+static void note_meter(void *context, const char *meter, const struct polling_source *source)
+{
+	(void)source;
+	g_hash_table_add(context, (gpointer)(uintptr_t)meter);
+}
+
 /* Without it metering goes on all the same. */
 static void take_heartbeat(struct build *b)
 {
+	struct heartbeat *heartbeat = b->agent->heartbeat;
+	GHashTable *meters;
 	struct vmt_error error;
 
-	if (b->plan->polling && !b->agent->options.alone &&
-	    heartbeat_listen(b->agent->heartbeat, &b->plan->settings, &error) < 0) {
+	if (!b->plan->polling || b->agent->options.alone) {
+		return;
+	}
+	if (heartbeat_listen(heartbeat, &b->plan->settings, &error) < 0) {
 		problems_add_failed(b->problems, NULL, "%s", error.text);
+	}
+	if (heartbeat_on(heartbeat)) {
+		meters = g_hash_table_new(g_str_hash, g_str_equal);
+		work_each_of_all(b->plan, b->basis, note_meter, meters);
+		heartbeat_expect(heartbeat, meters);
+		g_hash_table_unref(meters);
 	}
 }
 

@@ -25,7 +25,7 @@ enum { ANSWERS_MAX = 16, PAUSE_S = 1 }; /* at a time; where descriptors are shor
 
 struct beat {
 	char *pollster;
-	int64_t time_ns;
+	int64_t time_ns; /* INT64_MIN: never */
 };
 
 struct heartbeat {
@@ -34,8 +34,8 @@ struct heartbeat {
 	guint watch, pause; /* GLib's sources: one of them */
 	struct wait wait;
 	/* below: under `wait` */
-	GPtrArray *beats; /* struct beat *, by their first time */
-	GHashTable *by_name; /* the same; keys are theirs */
+	GHashTable *pollsters; /* name → struct beat *, of those that are expected */
+	GPtrArray *beats; /* those that there have been, by their first time */
 };
 
 static void beat_free(void *data)
@@ -51,8 +51,8 @@ struct heartbeat *heartbeat_new(void)
 	struct heartbeat *h = g_new0(struct heartbeat, 1);
 
 	wait_init(&h->wait);
-	h->beats = g_ptr_array_new_with_free_func(beat_free);
-	h->by_name = g_hash_table_new(g_str_hash, g_str_equal);
+	h->pollsters = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, beat_free);
+	h->beats = g_ptr_array_new();
 	return h;
 }
 
@@ -194,8 +194,8 @@ void heartbeat_free(struct heartbeat *h)
 		return;
 	}
 	stop(h);
-	g_hash_table_unref(h->by_name);
 	g_ptr_array_unref(h->beats);
+	g_hash_table_unref(h->pollsters);
 	wait_fini(&h->wait);
 	g_free(h);
 }
@@ -207,18 +207,43 @@ bool heartbeat_on(const struct heartbeat *h)
 	return atomic_load_explicit(&h->on, memory_order_relaxed);
 }
 
+void heartbeat_expect(struct heartbeat *h, GHashTable *pollsters)
+{
+	gpointer name, beat;
+	GHashTableIter i;
+
+	wait_lock(&h->wait);
+	g_hash_table_iter_init(&i, h->pollsters);
+	while (g_hash_table_iter_next(&i, &name, &beat)) {
+		if (!g_hash_table_contains(pollsters, name)) {
+			g_ptr_array_remove(h->beats, beat);
+			g_hash_table_iter_remove(&i);
+		}
+	}
+	g_hash_table_iter_init(&i, pollsters);
+	while (g_hash_table_iter_next(&i, &name, NULL)) {
+		if (!g_hash_table_contains(h->pollsters, name)) {
+			struct beat *b = g_new0(struct beat, 1);
+
+			b->pollster = g_strdup(name);
+			b->time_ns = INT64_MIN;
+			g_hash_table_insert(h->pollsters, b->pollster, b);
+		}
+	}
+	wait_unlock(&h->wait);
+}
+
 void heartbeat_beat(struct heartbeat *h, const char *pollster, int64_t time_ns)
 {
 	struct beat *b;
 
 	wait_lock(&h->wait);
-	b = g_hash_table_lookup(h->by_name, pollster);
-	if (!b) {
-		b = g_new0(struct beat, 1);
-		b->pollster = g_strdup(pollster);
+	b = g_hash_table_lookup(h->pollsters, pollster);
+	if (b && b->time_ns == INT64_MIN) {
 		g_ptr_array_add(h->beats, b);
-		g_hash_table_insert(h->by_name, b->pollster, b);
 	}
-	b->time_ns = time_ns;
+	if (b) {
+		b->time_ns = time_ns;
+	}
 	wait_unlock(&h->wait);
 }

@@ -9,6 +9,8 @@
 
 #include <virtmeter/plugin.h>
 
+#include <glib.h>
+
 #include "conf/settings.h"
 
 struct heartbeat;
@@ -23,7 +25,10 @@ int heartbeat_listen(struct heartbeat *heartbeat, const struct settings *setting
 
 /* Whether it listens: else nobody needs to beat.  Any thread, likewise the next. */
 bool heartbeat_on(const struct heartbeat *heartbeat);
-/* `pollster` (copied when it is new) did its work at that time. */
+/* These are the pollsters now, as keys, which are copied: what is known of others is dropped, and they are not heard any
+ * more, though a cycle may still be on its way. */
+void heartbeat_expect(struct heartbeat *heartbeat, GHashTable *pollsters);
+/* `pollster` did its work at that time. */
 void heartbeat_beat(struct heartbeat *heartbeat, const char *pollster, int64_t time_ns);
 
 #endif

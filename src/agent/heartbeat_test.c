@@ -62,6 +62,20 @@ static void expect(const char *name, const char *wanted)
 	g_free(text);
 }
 
+/* These are polled now: words. */
+static void meters(struct heartbeat *h, const char *words)
+{
+	GHashTable *set = g_hash_table_new(g_str_hash, g_str_equal);
+	char **list = g_strsplit(words, " ", -1);
+
+	for (char **w = list; *w; w++) {
+		g_hash_table_add(set, *w);
+	}
+	heartbeat_expect(h, set);
+	g_hash_table_unref(set);
+	g_strfreev(list);
+}
+
 static void test_form(void)
 {
 	struct heartbeat *h = heartbeat_new();
@@ -73,6 +87,7 @@ static void test_form(void)
 	g_assert_false(heartbeat_on(h));
 	g_assert_cmpint(heartbeat_listen(h, &s, &error), ==, 0);
 	g_assert_true(heartbeat_on(h));
+	meters(h, "memory.usage cpu");
 	g_assert_cmpint(stat(path, &st), ==, 0);
 	g_assert_cmpint(st.st_mode & 07777, ==, 0640);
 	expect("ceilometer-compute.socket", "");
@@ -98,6 +113,7 @@ static void test_places(void)
 	char *text;
 
 	g_assert_cmpint(heartbeat_listen(h, &s, &error), ==, 0);
+	meters(h, "cpu");
 	heartbeat_beat(h, "cpu", NS_PER_S);
 	g_assert_cmpint(heartbeat_listen(h, &s, &error), ==, 0); /* as it was */
 	expect("ceilometer-central-compute.socket", "cpu 1970-01-01T00:00:01");
@@ -119,6 +135,30 @@ static void test_places(void)
 	heartbeat_free(other);
 }
 
+/* A meter that is not polled any more has no line, whatever a cycle that was on its way says of it; others keep theirs. */
+static void test_reloads(void)
+{
+	static const char now[] = "ceilometer-compute.socket";
+	struct heartbeat *h = heartbeat_new();
+	struct settings s = settings(folder, compute);
+	struct vmt_error error;
+
+	g_assert_cmpint(heartbeat_listen(h, &s, &error), ==, 0);
+	meters(h, "cpu memory.usage vcpus");
+	heartbeat_beat(h, "vcpus", NS_PER_S);
+	heartbeat_beat(h, "cpu", 2 * NS_PER_S);
+	meters(h, "cpu memory.usage");
+	expect(now, "cpu 1970-01-01T00:00:02");
+	heartbeat_beat(h, "vcpus", 3 * NS_PER_S);
+	heartbeat_beat(h, "memory.usage", 3 * NS_PER_S);
+	expect(now, "cpu 1970-01-01T00:00:02\nmemory.usage 1970-01-01T00:00:03");
+	meters(h, "vcpus memory.usage");
+	expect(now, "memory.usage 1970-01-01T00:00:03");
+	heartbeat_beat(h, "vcpus", 4 * NS_PER_S);
+	expect(now, "memory.usage 1970-01-01T00:00:03\nvcpus 1970-01-01T00:00:04");
+	heartbeat_free(h);
+}
+
 int main(int argc, char **argv)
 {
 	int status;
@@ -127,6 +167,7 @@ int main(int argc, char **argv)
 	folder = g_dir_make_tmp("vm-heartbeat-XXXXXX", NULL);
 	g_test_add_func("/heartbeat/form", test_form);
 	g_test_add_func("/heartbeat/places", test_places);
+	g_test_add_func("/heartbeat/reloads", test_reloads);
 	status = g_test_run();
 	g_rmdir(folder);
 	g_free(folder);

@@ -297,24 +297,36 @@ static void each_meter(const char *meter, const struct polling_source *source, w
 	}
 }
 
+static void each_of_source(const struct polling_source *source, const struct basis *basis,
+			   work_meter_fn fn, void *context)
+{
+	for (size_t m = 0; m < meter_count(); m++) {
+		each_meter(meter_at(m)->name, source, fn, context);
+	}
+	for (guint p = 0; p + 1 < basis->pollsters->len; p++) {
+		const struct plugin_object *object = g_ptr_array_index(basis->pollsters, p);
+
+		for (size_t m = 0; m < object->plugin->ops.pollster->count; m++) {
+			each_meter(object->plugin->ops.pollster->meters[m].name, source, fn,
+				   context);
+		}
+	}
+}
+
 void work_each(const struct work *w, work_meter_fn fn, void *context)
 {
-	const GPtrArray *pollsters = w->basis->pollsters;
-
 	for (size_t i = 0; i < w->plan->polling->source_count; i++) {
-		const struct polling_source *source = source_at(w, i);
-
-		for (size_t m = 0; is_of(w, source) && m < meter_count(); m++) {
-			each_meter(meter_at(m)->name, source, fn, context);
+		if (is_of(w, source_at(w, i))) {
+			each_of_source(source_at(w, i), w->basis, fn, context);
 		}
-		for (guint p = 0; is_of(w, source) && p + 1 < pollsters->len; p++) {
-			const struct plugin_object *object = g_ptr_array_index(pollsters, p);
+	}
+}
 
-			for (size_t m = 0; m < object->plugin->ops.pollster->count; m++) {
-				each_meter(object->plugin->ops.pollster->meters[m].name, source, fn,
-					   context);
-			}
-		}
+void work_each_of_all(const struct plan *plan, const struct basis *basis, work_meter_fn fn,
+		      void *context)
+{
+	for (size_t i = 0; i < plan->polling->source_count; i++) {
+		each_of_source(&plan->polling->sources[i], basis, fn, context);
 	}
 }
 

@@ -46,6 +46,9 @@ void work_free(struct work *work); /* NULL is fine */
 typedef void (*work_meter_fn)(void *context, const char *meter,
 			      const struct polling_source *source);
 void work_each(const struct work *work, work_meter_fn fn, void *context);
+/* Likewise of all tasks that this plan makes on `basis`. */
+void work_each_of_all(const struct plan *plan, const struct basis *basis, work_meter_fn fn,
+		      void *context);
 
 /* Logs what begins (or, `finished`, ended) to be polled, in the words that Ceilometer's operators look for: a line for each
  * meter of each source.  At info with log_format = oslo, else at debug. */

@@ -271,6 +271,11 @@ def heartbeats(t):
             t.same(sorted(first), ["cpu", "vm.host.overruns"], "heartbeats: of each meter that is polled")
             t.ok(all(later[m] > first[m] for m in first), "heartbeats: they go on with the cycles", f"{first} {later}")
             t.ok(all(abs(agent.moment(x) - time.time()) < 3600 for x in later.values()), "heartbeats: times are in UTC", str(later))
+            one.meters = ["cpu"]
+            one.write()
+            t.ok(one.reload().returncode == 0, "heartbeats: a reload takes a meter out")
+            more_cycles(one, 2)
+            t.same(sorted(beats(one, f"{folder}/beats")), ["cpu"], "heartbeats: its line is gone")
             two.start()
             more_cycles(two, 1)
             t.ok("a running agent answers there" in two.log() and beats(one, f"{folder}/beats"),
