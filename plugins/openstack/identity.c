@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the forms of Keystone's documents, v2.0 and v3.  Pure.
+ * Owns the forms of Keystone's documents, v2.0 and v3.  Any thread, one at a time for an object; blocks on nothing.
  */
 #include "plugins/openstack/identity.h"
 

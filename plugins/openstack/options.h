@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The options of whatever asks OpenStack's services: [service_credentials] and [service_types], as Ceilometer has
- * them of keystoneauth, and as it had them in Juno.
+ * them of keystoneauth, and as it had them in Juno.  Constant: any thread, nothing blocks.
  */
 #ifndef OPENSTACK_OPTIONS_H
 #define OPENSTACK_OPTIONS_H

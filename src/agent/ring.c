@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Points of members on a circle of 128 bits.  Each member has 32: the MD5 sums of its name repeated 2 to 33 times.  A key
- * belongs to the first point beyond its own MD5 sum.  Blocks on nothing.
+ * belongs to the first point beyond its own MD5 sum.  A ring does not change once it is made: any thread; blocks on nothing.
  */
 #include "agent/ring.h"
 

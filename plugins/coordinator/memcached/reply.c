@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bytes of memcached to answers and names.  Blocks on nothing. */
+/* Owns the form of memcached's answers, and of names in them.  The thread of the connection; blocks on nothing. */
 #include "reply.h"
 
 #include <errno.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hiredis's reader with objects of ours: its own ones take whatever size the far side claims.  Blocks on nothing. */
+/*
+ * Owns hiredis's reader, with objects of ours: its own ones take whatever size the far side claims.  The thread of the
+ * connection; blocks on nothing.
+ */
 #include "reply.h"
 
 #include <errno.h>
