@@ -186,14 +186,14 @@ static double measure(const struct nova_conf *conf, int rounds)
 	double ours = 0;
 
 	must(session_new(&conf->openstack, &session, &error), &error);
-	listing = listing_new(conf, session, true);
+	listing = listing_new(conf, session);
 	for (int i = -1; i < rounds; i++) { /* the first logs in */
 		int64_t begin = clock_cpu_process();
 		struct vmt_snapshot_builder *builder = snapshot_builder_new(0);
 		struct roster *fresh;
 		struct snapshot *made;
 
-		must(listing_update(listing, roster, &call, &fresh, &error), &error);
+		must(listing_update(listing, roster, true, &call, &fresh, &error), &error);
 		roster_list(fresh, false, builder);
 		made = snapshot_builder_finish(builder, NULL, clock_real());
 		roster_unref(roster);

@@ -10,8 +10,7 @@
 
 extern const struct vmt_plugin vmt_plugin_coordinator_memcached, vmt_plugin_coordinator_redis;
 extern const struct vmt_plugin vmt_plugin_discovery_local_instances,
-	vmt_plugin_discovery_local_node, vmt_plugin_discovery_lookups, vmt_plugin_discovery_nova,
-	vmt_plugin_discovery_simulated;
+	vmt_plugin_discovery_local_node, vmt_plugin_discovery_nova, vmt_plugin_discovery_simulated;
 extern const struct vmt_plugin vmt_plugin_inspector_libvirt, vmt_plugin_inspector_simulated;
 extern const struct vmt_plugin vmt_plugin_publisher_file, vmt_plugin_publisher_http,
 	vmt_plugin_publisher_null, vmt_plugin_publisher_postgresql, vmt_plugin_publisher_sqlite,
@@ -34,7 +33,6 @@ const struct vmt_plugin *const builtin_plugins[] = {
 	&vmt_plugin_discovery_local_instances,
 	&vmt_plugin_discovery_local_node,
 	&vmt_plugin_discovery_nova,
-	&vmt_plugin_discovery_lookups,
 	&vmt_plugin_discovery_simulated,
 	&vmt_declared_discovery_vsphere,
 	&vmt_declared_inspector_hyperv,

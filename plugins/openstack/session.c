@@ -145,6 +145,20 @@ void session_free(struct session *s)
 	g_free(s);
 }
 
+bool session_is(const struct session *s, const struct openstack_conf *conf)
+{
+	struct openstack_conf a = s->conf, b = *conf;
+	const char **text;
+	bool same = a.insecure == b.insecure && a.timeout_ns == b.timeout_ns;
+
+	for (size_t i = 0; same && (text = text_at(&a, i)) != NULL; i++) {
+		const char *other = *text_at(&b, i);
+
+		same = g_strcmp0(*text, other && *other ? other : NULL) == 0;
+	}
+	return same;
+}
+
 void session_wake(struct session *s)
 {
 	http_wake(s->http);

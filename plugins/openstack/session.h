@@ -14,6 +14,8 @@ struct session;
 int session_new(const struct openstack_conf *conf, struct session **ret_session,
 		struct vmt_error *error);
 void session_free(struct session *session); /* NULL is fine */
+/* Whether it is one of these options. */
+bool session_is(const struct session *session, const struct openstack_conf *conf);
 
 /* The address of a service of the catalogue, without a '/' at its end; logs in if need be.  It holds until the next
  * call.  -ENOENT: there is none; else as session_get(). */

@@ -88,14 +88,26 @@ class Looked(Scene):
 # ---- the real ones
 
 def make(real, kind, **members):
-    code, body, _ = real.ask("POST", f"{real.base}/{kind}s", {kind: {"domain_id": "default", **members}}, real.token)
-    assert code == 201, body
-    return body[kind]["id"]
+    return real.make(kind, domain_id="default", **members)["id"]
 
 
 def change(real, kind, ident, **members):
     code, body, _ = real.ask("PATCH", f"{real.base}/{kind}s/{ident}", {kind: members}, real.token)
     assert code == 200, body
+
+
+def scopes(t, real, uri):
+    """Tokens of a domain and of the system, which are for Keystone: Nova's policy wants a project's."""
+    user = real.users["ceilometer"]
+    real.grant("domains/default", user)
+    real.grant("system", user)
+    account = {"auth_url": real.base, "username": "ceilometer", "user_domain_name": "Default",
+               "password": openstack_real.PASSWORD, "timeout": 20}
+    for what, scope in (("a domain", {"domain_name": "Default"}), ("a domain by its id", {"domain_id": "default"}),
+                        ("the system", {"system_scope": "all"})):
+        with Looked(None, uri, {**account, **scope}, {"fetch_extra_metadata": "false"}, polling=NAMES) as s:
+            s.until_names("joan", "shop")
+            t.ok(openstack_real.PASSWORD not in s.a.log(), f"real: names by a token of {what}")
 
 
 def real_scene(t, folder):
@@ -119,6 +131,7 @@ def real_scene(t, folder):
             s.until(lambda: s.instances("ok") == 1, "it is back")
             t.ok(True, "real: instances of a project that is disabled are left out, and come back with it")
             s.until_well()
+            scopes(t, real, uri)
             real.kill("nova")
             s.until_told("/servers/detail")
             real.kill("keystone")
@@ -176,6 +189,75 @@ def beside_nova(t):
             s.until_names("demo-user", "demo-project")
             t.ok("swap" not in s.meta()["flavor"] and not s.lookups()["last_error"], "naive: names beside what Nova lists", s.meta())
             t.same((c.count("/v2.1/flavors/42"), c.count("/v2.1/flavors?")), (1, 0), "and nothing else is looked up")
+
+
+TWO = "sources:\n" + "".join(f"  - name: {name}\n    interval: 1\n    meters: ['memory', 'vcpus', 'memory.usage']\n{more}"
+                             for name, more in (("own", ""), ("nova", "    discovery: ['nova://']\n")))
+
+
+def servers_lists(c):
+    return [p for m, p in c.requests if p.startswith("/v2.1/servers")]
+
+
+def together(t, folder):
+    """A source with Nova's own list beside what is looked up: all have one list, one login, and a reload keeps them."""
+    with cloud.Cloud() as c:
+        c.add(DOMAIN, "vm-1", **{"metering.server_group": "g"})
+        c.add("00000000-0000-4000-8000-00000000000a", "elsewhere")
+        with Looked(c, node(folder, "together"), compute={"resource_update_interval": 3600}, yaml=TWO) as s:
+            s.until(lambda: s.meta().get("user_metadata") == {"server_group": "g"} and s.meta()["flavor"]["id"] == "42"
+                    and (s.instances("ok"), s.instances("gone")) == (1, 1), "both lists")
+            s.more_cycles(3)
+            t.same((len(servers_lists(c)), c.count("/v3", "POST"), c.count("/v2.1/flavors/42"), c.count("/v2.1/flavors?")),
+                   (1, 1, 1, 0), "nova:// beside what is looked up: one list in resource_update_interval, and one login")
+            s.a.conf.setdefault("polling", {}).update(NAMES)
+            s.a.write()
+            s.a.put("polling.yaml", TWO)
+            t.ok(s.a.reload().returncode == 0, "a reload")
+            s.until_names("demo-user", "demo-project")
+            s.more_cycles(2)
+            t.same((len(servers_lists(c)), c.count("/v3", "POST"), s.instances("gone")), (1, 1, 1), "keeps the list and the token")
+        c.requests.clear()
+        with Looked(c, node(folder, "together"), yaml=TWO) as s:
+            s.until(lambda: s.instances("gone") == 1, "both lists")
+            s.more_cycles(5)
+            lists = servers_lists(c)
+            t.ok(3 < len(lists) <= s.a.cycles(), "without an interval: one list for a cycle", f"{len(lists)} {s.a.cycles()}")
+
+
+def load(t, folder):
+    """What an hour of a host with 50 servers costs the controllers, at an interval of 300 seconds: 12 cycles, counted."""
+    servers, flavors, images, cycles, hosts = 50, 5, 10, 12, 1000
+
+    def hour(what, wanted, compute=None, **more):
+        with cloud.Cloud() as c:
+            for i in range(flavors):
+                c.flavor(f"f{i}", f"m1.f{i}")
+            for i in range(images):
+                c.image(f"image-{i}", f"image {i}")
+            for i in range(servers):
+                c.add(f"00000000-0000-4000-8000-{i:012x}" if i else DOMAIN, f"vm-{i}", flavor=f"f{i % flavors}",
+                      image=f"image-{i % images}")
+            with Looked(c, node(folder, f"load-{len(what)}", servers), compute=compute, **more) as s:
+                s.until(lambda: s.a.cycles() >= cycles, "cycles", 60)
+                done, asked = s.a.cycles(), list(c.requests)
+            lists = [p for _, p in asked if p.startswith("/v2.1/servers")]
+            changes = sum("changes-since" in p for p in lists)
+            counts = {"login": sum(m == "POST" for m, _ in asked), "whole list": len(lists) - changes,
+                      "flavors": sum(p.startswith("/v2.1/flavors") for _, p in asked),
+                      "images": sum(p.startswith("/image") for _, p in asked),
+                      "names": sum(p.startswith(("/v3/users", "/v3/projects")) for _, p in asked)}
+            t.ok(counts == {"names": 0, **wanted} and 1 <= changes <= done and len(asked) == changes + sum(counts.values()),
+                 f"load of {what}: a login, a list, what is in it, and a question a cycle", f"{counts} {changes} {done}")
+            full = sum(counts.values()) + cycles - 1
+            t.say(f"{what}: {len(asked)} requests in {done} cycles of a host with {servers} servers, {changes} of them for changes; "
+                  f"an hour of {cycles} cycles {full}, of {hosts} hosts {full * hosts}, {full * hosts / 3600:.1f} a second")
+    all_ = {"login": 1, "whole list": 1, "flavors": flavors, "images": images}
+    t.beside(lambda: hour("naive", all_, {"instance_discovery_method": "naive"}),
+             lambda: hour("libvirt_metadata", {**all_, "flavors": 0, "images": 0}),
+             lambda: hour("libvirt_metadata with names", {**all_, "flavors": 0, "images": 0, "names": servers + 1},
+                          polling=NAMES),
+             lambda: hour("libvirt_metadata beside nova://", all_, yaml=TWO))
 
 
 # ---- what goes wrong
@@ -284,7 +366,8 @@ def switched(t, folder):
 
 
 with tap.Suite("lookups") as suite, tempfile.TemporaryDirectory(prefix="vm-lookups-") as directory:
-    suite.beside(lambda: real_scene(suite, directory),
-                 lambda: (as_ceilometer(suite, directory), whole(suite, directory), beside_nova(suite)),
+    suite.beside(lambda: real_scene(suite, directory), lambda: load(suite, directory),
+                 lambda: (as_ceilometer(suite, directory), whole(suite, directory), beside_nova(suite),
+                         together(suite, directory)),
                  lambda: (hanging(suite, directory), disabled(suite, directory)),
                  lambda: (failing(suite, directory), switched(suite, directory)))

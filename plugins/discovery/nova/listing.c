@@ -29,7 +29,6 @@ struct kept {
 
 struct listing {
 	struct session *session;
-	bool whole; /* with flavors and images */
 	char *host, *compute, *image;
 	int64_t expiry_ns;
 	char *nova; /* address, of the update in hand */
@@ -61,12 +60,11 @@ static void free_kept_image(void *data)
 	g_free(k);
 }
 
-struct listing *listing_new(const struct nova_conf *conf, struct session *session, bool whole)
+struct listing *listing_new(const struct nova_conf *conf, struct session *session)
 {
 	struct listing *l = g_new0(struct listing, 1);
 
 	l->session = session;
-	l->whole = whole;
 	l->host = g_strdup(conf->host && *conf->host ? conf->host : g_get_host_name());
 	l->compute = g_strdup(conf->openstack.compute);
 	l->image = g_strdup(conf->openstack.image);
@@ -314,13 +312,13 @@ static gboolean is_unused(gpointer key, gpointer value, gpointer data)
 	return ((struct kept *)value)->used != ((struct listing *)data)->era;
 }
 
-static int complete(struct listing *l, struct roster *t, const struct vmt_call *call,
+static int complete(struct listing *l, struct roster *t, bool objects, const struct vmt_call *call,
 		    struct vmt_error *error)
 {
 	int ret = 0;
 
 	l->tired[FLAVOR] = l->tired[IMAGE] = false;
-	for (size_t i = 0; i < t->count && ret == 0 && l->whole; i++) {
+	for (size_t i = 0; i < t->count && ret == 0 && objects; i++) {
 		struct row *row = &t->row[i];
 		const struct vmt_instance *in = &row->server->in;
 
@@ -353,8 +351,8 @@ static bool is_same(const struct listing *l, bool whole, const GPtrArray *server
 	return !whole && servers->len == 0 && !l->tired[FLAVOR] && !l->tired[IMAGE];
 }
 
-int listing_update(struct listing *l, const struct roster *old, const struct vmt_call *call,
-		   struct roster **ret_roster, struct vmt_error *error)
+int listing_update(struct listing *l, const struct roster *old, bool objects,
+		   const struct vmt_call *call, struct roster **ret_roster, struct vmt_error *error)
 {
 	bool whole = !old || l->since_ns == 0 || clock_monotonic() - l->came_ns >= l->expiry_ns;
 	GPtrArray *servers = g_ptr_array_new_with_free_func((GDestroyNotify)server_unref);
@@ -368,7 +366,7 @@ int listing_update(struct listing *l, const struct roster *old, const struct vmt
 	} else if (ret == 0) {
 		l->era += whole;
 		roster = roster_new(whole ? NULL : old, servers);
-		ret = complete(l, roster, call, error);
+		ret = complete(l, roster, objects, call, error);
 	}
 	g_ptr_array_unref(servers);
 	if (ret < 0) {
@@ -377,6 +375,23 @@ int listing_update(struct listing *l, const struct roster *old, const struct vmt
 	}
 	l->came_ns = whole ? clock_monotonic() : l->came_ns;
 	l->since_ns = date_ns - CHANGES_MARGIN_NS;
+	*ret_roster = roster;
+	return 0;
+}
+
+int listing_complete(struct listing *l, const struct roster *old, const struct vmt_call *call,
+		     struct roster **ret_roster, struct vmt_error *error)
+{
+	GPtrArray *none = g_ptr_array_new();
+	struct roster *roster = roster_new(old, none);
+	int ret = find_nova(l, call, error);
+
+	ret = ret == 0 ? complete(l, roster, true, call, error) : ret;
+	g_ptr_array_unref(none);
+	if (ret < 0) {
+		roster_unref(roster);
+		return ret;
+	}
 	*ret_roster = roster;
 	return 0;
 }

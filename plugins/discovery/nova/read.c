@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the forms of Nova's and Glance's documents.  Pure.
+ * Owns the forms of Nova's and Glance's documents.  Any thread, one at a time for an object that is being made; blocks on
+ * nothing.
  */
 #include "plugins/discovery/nova/read.h"
 

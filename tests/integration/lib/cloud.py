@@ -8,13 +8,12 @@ Ceilometer's releases ask is kept in `wrong`.
         cloud.fault("/v2.1/servers", 500, times=2)      or "hang", "half", "garbage", "close"
 """
 import hashlib
-import http.server
 import json
-import ssl
-import threading
 import time
 import urllib.parse
 import uuid
+
+import faulty
 
 PROJECT, USER = "9ba72dfc1b325bfa8438bb43983aef54", "baff8d1ad1135092a8c29ca40824a7a8"
 
@@ -23,62 +22,21 @@ def stamp(t):
     return time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime(t))
 
 
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-    def handle_error(self, request, client_address):
-        pass            # the far side left
-
-
-class Cloud:
+class Cloud(faulty.Faulty):
     def __init__(self, host="compute-0", password="labpass", page=1000, lifetime=3600, tls=None, port=0, foreign=False):
         """`foreign`: tokens are a real Keystone's, and not looked at."""
+        super().__init__(tls, port)
         self.foreign = foreign
         self.host, self.password, self.page, self.lifetime = host, password, page, lifetime
         self.servers, self.flavors, self.images, self.changed = {}, {}, {}, {}
-        self.tokens, self.faults, self.requests, self.wrong, self.refused = {}, [], [], [], 0
+        self.tokens, self.wrong, self.refused = {}, [], 0
         self.identities = {     # of Keystone, by what stands in the path
             "users": {USER: {"id": USER, "name": "demo-user", "domain_id": "default", "enabled": True}},
             "projects": {PROJECT: {"id": PROJECT, "name": "demo-project", "domain_id": "default", "enabled": True}},
             "domains": {"default": {"id": "default", "name": "Default", "enabled": True}}}
-        self.lock, self.over = threading.Lock(), threading.Event()      # `over`: hanging answers are given up
-        cloud = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_):
-                pass
-
-            def do_GET(self):
-                cloud.serve(self, None)
-
-            def do_POST(self):
-                cloud.serve(self, self.rfile.read(int(self.headers["Content-Length"])))
-
-        self.httpd = Server(("127.0.0.1", port), Handler)
-        if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*tls)
-            self.httpd.socket = context.wrap_socket(self.httpd.socket, server_side=True)
-        self.port = self.httpd.server_address[1]
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.flavor("42", name="m1.nano")
         self.image("70a599e0-31e7-49b7-b260-868f441e862b", name="cirros")
-        self.thread = threading.Thread(target=self.httpd.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self.thread.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-
-    def stop(self):
-        self.over.set()
-        self.httpd.shutdown()
-        self.httpd.server_close()
+        self.begin()
 
     def options(self, **more):
         """[service_credentials] that are right."""
@@ -116,59 +74,12 @@ class Cloud:
         """To another host: Nova does not tell this one."""
         del self.servers[ident]
 
-    def fault(self, prefix, kind, times=10**9, **headers):
-        self.faults.append([prefix, kind, times, headers])
-
-    def heal(self):
-        self.faults.clear()
-        self.over.set()
-        self.over = threading.Event()
-
-    def count(self, prefix, method="GET"):
-        return sum(1 for m, path in self.requests if m == method and path.startswith(prefix))
-
     # ---- answering
 
-    def answer(self, h, code, document=None, raw=None, **headers):
-        body = raw if raw is not None else json.dumps(document).encode()
-        h.send_response(code)
-        for key, value in {"Content-Type": "application/json", "Content-Length": len(body), **headers}.items():
-            h.send_header(key.replace("_", "-"), str(value))
-        h.end_headers()
-        h.wfile.write(body)
-
-    def broken(self, h, path):
-        """Whether a fault took the request."""
-        with self.lock:
-            fault = next((f for f in self.faults if path.startswith(f[0]) and f[2] > 0), None)
-            if fault:
-                fault[2] -= 1
-        if not fault:
-            return False
-        kind = fault[1]
-        if isinstance(kind, int):
-            self.answer(h, kind, {"error": {"code": kind, "message": "by the script", "title": "No"}}, **fault[3])
-        elif kind == "hang":
-            self.over.wait(60)
-            h.close_connection = True
-        elif kind == "half":
-            h.send_response(200)
-            h.send_header("Content-Length", "1000")
-            h.end_headers()
-            h.wfile.write(b'{"servers": [{"id": "half')
-            h.close_connection = True
-        elif kind == "garbage":
-            self.answer(h, 200, raw=b'{"servers": [{"id": 1}, {]}')
-        else:
-            h.close_connection = True
-        return True
-
     def serve(self, h, body):
-        u = urllib.parse.urlsplit(h.path)
-        with self.lock:
-            self.requests.append((h.command, h.path))
-        if self.broken(h, u.path):
-            return
+        u, fault = urllib.parse.urlsplit(h.path), self.fault_of(h.path)
+        if fault:
+            return self.fail(h, *fault, b'{"servers": [{"id": "one"}]}')
         if h.command == "POST":
             return self.log_in(h, u.path, json.loads(body))
         if u.path in ("/", ""):

@@ -4,7 +4,7 @@
 on host compute-0 and no compute service behind them.  Glance and Neutron are a stand-in (cloud.py, `foreign`).
 
     with Real(folder, image_port, {uuid: name}) as real:
-        real.auth_url; real.act("destroy", uuid); real.act("host", uuid, "compute-1")
+        real.base; real.act("destroy", uuid); real.act("host", uuid, "compute-1")
 
 By itself (what Real starts):  openstack_real.py keystone|nova|act FOLDER ARGUMENT..."""
 import datetime
@@ -27,6 +27,8 @@ KEYSTONE = """[DEFAULT]
 log_file = {dir}/keystone.log
 [database]
 connection = sqlite:///{dir}/keystone.db
+[token]
+expiration = {lifetime}
 [fernet_tokens]
 key_repository = {dir}/fernet
 [fernet_receipts]
@@ -52,6 +54,7 @@ connection = sqlite:///{dir}/nova.db
 [oslo_concurrency]
 lock_path = {dir}
 [keystone_authtoken]
+token_cache_time = -1
 www_authenticate_uri = http://127.0.0.1:{keystone}/
 auth_url = http://127.0.0.1:{keystone}/v3
 auth_type = password
@@ -222,6 +225,8 @@ def act(folder, verb, uuid, *rest):
         elif verb == "host":
             i.host = rest[0]
             i.save()
+        elif verb == "no_flavor":
+            objects.Flavor.get_by_flavor_id(ctx, i.flavor.flavorid).destroy()
         else:
             i.display_name = rest[0]
             i.save()
@@ -232,14 +237,16 @@ class Real:
         self.dir, self.processes, self.instances = folder, {}, instances
         self.port, self.nova_port = rabbit.free_ports(2)
         self.base = f"http://127.0.0.1:{self.port}/v3"
-        for name, text in (("keystone.conf", KEYSTONE), ("nova.conf", NOVA), ("api-paste.ini", PASTE)):
-            with open(f"{folder}/{name}", "w", encoding="utf-8") as f:
-                f.write(text.format(dir=folder, keystone=self.port, page=page, password=PASSWORD, stub=image_port))
+        self.values = {"dir": folder, "keystone": self.port, "page": page, "password": PASSWORD, "stub": image_port,
+                       "lifetime": 3600}
+        self.write("nova.conf", NOVA)
+        self.write("api-paste.ini", PASTE)
+        self.write("keystone.conf", KEYSTONE)
         self.run("keystone", folder, self.port)
         self.run("nova", folder, self.nova_port, json.dumps(instances))
         try:
             self.until(self.base)
-            self.fill(image_port)
+            self.fill()
             self.until(f"http://127.0.0.1:{self.nova_port}/v2.1/", 401)
         except BaseException:
             self.stop()
@@ -256,6 +263,10 @@ class Real:
             self.processes[args[0]] = subprocess.Popen(["/usr/bin/python3", __file__, *map(str, args)], stdout=out, stderr=out,
                                                        stdin=subprocess.DEVNULL)
 
+    def write(self, name, text):
+        with open(f"{self.dir}/{name}", "w", encoding="utf-8") as f:
+            f.write(text.format(**self.values))
+
     def stop(self):
         for name in list(self.processes):
             self.kill(name)
@@ -269,6 +280,13 @@ class Real:
         """After kill("nova"): on the port and with the instances that it had."""
         self.run("nova", self.dir, self.nova_port, "null")
         self.until(f"http://127.0.0.1:{self.nova_port}/v2.1/", 401)
+
+    def keystone_again(self, lifetime=3600):
+        """After kill("keystone"); with tokens that live so many seconds."""
+        self.values["lifetime"] = lifetime
+        self.write("keystone.conf", KEYSTONE)
+        self.run("keystone", self.dir, self.port)
+        self.until(self.base)
 
     def act(self, *args):
         subprocess.run(["/usr/bin/python3", __file__, "act", self.dir, *args], check=True, capture_output=True)
@@ -297,25 +315,46 @@ class Real:
                                            for name in dead or ("keystone", "nova")))
             time.sleep(0.1)
 
-    def fill(self, image_port):
+    def log_in(self, name, project):
+        """A token, and what Keystone says of it."""
         domain = {"name": "Default"}
-        s, _, headers = self.ask("POST", f"{self.base}/auth/tokens", {"auth": {
-            "identity": {"methods": ["password"], "password": {"user": {"name": "admin", "password": PASSWORD, "domain": domain}}},
-            "scope": {"project": {"name": "admin", "domain": domain}}}})
-        self.token = headers["X-Subject-Token"]
+        code, body, headers = self.ask("POST", f"{self.base}/auth/tokens", {"auth": {
+            "identity": {"methods": ["password"], "password": {"user": {"name": name, "password": PASSWORD, "domain": domain}}},
+            "scope": {"project": {"name": project, "domain": domain}}}})
+        assert code == 201, (code, body)
+        return headers["X-Subject-Token"], body["token"]
 
-        def make(kind, **members):
-            s, b, _ = self.ask("POST", f"{self.base}/{kind}s", {kind: members}, self.token)
-            assert s == 201, (s, b)
-            return b[kind]["id"]
-        project = make("project", name="service", domain_id="default")
-        role = self.ask("GET", f"{self.base}/roles?name=admin", token=self.token)[1]["roles"][0]["id"]
-        for name in ("nova", "ceilometer"):
-            user = make("user", name=name, password=PASSWORD, domain_id="default")
-            self.ask("PUT", f"{self.base}/projects/{project}/users/{user}/roles/{role}", token=self.token)
-        for kind, url in (("compute", f"http://127.0.0.1:{self.nova_port}/v2.1"), ("image", f"http://127.0.0.1:{image_port}/image")):
-            make("endpoint", service_id=make("service", type=kind, name=kind), interface="public", url=url,
-                 region_id="RegionOne")
+    def make(self, kind, token=None, path=None, **members):
+        code, body, _ = self.ask("POST", f"{self.base}/{path or kind + 's'}", {kind: members}, token or self.token)
+        assert code == 201, (code, body)
+        return body[kind]
+
+    def grant(self, on, user):
+        """The role of an administrator; `on`: what of, as "projects/ID", "domains/ID", "system"."""
+        code, body, _ = self.ask("PUT", f"{self.base}/{on}/users/{user}/roles/{self.role}", token=self.token)
+        assert code == 204, (code, body)
+
+    def region(self, name, nova):
+        """Of the catalogue, with another way to Nova."""
+        for kind, url in (("compute", f"{nova}/v2.1"), ("image", f"http://127.0.0.1:{self.values['stub']}/image")):
+            self.make("endpoint", service_id=self.services[kind], interface="public", url=url, region=name)
+
+    def revoke(self, token):
+        request = urllib.request.Request(f"{self.base}/auth/tokens", method="DELETE",
+                                         headers={"X-Auth-Token": self.token, "X-Subject-Token": token})
+        with urllib.request.urlopen(request) as f:
+            assert f.status == 204
+
+    def fill(self):
+        self.token, _ = self.log_in("admin", "admin")
+        project = self.make("project", name="service", domain_id="default")["id"]
+        self.role = self.ask("GET", f"{self.base}/roles?name=admin", token=self.token)[1]["roles"][0]["id"]
+        self.users = {name: self.make("user", name=name, password=PASSWORD, domain_id="default")["id"]
+                      for name in ("nova", "ceilometer")}
+        for user in self.users.values():
+            self.grant(f"projects/{project}", user)
+        self.services = {kind: self.make("service", type=kind, name=kind)["id"] for kind in ("compute", "image")}
+        self.region("RegionOne", f"http://127.0.0.1:{self.nova_port}")
 
     def options(self):
         return {"auth_type": "password", "auth_url": self.base, "username": "ceilometer", "password": PASSWORD, "project_name": "service",

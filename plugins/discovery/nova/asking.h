@@ -2,10 +2,10 @@
 /*
  * Asks Keystone for users, projects and domains.  The thread of the session; blocks on the network, until the deadline.
  */
-#ifndef DISCOVERY_LOOKUPS_ASKING_H
-#define DISCOVERY_LOOKUPS_ASKING_H
+#ifndef DISCOVERY_NOVA_ASKING_H
+#define DISCOVERY_NOVA_ASKING_H
 
-#include "plugins/discovery/lookups/known.h"
+#include "plugins/discovery/nova/known.h"
 #include "plugins/openstack/identity.h"
 #include "plugins/openstack/session.h"
 

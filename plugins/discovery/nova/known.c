@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tables of what was looked up.  Pure but for the heap. */
-#include "plugins/discovery/lookups/known.h"
+/*
+ * Owns the tables of what was looked up.  One thread at a time, under the lock of whoever has it (lookups.c); blocks on
+ * nothing.
+ */
+#include "plugins/discovery/nova/known.h"
 
 #include <string.h>
 

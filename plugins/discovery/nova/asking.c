@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns the questions to Keystone.  On the plugin's own thread; blocks on the network, until the deadline. */
-#include "plugins/discovery/lookups/asking.h"
+#include "plugins/discovery/nova/asking.h"
 
 #include <errno.h>
 

@@ -3,8 +3,8 @@
  * What was looked up, and for whom: only what some instance that is here uses is kept, so that it is bounded by them.
  * One thread at a time; blocks on nothing.
  */
-#ifndef DISCOVERY_LOOKUPS_KNOWN_H
-#define DISCOVERY_LOOKUPS_KNOWN_H
+#ifndef DISCOVERY_NOVA_KNOWN_H
+#define DISCOVERY_NOVA_KNOWN_H
 
 #include "plugins/discovery/nova/roster.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is kept of look-ups: what is due when, what it makes of instances, and that it goes with them. */
-#include "plugins/discovery/lookups/known.h"
+#include "plugins/discovery/nova/known.h"
 
 #include <string.h>
 
