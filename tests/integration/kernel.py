@@ -57,7 +57,7 @@ def equal(t, lv, made):
 
 def outside(t, lv):
     """Seen from another network namespace nothing comes from the kernel."""
-    with agent.Agent(lv.uri_ro, 2, BASE, options={"virtmeter": {"readings": "hybrid"}}) as a:
+    with agent.Agent(lv.uri_ro, 2, BASE) as a:
         a.wait_cycles(3)
         said = readings(a)
         t.ok(said.startswith("hybrid: 0 of") and "namespace" in said, "in other namespaces it is off, and says so", said)

@@ -64,7 +64,7 @@ static const struct vmt_option options[] = {
 	  .name = "readings",
 	  .type = VMT_OPT_STRING,
 	  .offset = offsetof(struct inspector_conf, cycle.readings),
-	  .def = "libvirt",
+	  .def = "hybrid",
 	  .choices = readings,
 	  .help = "Where CPU, vCPU and network counters come from: hybrid reads them from the host's kernel wherever "
 		  "that is proven to say the same as libvirt, libvirt asks libvirt for everything." },

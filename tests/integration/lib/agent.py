@@ -165,12 +165,10 @@ class Inside(Agent):
     """An agent in the namespaces of the private libvirtd, where readings = hybrid can work.  nsenter stays between it
     and us."""
 
-    def __init__(self, lv, interval, meters, options=None, **more):
-        options = dict(options or {})
-        options["virtmeter"] = {"readings": "hybrid", **options.get("virtmeter", {})}
+    def __init__(self, lv, interval, meters, **more):
         first = next(p for p, name in lv.pids().items() if name == "python3")
         super().__init__(lv.uri_ro, interval, meters, wrap=["nsenter", "-t", str(first), "-m", "-n", "-p"],
-                         options=options, **more)
+                         **more)
 
     @property
     def pid(self):
