@@ -259,12 +259,50 @@ static bool is_left_out(const struct known *k, const struct vmt_instance *in)
 	       (is_disabled(project) || is_disabled(find(k, KNOWN_DOMAIN, project->domain_id)));
 }
 
-static void add_servers_own(const struct known *k, struct vmt_instance *in)
+static bool has_key(const struct vmt_pair *pairs, const char *key)
+{
+	for (; pairs && pairs->key; pairs++) {
+		if (strcmp(pairs->key, key) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool is_empty(const struct vmt_pair *pairs)
+{
+	return !pairs || !pairs->key;
+}
+
+/* What Nova has, and of what was found (a vCenter's annotation and attributes) that which Nova has not; in `room`, if it
+ * is of both. */
+static const struct vmt_pair *merge(const struct vmt_pair *nova, const struct vmt_pair *found,
+				    GArray *room)
+{
+	static const struct vmt_pair last;
+
+	if (is_empty(nova) || is_empty(found)) {
+		return is_empty(nova) ? found : nova;
+	}
+	g_array_set_size(room, 0);
+	for (const struct vmt_pair *p = nova; p->key; p++) {
+		g_array_append_val(room, *p);
+	}
+	for (const struct vmt_pair *p = found; p->key; p++) {
+		if (!has_key(nova, p->key)) {
+			g_array_append_val(room, *p);
+		}
+	}
+	g_array_append_val(room, last);
+	return (const struct vmt_pair *)(void *)room->data;
+}
+
+static void add_servers_own(const struct known *k, struct vmt_instance *in, GArray *room)
 {
 	const struct server *s = server_of(k, in);
 
 	if (s) {
-		in->metadata = s->in.metadata;
+		in->metadata = merge(s->in.metadata, in->metadata, room);
 		if (in->has_flavor && !in->flavor.id) {
 			in->flavor.id = s->in.flavor.id;
 		}
@@ -274,6 +312,8 @@ static void add_servers_own(const struct known *k, struct vmt_instance *in)
 void known_describe(const struct known *k, const struct vmt_snapshot *found,
 		    struct vmt_snapshot_builder *builder)
 {
+	GArray *room = g_array_new(FALSE, FALSE, sizeof(struct vmt_pair));
+
 	for (size_t i = 0; i < found->count; i++) {
 		struct vmt_instance in = found->instances[i];
 		const struct entry *flavor = NULL, *user, *project;
@@ -281,7 +321,7 @@ void known_describe(const struct known *k, const struct vmt_snapshot *found,
 		if (is_left_out(k, &in)) {
 			continue;
 		}
-		add_servers_own(k, &in);
+		add_servers_own(k, &in, room);
 		if (in.has_flavor && !in.flavor.id) {
 			flavor = find(k, KNOWN_FLAVOR, in.flavor.name);
 		}
@@ -292,4 +332,5 @@ void known_describe(const struct known *k, const struct vmt_snapshot *found,
 		in.project_name = project && project->value ? project->value : in.project_name;
 		vmt_snapshot_add(builder, &in);
 	}
+	g_array_free(room, TRUE);
 }

@@ -209,6 +209,44 @@ static void test_servers(void)
 	snapshot_unref(s);
 }
 
+/* Words that stand on a machine beside those that Nova has: Nova's count where both have one, and no other is lost. */
+static void test_words(void)
+{
+	static const struct vmt_pair found[] = { { "metering.annotation", "of the vCenter", false },
+						 { "metering.a", "of the vCenter", false },
+						 { NULL, NULL, false } };
+	const struct vmt_instance first = { .id = "1", .metadata = found },
+				  second = { .id = "2", .metadata = found };
+	struct vmt_snapshot_builder *b = snapshot_builder_new(0);
+	struct known_wants wants = { .expiry_ns = HOUR };
+	struct known *k = known_new(&wants);
+	const struct vmt_pair *words;
+	struct snapshot *s, *made;
+
+	vmt_snapshot_add(b, &first);
+	vmt_snapshot_add(b, &second);
+	s = snapshot_builder_finish(b, NULL, 1);
+	known_set_servers(k,
+			  servers("{\"servers\": [{\"id\": \"1\", \"metadata\": {\"metering.a\": "
+				  "\"of Nova\", \"b\": \"c\"}}, {\"id\": \"2\"}]}"));
+	b = snapshot_builder_new(0);
+	known_describe(k, &s->list, b);
+	made = snapshot_builder_finish(b, NULL, 1);
+	words = made->list.instances[0].metadata;
+	g_assert_cmpstr(words[0].key, ==, "metering.a");
+	g_assert_cmpstr(words[0].value, ==, "of Nova");
+	g_assert_cmpstr(words[1].key, ==, "b");
+	g_assert_cmpstr(words[2].key, ==, "metering.annotation");
+	g_assert_cmpstr(words[2].value, ==, "of the vCenter");
+	g_assert_null(words[3].key);
+	words = made->list.instances[1].metadata;
+	g_assert_cmpstr(words[0].key, ==, "metering.annotation");
+	g_assert_cmpstr(words[1].value, ==, "of the vCenter");
+	snapshot_unref(made);
+	known_free(k);
+	snapshot_unref(s);
+}
+
 /* Instances, users, projects, flavors come and go by the thousand: what is kept is what the present ones use, and the heap
  * does not grow. */
 static void test_bounded(void)
@@ -256,6 +294,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/lookups/known/order", test_order);
 	g_test_add_func("/lookups/known/disabled", test_disabled);
 	g_test_add_func("/lookups/known/servers", test_servers);
+	g_test_add_func("/lookups/known/words", test_words);
 	g_test_add_func("/lookups/known/bounded", test_bounded);
 	return g_test_run();
 }
