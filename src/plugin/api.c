@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Refers to every function that virtmeter/plugin.h offers, so that the linker takes it into the program
+ * Refers to every function that virtmeter/plugin.h offers, and base/shared_memory.h, so that the linker takes it into the program
  * even where only a shared object calls it (see src/exports.list).
  */
+#include "base/shared_memory.h"
 #include "plugin/registry_private.h"
 
 /* clang-format off */
@@ -22,6 +23,7 @@ void (*const registry_api[])(void) = {
 	(void (*)(void))vmt_clock_monotonic,
 	(void (*)(void))vmt_clock_real,
 	(void (*)(void))vmt_log,
+	(void (*)(void))vmt_shared,
 	(void (*)(void))vmt_error_set,
 	(void (*)(void))vmt_transform_alloc,
 	(void (*)(void))vmt_transform_pass,
