@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What answers hold: the references of the service, texts, options, objects with their properties, and series of
- * samples.  Each comes with the shape that reads it; the contexts are to be zeroed before.  Pure.
+ * samples.  Each comes with the shape that reads it; the contexts are to be zeroed before.  Pure: any thread, never blocks.
  */
 #ifndef VIM_ANSWERS_H
 #define VIM_ANSWERS_H

@@ -6,13 +6,12 @@
 
 #include "base/clock.h"
 #include "base/wait.h"
+#include "plugins/vim/account.h"
 
 #include <errno.h>
 #include <glib.h>
 
 #define PAUSE_FIRST_NS NS_PER_S
-#define REFUSED_FIRST_NS (60 * NS_PER_S)
-#define REFUSED_MOST_NS (600 * NS_PER_S)
 #define LOGOUT_NS (2 * NS_PER_S)
 
 static const char *const versions[] = { "6.5", "6.0" };
@@ -37,9 +36,7 @@ struct vim_client {
 	uint64_t number;
 	struct vim_texts login;
 	char view[VIM_VIEWS][512]; /* "": not open */
-	bool wanted[VIM_VIEWS];
-	/* the account was refused: its lock is not to be ours */
-	int64_t refused_ns, refused_until_ns;
+	struct account *account; /* the process's */
 	/* the cycle */
 	unsigned logins;
 	int64_t slowest_ns;
@@ -86,8 +83,7 @@ static int exchange_once(struct vim_client *c, const struct vim_question *q,
 	return 0;
 }
 
-/* Whether there was time for it. */
-static bool pause_for(int64_t ns, const struct vmt_call *call)
+bool vim_client_pause(int64_t ns, const struct vmt_call *call)
 {
 	int64_t until = clock_monotonic() + ns;
 
@@ -107,7 +103,8 @@ static int exchange(struct vim_client *c, const struct vim_question *q, const st
 	int64_t pause_ns = PAUSE_FIRST_NS, left = vim_http_conf(c->http)->retries;
 	int err = exchange_once(c, q, call, error);
 
-	while (err == -EAGAIN && left-- > 0 && pause_for(pause_ns, call)) {
+	while (err == -EAGAIN && !(q->once && c->fault.there) && left-- > 0 &&
+	       vim_client_pause(pause_ns, call)) {
 		pause_ns *= 2;
 		err = exchange_once(c, q, call, error);
 	}
@@ -132,9 +129,10 @@ static bool is_fault(const struct vim_client *c, int err, enum vim_fault_kind ki
 	return err == -EREMOTEIO && vim_fault_kind(&c->fault) == kind;
 }
 
+static const struct vim_ref service_instance = { "ServiceInstance", "ServiceInstance" };
+
 static int open_service(struct vim_client *c, const struct vmt_call *call, struct vmt_error *error)
 {
-	const struct vim_ref self = { "ServiceInstance", "ServiceInstance" };
 	int err = 0;
 
 	do {
@@ -142,8 +140,8 @@ static int open_service(struct vim_client *c, const struct vmt_call *call, struc
 		vim_http_version(c->http, versions[c->version]);
 		arena_reset(c->arena);
 		c->service = (struct vim_service){ .arena = c->arena };
-		err = simple(c, "RetrieveServiceContent", self, NULL, &vim_service_shape,
-			     &c->service, call, error);
+		err = simple(c, "RetrieveServiceContent", service_instance, NULL,
+			     &vim_service_shape, &c->service, call, error);
 	} while (is_fault(c, err, VIM_FAULT_VERSION) && c->version + 1 < G_N_ELEMENTS(versions));
 	if (err < 0) {
 		return err;
@@ -156,38 +154,74 @@ static int open_service(struct vim_client *c, const struct vmt_call *call, struc
 	return 0;
 }
 
+/* What a refused login says: its kind, and that an account may be locked by more of them. */
 static int refuse_login(struct vim_client *c, struct vmt_error *error)
 {
-	c->refused_ns = CLAMP(c->refused_ns * 2, REFUSED_FIRST_NS, REFUSED_MOST_NS);
-	c->refused_until_ns = clock_monotonic() + c->refused_ns;
-	return vmt_error_set(error, -EACCES,
-			     "%s: user or password is not accepted; not tried again for %d s",
-			     vim_client_address(c), (int)(c->refused_ns / NS_PER_S));
+	enum vim_fault_kind kind = vim_fault_kind(&c->fault);
+	bool account = kind == VIM_FAULT_LOGIN || kind == VIM_FAULT_PERMISSION;
+	int seconds = (int)(account_refuse(c->account, account) / NS_PER_S);
+	char told[300];
+
+	vim_fault_tell(&c->fault, told, sizeof(told));
+	return vmt_error_set(error, -EACCES, "%s: %s; not tried again for %d s (%s)",
+			     vim_client_address(c),
+			     account ? "user or password is not accepted" : "there is no login",
+			     seconds, told);
 }
 
-static int log_in(struct vim_client *c, const struct vmt_call *call, struct vmt_error *error)
+/* A fault is never a reason to try again: after some an account is locked. */
+static int ask_login(struct vim_client *c, const struct vmt_call *call, struct vmt_error *error)
 {
 	const struct vim_conf *conf = vim_http_conf(c->http);
 	const struct vim_argument arguments[] = { { "userName", conf->user, NULL },
 						  { "password", conf->password, NULL },
 						  { "locale", "en_US", NULL },
 						  { NULL, NULL, NULL } };
+	const struct vim_question q = { .once = true,
+					.shape = &vim_texts_shape,
+					.context = &c->login };
 	int err;
 
 	vim_http_forget(c->http); /* a login within a session is refused */
 	c->logins++;
 	c->login = (struct vim_texts){ .key = "" };
-	err = simple(c, "Login", (struct vim_ref){ "SessionManager", c->service.session_manager },
-		     arguments, &vim_texts_shape, &c->login, call, error);
+	buf_reset(&c->request);
+	vim_request_call(&c->request, "Login",
+			 (struct vim_ref){ "SessionManager", c->service.session_manager },
+			 arguments);
+	err = exchange(c, &q, call, error);
 	explicit_bzero(c->request.data, c->request.len);
 	buf_reset(&c->request);
-	if (is_fault(c, err, VIM_FAULT_LOGIN) || is_fault(c, err, VIM_FAULT_PERMISSION)) {
-		return refuse_login(c, error);
+	return err;
+}
+
+static int tell_refused(const struct vim_client *c, struct vmt_error *error)
+{
+	return vmt_error_set(error, -EACCES, "%s: a login was refused; not tried again for %d s",
+			     vim_client_address(c),
+			     (int)(account_left_ns(c->account) / NS_PER_S) + 1);
+}
+
+/* One at a time with an account: what becomes of it counts for all that wait. */
+static int log_in(struct vim_client *c, const struct vmt_call *call, struct vmt_error *error)
+{
+	int err = account_enter(c->account, call);
+
+	if (err == -EACCES) {
+		return tell_refused(c, error);
 	}
-	if (err == 0) {
-		c->refused_ns = 0;
+	if (err < 0) {
+		return vmt_error_set(error, err, "%s: another login takes too long",
+				     vim_client_address(c));
+	}
+	err = ask_login(c, call, error);
+	if (err == -EREMOTEIO) {
+		err = refuse_login(c, error);
+	} else if (err == 0) {
+		account_accept(c->account);
 		c->number++;
 	}
+	account_leave(c->account);
 	return err;
 }
 
@@ -231,17 +265,13 @@ void vim_client_lose_view(struct vim_client *c, enum vim_view view)
 
 int vim_client_open(struct vim_client *c, const struct vmt_call *call, struct vmt_error *error)
 {
-	int64_t now = clock_monotonic();
 	int err;
 
 	if (c->open) {
 		return 0;
 	}
-	if (now < c->refused_until_ns) {
-		return vmt_error_set(
-			error, -EACCES,
-			"%s: user or password was not accepted; not tried again for %d s",
-			vim_client_address(c), (int)((c->refused_until_ns - now) / NS_PER_S) + 1);
+	if (account_left_ns(c->account) > 0) {
+		return tell_refused(c, error);
 	}
 	if (c->logins > 0) {
 		return vmt_error_set(
@@ -252,30 +282,34 @@ int vim_client_open(struct vim_client *c, const struct vmt_call *call, struct vm
 	err = open_service(c, call, error);
 	err = err < 0 ? err : log_in(c, call, error);
 	c->open = err == 0;
-	for (int v = 0; v < VIM_VIEWS && err == 0; v++) {
-		err = c->wanted[v] ? open_view(c, v, call, error) : 0;
-	}
-	if (err < 0) {
-		vim_client_lose(c);
-	}
 	return err;
 }
 
 int vim_client_see(struct vim_client *c, enum vim_view view, const struct vmt_call *call,
 		   struct vmt_error *error)
 {
-	int err;
+	int err = vim_client_open(c, call, error);
 
-	c->wanted[view] = true;
-	err = vim_client_open(c, call, error);
-	if (err == 0 && !c->view[view][0]) {
+	if (err == 0 && view != VIM_NO_VIEW && !c->view[view][0]) {
 		err = open_view(c, view, call, error);
 		if (is_fault(c, err, VIM_FAULT_SESSION)) {
 			vim_client_lose(c);
 			err = vim_client_open(c, call, error);
+			err = err < 0 ? err : open_view(c, view, call, error);
 		}
 	}
 	return err;
+}
+
+bool vim_client_is_there(struct vim_client *c, const struct vmt_call *call)
+{
+	struct vim_texts answer = { .result = "" };
+	const struct vim_question q = { .shape = &vim_texts_shape, .context = &answer };
+	struct vmt_error why;
+
+	buf_reset(&c->request);
+	vim_request_call(&c->request, "CurrentTime", service_instance, NULL);
+	return exchange_once(c, &q, call, &why) == 0 || c->fault.there;
 }
 
 bool vim_client_is_known(struct vim_client *c, const struct vmt_call *call)
@@ -299,7 +333,7 @@ int vim_client_ask(struct vim_client *c, const struct vim_question *question,
 	int err = 0;
 
 	for (int attempt = 0; attempt < 2; attempt++) {
-		err = vim_client_open(c, call, error);
+		err = vim_client_see(c, question->view, call, error);
 		if (err < 0) {
 			return err;
 		}
@@ -327,6 +361,8 @@ int vim_client_new(const struct vim_conf *conf, struct vim_client **ret, struct 
 	}
 	c = g_new0(struct vim_client, 1);
 	c->http = http;
+	c->account = account_of(vim_http_address(http), vim_http_conf(http)->user,
+				vim_http_conf(http)->password);
 	c->reader = vim_reader_new();
 	c->arena = arena_new(4 << 10);
 	buf_init(&c->request);
@@ -334,16 +370,24 @@ int vim_client_new(const struct vim_conf *conf, struct vim_client **ret, struct 
 	return 0;
 }
 
-/* A session that is left takes one of the server's places for half an hour. */
+/* A session that is left takes one of the server's places for half an hour; but who closes many of them waits once. */
 static void log_out(struct vim_client *c)
 {
 	atomic_bool cancel = false;
 	struct vmt_call call = { .deadline_ns = clock_monotonic() + LOGOUT_NS, .cancel = &cancel };
 	struct vim_texts answer = { .result = "" };
+	const struct vim_question q = { .shape = &vim_texts_shape, .context = &answer };
 	struct vmt_error why;
 
-	simple(c, "Logout", (struct vim_ref){ "SessionManager", c->service.session_manager }, NULL,
-	       &vim_texts_shape, &answer, &call, &why);
+	if (account_is_silent(c->account)) {
+		return;
+	}
+	buf_reset(&c->request);
+	vim_request_call(&c->request, "Logout",
+			 (struct vim_ref){ "SessionManager", c->service.session_manager }, NULL);
+	if (exchange_once(c, &q, &call, &why) < 0 && !c->fault.there) {
+		account_set_silent(c->account);
+	}
 }
 
 void vim_client_free(struct vim_client *c)

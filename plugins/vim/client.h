@@ -13,6 +13,7 @@
 #include "plugins/vim/request.h"
 
 enum vim_view {
+	VIM_NO_VIEW,
 	VIM_VIEW_MACHINES,
 	VIM_VIEW_PLACES, /* hosts, clusters, folders */
 	VIM_VIEWS
@@ -20,17 +21,18 @@ enum vim_view {
 
 struct vim_client;
 
-/* As vim_http_new(). */
+/* As vim_http_new().  All clients of a process that have one account on one server know when it was refused. */
 int vim_client_new(const struct vim_conf *conf, struct vim_client **ret, struct vmt_error *error);
-/* Logs out, for which there are two seconds.  Accepts NULL. */
+/* Logs out, for which there are two seconds; for all clients of a server that does not answer to it, too.  Accepts
+ * NULL. */
 void vim_client_free(struct vim_client *c);
 
 /* A cycle begins, in which there may be one login, and so many bytes of answers. */
 void vim_client_begin(struct vim_client *c, uint64_t bytes);
 
-/* Opens the session, if it is not.  0; -EACCES: the account; as vim_http_post(). */
+/* Opens the session, if it is not.  0; -EACCES: the account, which is left alone for a while; as vim_http_post(). */
 int vim_client_open(struct vim_client *c, const struct vmt_call *call, struct vmt_error *error);
-/* Opens the session, if need be, and the view, which is opened again with every session. */
+/* Opens the session, if need be, and the view; without the latter the session stays. */
 int vim_client_see(struct vim_client *c, enum vim_view view, const struct vmt_call *call,
 		   struct vmt_error *error);
 /* It is to be opened anew; or the view alone. */
@@ -39,12 +41,19 @@ void vim_client_lose_view(struct vim_client *c, enum vim_view view);
 /* Whether the server still knows the session; asks it. */
 bool vim_client_is_known(struct vim_client *c, const struct vmt_call *call);
 
+/* Whether the server answers anything at all, when something else was not answered; asks it once for its time. */
+bool vim_client_is_there(struct vim_client *c, const struct vmt_call *call);
+/* False: there was no time for it, or the call was cancelled. */
+bool vim_client_pause(int64_t ns, const struct vmt_call *call);
+
 /* A question: how it is written (the session is open then), and how its answer is read. */
 struct vim_question {
 	void (*write)(struct buf *out, struct vim_client *c, void *asker);
 	/* The answer is the same as before and need not be read; NULL: no. */
 	bool (*known)(void *asker, const struct buf *answer);
 	void *asker;
+	enum vim_view view; /* that it is asked of, and that is open then */
+	bool once; /* a fault is the asker's affair, and no reason to ask again */
 	const struct vim_shape *shape;
 	void *context; /* of the shape */
 };

@@ -16,6 +16,8 @@ static const struct {
 	{ "NotAuthenticated", VIM_FAULT_SESSION },
 	{ "SessionExpired", VIM_FAULT_SESSION },
 	{ "InvalidLogin", VIM_FAULT_LOGIN },
+	{ "PasswordExpired", VIM_FAULT_LOGIN }, /* these two extend InvalidLogin */
+	{ "InvalidClientCertificate", VIM_FAULT_LOGIN },
 	{ "NoPermission", VIM_FAULT_PERMISSION },
 	{ "ManagedObjectNotFound", VIM_FAULT_GONE },
 	{ "InvalidProperty", VIM_FAULT_ARGUMENT },
@@ -28,6 +30,7 @@ static const struct {
 	{ "MethodNotFound", VIM_FAULT_ARGUMENT },
 	{ "RestrictedByAdministrator", VIM_FAULT_TOO_MUCH },
 	{ "HostNotConnected", VIM_FAULT_HOST },
+	{ "HostNotReachable", VIM_FAULT_HOST },
 	{ "HostCommunication", VIM_FAULT_HOST },
 	{ "TooManyHosts", VIM_FAULT_HOST },
 	{ "Timedout", VIM_FAULT_HOST },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a fault of a vim25 server means.  Pure.
+ * What a fault of a vim25 server means.  Pure: any thread, never blocks.
  */
 #ifndef VIM_FAULT_H
 #define VIM_FAULT_H

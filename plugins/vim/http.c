@@ -6,9 +6,11 @@
 #include "plugins/vim/http.h"
 
 #include "base/clock.h"
+#include "base/resolve.h"
 #include "base/wait.h"
 #include "plugins/curl/certificate.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <glib.h>
@@ -27,6 +29,7 @@
 #define ANSWER_NS (60 * NS_PER_S)
 #define LOOK_NS NS_PER_S /* at the latest, for the deadline and cancel */
 #define PIECES_NS NS_PER_MS
+#define ADDRESS_AGE_NS (60 * NS_PER_S)
 
 static const struct certificate_names names = { "ca_file", "client certificate",
 						"client certificate" };
@@ -37,6 +40,9 @@ struct vim_http {
 	CURL *curl; /* NULL: not set up */
 	CURLM *multi; /* has the connection */
 	struct curl_slist *headers;
+	struct resolver *resolver; /* NULL: the host is an address */
+	struct curl_slist *told; /* its addresses, "host:port:address,address" */
+	bool alive; /* the connection is, as far as is known */
 	char error[CURL_ERROR_SIZE];
 	uint64_t budget;
 	/* the request in hand */
@@ -143,6 +149,50 @@ void vim_http_version(struct vim_http *h, const char *version)
 	h->headers = curl_slist_append(h->headers, action);
 }
 
+/* ------------------------------------------------------------------ where the server is */
+
+static void add_address(struct buf *out, const struct addrinfo *a)
+{
+	char text[INET6_ADDRSTRLEN + 32];
+	bool v6 = a->ai_family == AF_INET6, first = out->data[out->len - 1] == ':';
+
+	if (getnameinfo(a->ai_addr, a->ai_addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST) ==
+		    0 &&
+	    !strchr(text, '%')) { /* libcurl takes none with a zone */
+		buf_printf(out, "%s%s%s%s", first ? "" : ",", v6 ? "[" : "", text, v6 ? "]" : "");
+	}
+}
+
+/* Before libcurl connects: it would look the name up itself, and wait for that beyond every deadline. */
+static int look_up(struct vim_http *h, const struct vmt_call *call, struct vmt_error *error)
+{
+	struct buf now = BUF_INIT;
+	const struct addrinfo *list;
+	int err = resolver_get(h->resolver, ADDRESS_AGE_NS, call, h->address, &list, error);
+
+	if (err < 0) {
+		return err == -EHOSTUNREACH ? -EIO : err;
+	}
+	buf_printf(&now, "%s:%d:", h->conf.host, (int)h->conf.port);
+	for (; list; list = list->ai_next) {
+		add_address(&now, list);
+	}
+	if (now.data[now.len - 1] != ':' && (!h->told || strcmp(h->told->data, now.data) != 0)) {
+		curl_slist_free_all(h->told);
+		h->told = curl_slist_append(NULL, now.data);
+		curl_easy_setopt(h->curl, CURLOPT_RESOLVE, h->told);
+	}
+	buf_fini(&now);
+	return 0;
+}
+
+static bool is_address(const char *host)
+{
+	struct in_addr a;
+
+	return strchr(host, ':') || inet_pton(AF_INET, host, &a) == 1;
+}
+
 /* ------------------------------------------------------------------ one exchange */
 
 /* Codes of libcurl that say nothing against another attempt. */
@@ -228,9 +278,13 @@ int vim_http_post(struct vim_http *h, const struct buf *request, const struct bu
 		return vmt_error_set(error, -ETIMEDOUT, "%s: no time is left", h->address);
 	}
 	err = set_up_handle(h, error);
+	if (err == 0 && h->resolver && !h->alive) {
+		err = look_up(h, call, error);
+	}
 	if (err < 0) {
 		return err;
 	}
+	left = MIN(call->deadline_ns - clock_monotonic(), ANSWER_NS);
 	h->error[0] = '\0';
 	h->too_much = NULL;
 	buf_reset(&h->body);
@@ -239,6 +293,7 @@ int vim_http_post(struct vim_http *h, const struct buf *request, const struct bu
 	curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, request->data);
 	curl_easy_setopt(h->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->len);
 	code = perform(h);
+	h->alive = code == CURLE_OK;
 	err = code == CURLE_OK ? judge(h, error) : no_answer(h, code, error);
 	if (err == 0) {
 		*ret_answer = &h->body;
@@ -282,6 +337,9 @@ int vim_http_new(const struct vim_conf *conf, struct vim_http **ret, struct vmt_
 				     v6 ? "]" : "", (int)conf->port);
 	h->budget = UINT64_MAX;
 	buf_init(&h->body);
+	if (!is_address(conf->host)) {
+		h->resolver = resolver_new(conf->host, (int)conf->port, SOCK_STREAM);
+	}
 	*ret = h;
 	return 0;
 }
@@ -294,6 +352,8 @@ void vim_http_free(struct vim_http *h)
 	curl_easy_cleanup(h->curl);
 	curl_multi_cleanup(h->multi);
 	curl_slist_free_all(h->headers);
+	curl_slist_free_all(h->told);
+	resolver_free(h->resolver);
 	buf_fini(&h->body);
 	g_free((char *)h->conf.host);
 	g_free((char *)h->conf.user);

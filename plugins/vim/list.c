@@ -17,10 +17,10 @@ static struct vim_ref collector_of(const struct vim_client *c)
 static void write_first(struct buf *out, struct vim_client *c, void *asker)
 {
 	struct vim_list *l = asker;
-	bool all = l->view != VIM_VIEWS;
+	bool all = l->view != VIM_NO_VIEW;
 
 	vim_request_properties(out, collector_of(c), l->wanted, l->types,
-			       all ? vim_client_view(c, l->view) : l->object, all, VIM_PAGE);
+			       all ? vim_client_view(c, l->view) : l->object(c), all, VIM_PAGE);
 }
 
 static void write_token(struct buf *out, struct vim_client *c, const char *method,
@@ -56,6 +56,7 @@ static int ask(struct vim_list *l, struct vim_client *c, bool first, const struc
 	struct vim_question q = { .write = first ? write_first : write_next,
 				  .known = l->remember && first ? is_known : NULL,
 				  .asker = l,
+				  .view = l->view,
 				  .shape = &vim_objects_shape,
 				  .context = &l->objects };
 
@@ -110,13 +111,8 @@ int vim_list_read(struct vim_list *l, struct vim_client *c, const struct vmt_cal
 	int err = 0;
 
 	for (int attempt = 0; attempt < 2; attempt++) {
-		err = l->view == VIM_VIEWS ? vim_client_open(c, call, error)
-					   : vim_client_see(c, l->view, call, error);
-		if (err < 0) {
-			return err;
-		}
 		err = read_pages(l, c, call, error);
-		if (is_gone(c, err) && l->view != VIM_VIEWS) {
+		if (is_gone(c, err) && l->view != VIM_NO_VIEW) {
 			vim_client_lose_view(c, l->view);
 		} else if (is_empty_for_strangers(l, c, err, call)) {
 			vim_client_lose(c);

@@ -14,8 +14,8 @@ struct vim_list {
 	/* in */
 	const struct vim_wanted *wanted;
 	size_t types; /* of objects, in `wanted`; their paths are all in `objects.paths` */
-	enum vim_view view; /* VIM_VIEWS: `object` alone */
-	struct vim_ref object;
+	enum vim_view view; /* VIM_NO_VIEW: `object` alone */
+	struct vim_ref (*object)(const struct vim_client *c); /* of the session that is open */
 	void (*begin)(void *context); /* forget what came: it starts again */
 	struct vim_objects objects; /* its context is begin's, too */
 	bool remember; /* an answer that is the same as at the last time is not read */

@@ -13,6 +13,7 @@ enum path {
 	POWER,
 	UUID,
 	TEMPLATE,
+	CONNECTION,
 	ID, /* or all of extraConfig */
 
 	NAME,
@@ -29,7 +30,8 @@ enum path {
 	(const char *const[])                                                                      \
 	{                                                                                          \
 		[POWER] = "runtime.powerState", [UUID] = "config.instanceUuid",                    \
-		[TEMPLATE] = "config.template", [ID] = id, __VA_ARGS__ NULL                        \
+		[TEMPLATE] = "config.template", [CONNECTION] = "runtime.connectionState",          \
+		[ID] = id, __VA_ARGS__ NULL                                                        \
 	}
 #define DETAILS                                                                                    \
 	"name", "runtime.host", "parent", "config.hardware.numCPU", "config.hardware.memoryMB",    \
@@ -114,6 +116,12 @@ static enum vim_power power_of(const char *word)
 	return VIM_POWER_UNKNOWN;
 }
 
+/* A server that does not tell has no other. */
+static bool is_away(const char *connection)
+{
+	return connection && *connection && strcmp(connection, "connected") != 0;
+}
+
 /* A clone made behind Nova's back has its original's id: the last one counts, as with Ceilometer. */
 static void add(struct vim_machines *m, const struct vim_machine *machine)
 {
@@ -145,7 +153,8 @@ static void on_object(void *context, const struct vim_object *o)
 	id = id && *id ? id : o->value[UUID];
 	if (id && *id && g_strcmp0(o->value[TEMPLATE], "true") != 0) {
 		struct vim_machine machine = { .ref = arena_strdup(m->spare, o->id),
-					       .power = power_of(o->value[POWER]) };
+					       .power = power_of(o->value[POWER]),
+					       .away = is_away(o->value[CONNECTION]) };
 		char *lower = arena_strdup(m->spare, id);
 
 		for (char *c = lower; *c; c++) {

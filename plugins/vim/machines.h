@@ -15,7 +15,8 @@ enum vim_power { VIM_POWER_UNKNOWN, VIM_POWER_ON, VIM_POWER_OFF, VIM_POWER_SUSPE
 struct vim_machine {
 	const char *ref; /* "vm-36" */
 	const char *id; /* Nova's UUID (nvp.vm-uuid), else the server's own; lower case */
-	enum vim_power power;
+	enum vim_power power; /* as it was last known */
+	bool away; /* disconnected, inaccessible, orphaned or invalid: nobody knows how it is now */
 	/* only with details */
 	const char *name, *host, *parent, *annotation; /* host and parent as references */
 	int64_t cpus, memory_mib; /* 0: not known */

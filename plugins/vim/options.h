@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The options that discovery and inspector of vSphere have in common, and the client they describe.
+ * The options that discovery and inspector of vSphere have in common, and the client they describe.  Any thread; never
+ * blocks.
  */
 #ifndef VIM_OPTIONS_H
 #define VIM_OPTIONS_H

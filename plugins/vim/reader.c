@@ -30,6 +30,7 @@ enum {
 	DETAIL_KIND,
 	DETAIL_NAME,
 	DETAIL_OBJECT,
+	DETAIL_PRIVILEGE,
 	SKIPPED,
 };
 
@@ -47,6 +48,8 @@ static const struct frame_step {
 	{ DETAIL_KIND, DETAIL_NAME, false, "name" },
 	{ DETAIL_KIND, DETAIL_NAME, false, "invalidProperty" },
 	{ DETAIL_KIND, DETAIL_OBJECT, false, "obj" },
+	{ DETAIL_KIND, DETAIL_OBJECT, false, "object" },
+	{ DETAIL_KIND, DETAIL_PRIVILEGE, false, "privilegeId" },
 };
 
 struct vim_attributes {
@@ -151,6 +154,9 @@ static void end_frame(struct vim_reader *r, unsigned node)
 		break;
 	case DETAIL_OBJECT:
 		keep(f->object, sizeof(f->object), r->text.data, r->text.len);
+		break;
+	case DETAIL_PRIVILEGE:
+		keep(f->privilege, sizeof(f->privilege), r->text.data, r->text.len);
 		break;
 	default:
 		break;

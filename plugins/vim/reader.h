@@ -42,6 +42,7 @@ struct vim_fault {
 	char name
 		[160]; /* what was wrong: `name` of InvalidProperty, `invalidProperty` of InvalidArgument */
 	char object[96]; /* the object that it is about */
+	char privilege[96]; /* of NoPermission: the one that is missing, "System.Read" */
 };
 
 struct vim_reader;

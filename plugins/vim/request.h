@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The requests to a vim25 server (VMware vSphere Web Services API 6.5; its schemas: vim-types.xsd).  Pure.
+ * The requests to a vim25 server (VMware vSphere Web Services API 6.5; its schemas: vim-types.xsd).  Pure: any thread,
+ * never blocks.
  */
 #ifndef VIM_REQUEST_H
 #define VIM_REQUEST_H

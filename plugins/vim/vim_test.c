@@ -5,8 +5,12 @@
  */
 #include <errno.h>
 #include <glib.h>
+#include <netdb.h>
+#include <pthread.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "plugins/vim/account.h"
 #include "plugins/vim/answers.h"
 #include "plugins/vim/fault.h"
 #include "plugins/vim/http.h"
@@ -340,7 +344,7 @@ static void test_faults(void)
 		const char *object;
 	} all[] = {
 		{ "lab/02-fault-NotAuthenticated.resp", "NotAuthenticated: no reason given",
-		  VIM_FAULT_SESSION, "" },
+		  VIM_FAULT_SESSION, "ViewManager" },
 		{ "lab/03-fault-InvalidLogin.resp", "InvalidLogin: Login failure", VIM_FAULT_LOGIN,
 		  "" },
 		{ "lab/15-fault-InvalidProperty.resp",
@@ -364,7 +368,7 @@ static void test_faults(void)
 		  "InvalidRequest: no vmomi type defined for 'NoSuchMethod'", VIM_FAULT_ARGUMENT,
 		  "" },
 		{ "lab/33-fault-after-Logout.resp", "NotAuthenticated: no reason given",
-		  VIM_FAULT_SESSION, "" },
+		  VIM_FAULT_SESSION, "ServiceInstance" },
 	};
 	struct vim_texts t;
 	char told[300];
@@ -402,6 +406,12 @@ static void test_faults_of_others(void)
 		  VIM_FAULT_VERSION },
 		{ ENVELOPE("<e:Fault><faultstring>out of sorts</faultstring></e:Fault>"),
 		  VIM_FAULT_TRANSIENT },
+		{ ENVELOPE("<e:Fault><faultstring>x</faultstring><detail><PasswordExpiredFault/>"
+			   "</detail></e:Fault>"),
+		  VIM_FAULT_LOGIN },
+		{ ENVELOPE("<e:Fault><faultstring>x</faultstring><detail>"
+			   "<InvalidClientCertificateFault/></detail></e:Fault>"),
+		  VIM_FAULT_LOGIN },
 	};
 	struct vim_texts t;
 
@@ -411,6 +421,57 @@ static void test_faults_of_others(void)
 		g_assert_true(fault.there);
 		g_assert_cmpint(vim_fault_kind(&fault), ==, all[i].kind);
 	}
+}
+
+/* Whom it is about and what is missing, in the order of the schema. */
+static void test_permission(void)
+{
+	static const char xml[] =
+		ENVELOPE("<e:Fault><faultstring>no</faultstring><detail><NoPermissionFault "
+			 "xmlns=\"urn:vim25\"><object type=\"VirtualMachine\">vm-36</object>"
+			 "<privilegeId>System.Read</privilegeId></NoPermissionFault></detail>"
+			 "</e:Fault>");
+	struct vim_texts t;
+
+	g_assert_cmpint(read_text(xml, strlen(xml), &vim_texts_shape, &t), ==, 0);
+	g_assert_cmpint(vim_fault_kind(&fault), ==, VIM_FAULT_PERMISSION);
+	g_assert_cmpstr(fault.object, ==, "vm-36");
+	g_assert_cmpstr(fault.privilege, ==, "System.Read");
+}
+
+/* ------------------------------------------------------------------ the account */
+
+/* One login at a time; refused once, refused for all who have the same, whichever session. */
+static void test_account(void)
+{
+	atomic_bool cancel = false;
+	struct vmt_call call = { .cancel = &cancel }; /* its time is over */
+	struct account *a = account_of("https://a/sdk", "u", "p");
+	int64_t minute = 60 * NS_PER_S;
+
+	g_assert_true(account_of("https://a/sdk", "u", "p") == a);
+	g_assert_true(account_of("https://a/sdk", "u", "q") != a);
+	g_assert_true(account_of("https://b/sdk", "u", "p") != a);
+	g_assert_cmpint(account_enter(a, &call), ==, 0);
+	g_assert_cmpint(account_enter(a, &call), ==, -ETIMEDOUT);
+	atomic_store(&cancel, true);
+	g_assert_cmpint(account_enter(a, &call), ==, -ECANCELED);
+	g_assert_cmpint(account_refuse(a, true), ==, minute);
+	account_leave(a);
+	g_assert_cmpint(account_enter(a, &call), ==, -EACCES);
+	g_assert_cmpint(account_enter(a, &call), ==, -EACCES); /* it was not left busy */
+	g_assert_cmpint(account_left_ns(a), >, 0);
+	for (int i = 2; i <= 32; i *= 2) {
+		g_assert_cmpint(account_refuse(a, true), ==, MIN(i * minute, 10 * minute));
+	}
+	g_assert_cmpint(account_refuse(a, false), ==, minute);
+	account_accept(a);
+	g_assert_cmpint(account_enter(a, &call), ==, 0);
+	account_leave(a);
+	g_assert_cmpint(account_refuse(a, true), ==, minute);
+	g_assert_false(account_is_silent(a));
+	account_set_silent(a);
+	g_assert_true(account_is_silent(a));
 }
 
 /* ------------------------------------------------------------------ what no server sends */
@@ -495,6 +556,59 @@ static void test_configuration(void)
 	vim_http_free(h);
 }
 
+/* ------------------------------------------------------------------ a name server that hangs */
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool answers;
+	int asked, answered;
+} names = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, 0, 0 };
+
+/* In place of the system's, for all in this process. */
+__attribute__((visibility("default"))) int getaddrinfo(const char *node, const char *service,
+						       const struct addrinfo *hints,
+						       struct addrinfo **ret)
+{
+	if (!hints || !(hints->ai_flags & AI_NUMERICHOST)) {
+		pthread_mutex_lock(&names.lock);
+		names.asked++;
+		while (!names.answers) {
+			pthread_cond_wait(&names.changed, &names.lock);
+		}
+		names.answered++;
+		pthread_cond_broadcast(&names.changed);
+		pthread_mutex_unlock(&names.lock);
+	}
+	return EAI_NONAME;
+}
+
+/* Neither a request nor the end waits for it. */
+static void test_names(void)
+{
+	struct vim_conf c = { .host = "vcenter.test", .port = 443, .user = "u" };
+	atomic_bool cancel = false;
+	struct vmt_call call = { .deadline_ns = clock_monotonic() + 300 * NS_PER_MS,
+				 .cancel = &cancel };
+	struct buf request = BUF_INIT;
+	const struct buf *answer;
+	struct vim_http *h;
+
+	buf_puts(&request, "x");
+	g_assert_cmpint(vim_http_new(&c, &h, &error), ==, 0);
+	g_assert_cmpint(vim_http_post(h, &request, &answer, &call, &error), ==, -ETIMEDOUT);
+	g_assert_nonnull(strstr(error.text, "name servers do not answer"));
+	vim_http_free(h);
+	pthread_mutex_lock(&names.lock);
+	names.answers = true;
+	pthread_cond_broadcast(&names.changed);
+	while (names.answered < names.asked) {
+		pthread_cond_wait(&names.changed, &names.lock);
+	}
+	pthread_mutex_unlock(&names.lock);
+	buf_fini(&request);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -510,8 +624,11 @@ int main(int argc, char **argv)
 	g_test_add_func("/vim/performance", test_performance);
 	g_test_add_func("/vim/faults", test_faults);
 	g_test_add_func("/vim/faults/others", test_faults_of_others);
+	g_test_add_func("/vim/faults/permission", test_permission);
+	g_test_add_func("/vim/account", test_account);
 	g_test_add_func("/vim/hostile", test_hostile);
 	g_test_add_func("/vim/namespaces", test_namespaces);
 	g_test_add_func("/vim/configuration", test_configuration);
+	g_test_add_func("/vim/names", test_names);
 	return g_test_run();
 }

@@ -22,6 +22,8 @@ struct discovery {
 	struct places places;
 	struct arena *arena; /* of the texts of one machine */
 	uint64_t told_machines, told_places; /* versions of the last list that was told; 0: none */
+	uint64_t seen_machines, seen_places; /* those that `lost` is of */
+	bool lost; /* a machine is in a place that is not known */
 	char *told_param;
 };
 
@@ -105,7 +107,7 @@ static int add_instance(struct discovery *d, const struct vim_machine *m,
 	return err == -EEXIST ? 0 : err;
 }
 
-static bool is_somewhere_unknown(const struct discovery *d)
+static bool look_for_lost(const struct discovery *d)
 {
 	for (size_t i = 0; i < d->machines.count; i++) {
 		const struct vim_machine *m = &d->machines.machine[i];
@@ -116,6 +118,30 @@ static bool is_somewhere_unknown(const struct discovery *d)
 		}
 	}
 	return false;
+}
+
+/* Looked for once in the same lists. */
+static bool is_somewhere_unknown(struct discovery *d)
+{
+	if (d->seen_machines != d->machines.version || d->seen_places != d->places.version) {
+		d->seen_machines = d->machines.version;
+		d->seen_places = d->places.version;
+		d->lost = look_for_lost(d);
+	}
+	return d->lost;
+}
+
+/* Where they are read anew and are the same, a place that is not known is one that may not be seen. */
+static void refresh_places(struct discovery *d, const struct vmt_call *call)
+{
+	const struct names *n = &d->places.places;
+	uint64_t version = d->places.version;
+	int64_t before = n->tried_ns;
+
+	places_refresh(&d->places, d->client, is_somewhere_unknown(d), call);
+	if (n->tried_ns != before && !n->failed && d->places.version == version) {
+		d->lost = false;
+	}
 }
 
 static int list(struct discovery *d, struct vmt_snapshot_builder *builder, struct vmt_error *error)
@@ -145,7 +171,7 @@ static int discovery_discover(void *self, const char *param, struct vmt_snapshot
 	if (err < 0) {
 		return vmt_error_set(error, err, "vsphere %s", why.text);
 	}
-	places_refresh(&d->places, d->client, err > 0 && is_somewhere_unknown(d), call);
+	refresh_places(d, call);
 	changed = d->told_machines != d->machines.version || d->told_places != d->places.version ||
 		  g_strcmp0(d->told_param, param) != 0;
 	if (!changed) {

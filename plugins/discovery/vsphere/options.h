@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Discovery's options, for the shared object and for its declaration in the program alike.
+ * Discovery's options, for the shared object and for its declaration in the program alike.  Any thread; never blocks.
  */
 #ifndef DISCOVERY_VSPHERE_OPTIONS_H
 #define DISCOVERY_VSPHERE_OPTIONS_H

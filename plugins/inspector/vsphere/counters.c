@@ -31,6 +31,11 @@ const struct counter_row counter_rows[COUNTERS] = {
 static const char *const paths[] = { "perfCounter", NULL };
 static const struct vim_wanted wanted = { "PerformanceManager", paths };
 
+static struct vim_ref manager_of(const struct vim_client *c)
+{
+	return (struct vim_ref){ "PerformanceManager", vim_client_service(c)->perf_manager };
+}
+
 static void on_begin(void *context)
 {
 	struct counters *k = context;
@@ -109,8 +114,6 @@ int counters_learn(struct counters *k, struct vim_client *c, const struct vmt_ca
 	if (err < 0 || (k->session && k->session == vim_client_session(c))) {
 		return err;
 	}
-	k->list.object =
-		(struct vim_ref){ "PerformanceManager", vim_client_service(c)->perf_manager };
 	err = vim_list_read(&k->list, c, call, error);
 	if (err >= 0) {
 		err = learn_limit(k, c, call, error);
@@ -127,7 +130,7 @@ void counters_init(struct counters *k)
 	*k = (struct counters){
 		.list = { .wanted = &wanted,
 			  .types = 1,
-			  .view = VIM_VIEWS,
+			  .object = manager_of,
 			  .begin = on_begin,
 			  .objects = { .paths = paths, .element = on_counter, .context = k } }
 	};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the program knows of the inspector while its shared object is not opened. */
+/* What the program knows of the inspector while its shared object is not opened.  Any thread; never blocks. */
 #include "plugins/inspector/gives.h"
 #include "plugins/inspector/vsphere/options.h"
 

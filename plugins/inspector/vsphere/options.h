@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The inspector's options, for the shared object and for its declaration in the program alike.
+ * The inspector's options, for the shared object and for its declaration in the program alike.  Any thread; never blocks.
  */
 #ifndef INSPECTOR_VSPHERE_OPTIONS_H
 #define INSPECTOR_VSPHERE_OPTIONS_H
