@@ -121,15 +121,24 @@ def values(t):
         t.same([nic[k] for k in ("name", "mac", "fref", "parameters")], ["4000", None, None, None], "a NIC has a name and no more")
         stopped, _ = poll(conf(s, "[compute]\nreport_stopped_instance_metrics = true\n"), "--meter", "power.state")
         t.same(sorted(x["volume"] for x in stopped), [1, 1, 1, 1, 5, 5], "power states")
+        away = {s.machines()[i]["moid"]: state for i, state in ((0, "disconnected"), (1, "inaccessible"), (3, "orphaned"))}
+        for moid, state in away.items():
+            s.lab("power", entity=moid, connection=state)
+        samples, _ = poll(conf(s))
+        there = {m["nvp.vm-uuid"] for m in s.machines() if m["moid"] not in away and m["powerState"] == "poweredOn"}
+        own = [x for x in samples if not x["name"].startswith("vm.") and x["name"] != "instance"]
+        t.same({i for i, x in by_instance(own).items() if x}, there, "of machines whose host is away nothing is made up")
+        asked = "".join(s.requests("QueryPerf")[-1:])
+        t.same([m for m in away if f">{m}<" in asked], [], "and nothing is asked")
 
 
 def means(t):
     """Of as many samples as have come since the last cycle."""
     with serve(3) as s:
         set_values(s)
-        # 50 s are two samples of 20 s and a half: a first cycle that begins late changes nothing
+        # 58 s are two samples of 20 s, however late the first cycle is on a busy machine
         samples = read(agent.command("poll", "--config-file", conf(s), "--format", "json", "--cycles", "2", "--interval",
-                                     "50", timeout=280).stdout)
+                                     "58", timeout=280).stdout)
         asked = [int(n) for q in s.requests("QueryPerf") for n in re.findall("<maxSample>(\\d+)<", q)]
         t.ok(set(asked[:3]) == {1} and len(set(asked[3:])) == 1 and asked[-1] >= 2, "first one sample, then so many", asked)
         oracle = vim25.oracle(SCHEMAS, s, TLS.ca, 20 * asked[-1])
@@ -219,6 +228,7 @@ def faults(t):
         ("HTTP 503 twice", [dict(method="QueryPerf", status=503, count=2)], 5),
         ("a fault that nobody knows", [dict(method="QueryPerf", fault="SomethingElse")], 5),
         ("a session lost at once", [dict(method="QueryPerf", fault="NotAuthenticated")], 0),
+        ("a fault that nobody knows, about one", [dict(method="QueryPerf", fault="SomethingElse", match="{0}", count=99)], 4),
         ("the host of one is away", [dict(method="QueryPerf", fault="HostNotConnected", match="{0}", count=99)], 4),
         ("one may not be seen", [dict(method="QueryPerf", fault="NoPermission", match="{0}", count=99)], 4),
         ("counters with other numbers", [dict(method="QueryPerf", fault="InvalidArgument", text="querySpec[0].metricId")], 5),
@@ -246,6 +256,99 @@ def faults(t):
             t.ok(vcsim.PASSWORD not in done.stderr + done.stdout, f"{what}: the log does not tell the password")
 
     together(t, [(one, case) for case in cases])
+
+
+def refusals(t):
+    """Machines that may not be read are told once, with the way out; they cost few questions, and those no others."""
+    def said(a):
+        return [line for line in a.log().splitlines() if "NoPermission" in line]
+
+    privilege = "<privilegeId>System.Read</privilegeId>"
+    with serve(200, "-max-query-metrics", "256") as s:
+        s.fail(method="QueryPerf", fault="NoPermission", count=9999, detail=f'<object type="Folder">group-d1</object>{privilege}')
+        with running(s, 3) as a:
+            a.wait_cycles(3)
+            asked = s.calls()["QueryPerf"]
+            t.ok(asked <= -(-200 * COUNTERS // 192) + 64, "all are refused: so many questions and no more, of three cycles", asked)
+            lines = said(a)
+            t.ok(len(lines) == 1 and re.search(r"machine vm-\d+ \(4dc7b1c0-.*\) and \d+ more: NoPermission: .*\(lacks System.Read\); .*"
+                                               "role Read-only.*; asked again in 60 s", lines[0]), "told once, with the way out", lines)
+            t.ok('"counters of 200 machines may not be read' in json.dumps(a.status()), "and so says status", a.status())
+    with serve(30, "-max-query-metrics", "256") as s:
+        bad = s.machines()[7]
+        s.fail(method="QueryPerf", fault="NoPermission", count=9999, match=f">{bad['moid']}<",
+               detail=f'<object type="VirtualMachine">{bad["moid"]}</object>{privilege}')
+        odd = s.machines()[9]
+        s.fail(method="QueryPerf", fault="InvalidArgument", count=9999, match=f">{odd['moid']}<", text="querySpec[0].metricId")
+        with running(s, 3) as a:
+            got = a.wait_cycles(3)
+            ids = [{x["resource_id"] for x in c.samples if x["name"] == "cpu_util"} for c in got]
+            t.same([len(i) for i in ids], [28] * 3, "one that is refused and one without the counter: the others have values")
+            t.ok(len(said(a)) == 1 and f"machine {bad['moid']} (" in said(a)[0], "told which", said(a))
+            asked = [q for q in s.requests("QueryPerf") if f">{bad['moid']}<" in q]
+            t.ok(len(asked) <= 3, "which the server's own word told, and it is not asked again", len(asked))
+            t.same(len([q for q in s.requests("RetrieveProperties") if "perfCounter" in q]), 2,
+                   "numbers of counters are read a second time, and no third")
+
+
+def logins(t):
+    """A login that is refused is refused for all sessions of the account."""
+    with serve(3) as s:
+        with running(s, 2) as a:
+            a.wait_cycles(2)
+            before = s.calls()["Login"]
+            s.fail(method="Login", fault="PasswordExpired", count=99)
+            s.lab("expire")
+            a.wait(lambda: "a login was refused; not tried again for" in a.log(), 60, "the second session's word")
+            seen = a.cycles()
+            a.wait(lambda: a.cycles() > seen + 2, 60, "more cycles")
+            t.same(s.calls()["Login"] - before, 1, "one login of both sessions, and no more in a minute")
+            t.ok("user or password is not accepted; not tried again for 60 s (PasswordExpired: " in a.log(), "told why", a.log()[-900:])
+    with serve(3) as s:
+        s.fail(method="CreateContainerView", match="<type>VirtualMachine<", fault="NoPermission", count=99)
+        with running(s, 2) as a:
+            a.wait(lambda: s.calls().get("CreateContainerView", 0) >= 4, 60, "views are tried")
+            t.same([s.lab("stats")["sessions"], s.calls()["Login"]], [1, 1], "a view that is refused costs no session")
+    with serve(3) as s:
+        s.fail(method="CreateContainerView", match="<type>HostSystem<", fault="NoPermission", count=99)
+        with running(s, 2) as a:
+            a.wait_cycles(1)
+            before = s.calls()
+            s.lab("expire")
+            got = a.wait_cycles(3)
+            t.same(s.calls()["Login"] - before["Login"], 2, "names that may not be seen: a lost session is opened once by each plugin")
+            t.same({len([x for x in c.samples if x["name"] == "cpu_util"]) for c in got}, {3}, "and machines are found")
+            s.fail(method="Logout", delay=60000, count=99)
+            a.stop()
+            t.same(s.calls().get("Logout"), 1, "who closes two sessions of a server that hangs waits for one")
+
+
+def names(t):
+    """Names that cannot be read anew stay; those that could not be read at first come a minute later."""
+    def of(samples):
+        x = next(x["resource_metadata"] for x in reversed(samples) if x["name"] == "cpu_util")
+        return [x.get("cluster"), x.get("folder"), sorted(x["user_metadata"])]
+
+    def once():
+        s.fail(method="RetrievePropertiesEx", match="<type>HostSystem<", fault="NoPermission")
+        s.fail(method="RetrievePropertiesEx", match="<type>CustomFieldsManager<", fault="NoPermission")
+
+    whole = ["DC0_C0", "vm", ["annotation", "owner"]]
+    with serve(2) as s:
+        once()
+        with running(s, 4) as a:
+            first = of(a.wait_cycles(1)[0].samples)
+            got = []
+            a.wait(lambda: got.extend(of(c.samples) for c in a.wait_cycles(1)) or got[-1] == whole, 150, "the names")
+            t.same(first, [None, None, ["annotation"]], "names cannot be read: machines come without")
+            t.same(got[-1], whole, "and with them when they can")
+            once()
+            s.lab("power", entity=s.machines()[0]["moid"], state="suspended")
+            s.lab("expire")
+            t.same([of(c.samples) for c in a.wait_cycles(3)], [whole] * 3, "names cannot be read anew: they stay")
+            log = a.log()
+            t.same([log.count("names of " + w) for w in ("hosts, clusters and folders stay", "custom attributes stay")], [2, 2],
+                   "and it is told")
 
 
 BOMB = b'<!DOCTYPE b [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
@@ -331,6 +434,14 @@ def silence(t):
             outcomes = json.dumps(a.status())
             t.ok('"stuck": 1' in outcomes, "its outcome is stuck", outcomes[:1500])
             a.stop()
+    with serve(1) as s:
+        for method in ("QueryPerf", "CurrentTime"):
+            s.fail(method=method, delay=60000)
+        with running(s, 4) as a:
+            got = []
+            a.wait(lambda: got.extend(a.wait_cycles(1)) or any(x["name"] == "cpu_util" for x in got[-1].samples), 60, "values")
+            t.ok("does not answer; left alone" not in a.log(), "a server that hangs: no machine is to blame for it", a.log()[-900:])
+            t.ok(s.calls()["CurrentTime"] == 1, "as the server was asked what has nothing to do with machines", s.calls())
     with serve(2) as s:
         s.fail(method="RetrievePropertiesEx", delay=60000, count=999)
         samples, done = poll(conf(s), "--interval", "3")
@@ -353,6 +464,7 @@ def many(t):
 
 def main(t):
     t.beside(lambda: means(t), lambda: (values(t), faults(t), many(t)), lambda: (sessions(t), silence(t)),
+             lambda: names(t), lambda: (refusals(t), logins(t)),
              lambda: (discovery(t), pages(t), limits(t), others(t), ends(t)))
 
 

@@ -87,9 +87,10 @@ static void choose(struct inspector *in, const struct vmt_snapshot *instances,
 	for (size_t i = 0; i < instances->count; i++) {
 		size_t at = find(in, &instances->instances[i]);
 
-		if ((!request->only || request->only[i]) && at != SIZE_MAX &&
-		    in->machines.machine[at].power != VIM_POWER_OFF) {
-			in->wanted[at] = 1;
+		if ((!request->only || request->only[i]) && at != SIZE_MAX) {
+			const struct vim_machine *m = &in->machines.machine[at];
+
+			in->wanted[at] = m->power != VIM_POWER_OFF && !m->away;
 		}
 	}
 }
@@ -97,8 +98,10 @@ static void choose(struct inspector *in, const struct vmt_snapshot *instances,
 /* ------------------------------------------------------------------ readings */
 
 /* By enum fate.  Who was not asked, or skipped, has its state alone. */
-static const enum vmt_outcome outcomes[] = { VMT_PARTIAL, VMT_OK, VMT_GONE, VMT_STUCK,
-					     VMT_PARTIAL };
+static const enum vmt_outcome outcomes[FATES] = {
+	[FATE_UNASKED] = VMT_PARTIAL, [FATE_ANSWERED] = VMT_OK,     [FATE_GONE] = VMT_GONE,
+	[FATE_SILENT] = VMT_STUCK,    [FATE_REFUSED] = VMT_PARTIAL, [FATE_SKIPPED] = VMT_PARTIAL,
+};
 
 struct stamps {
 	uint8_t state, values;
@@ -111,6 +114,10 @@ static void read_one(const struct inspector *in, size_t at, bool usage, struct v
 	const struct values *v = &in->query.values[at];
 	struct vmt_reading *to = &out->reading[i];
 
+	if (m->away) { /* what is known of it is of then */
+		to->outcome = VMT_UNREACHABLE;
+		return;
+	}
 	if (m->power == VIM_POWER_OFF) {
 		to->outcome = VMT_STOPPED;
 	} else {
@@ -160,6 +167,18 @@ static void all_unreachable(struct vmt_inspection *out, const struct vmt_inspect
 	}
 }
 
+/* For status: why values are not there. */
+static void explain(const struct query *q, const char *why, struct vmt_inspection *out)
+{
+	if (q->alone[FATE_REFUSED]) {
+		g_snprintf(out->readings, sizeof(out->readings),
+			   "counters of %u machines may not be read: the account lacks a privilege",
+			   q->alone[FATE_REFUSED]);
+	} else if (*why) {
+		g_strlcpy(out->readings, why, sizeof(out->readings));
+	}
+}
+
 static int inspect(struct inspector *in, const struct vmt_snapshot *instances,
 		   const struct vmt_inspect_request *request, struct vmt_inspection *out,
 		   const struct vmt_call *call, struct vmt_error *error)
@@ -188,7 +207,8 @@ static int inspect(struct inspector *in, const struct vmt_snapshot *instances,
 		}
 	}
 	read_all(in, instances, request, usage != 0, out, stamps);
-	out->quarantined += in->query.silent;
+	explain(&in->query, why.text, out);
+	out->quarantined += in->query.alone[FATE_SILENT];
 	return 0;
 }
 

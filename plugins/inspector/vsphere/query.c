@@ -9,25 +9,39 @@
 
 #include <errno.h>
 
-#define ALONE_FIRST_NS (60 * NS_PER_S)
-#define ALONE_MOST_NS (600 * NS_PER_S)
 #define SHORTEST_NS (200 * NS_PER_MS) /* in less nobody can answer */
+#define PROBE_NS (5 * NS_PER_S) /* for a server to say that it is there */
+#define BREATH_NS NS_PER_S /* before a fault that may pass is asked about again */
+#define RELOAD_NS (600 * NS_PER_S) /* between two looks at the counters' numbers in a session */
 #define ARENA_MOST ((size_t)256 << 20)
 
 enum {
 	UNLIMITED = 1024, /* entities times metrics, where the server has no limit */
+	SPARE = 64, /* questions of a cycle beyond those that it takes when all goes well */
 	AGAIN = 1, /* the same once more, with less at a time or without one */
 };
 
-/* Who did not answer. */
+/* How long who was found out is left alone. */
+static const struct {
+	int64_t first_ns, most_ns;
+} pauses[FATES] = {
+	[FATE_SILENT] = { 60 * NS_PER_S, 600 * NS_PER_S },
+	[FATE_REFUSED] = { 60 * NS_PER_S, 600 * NS_PER_S },
+	[FATE_SKIPPED] = { 60 * NS_PER_S, 300 * NS_PER_S },
+};
+
+/* Whom it was not to be had of. */
 struct suspect {
+	enum fate fate;
 	int64_t pause_ns, until_ns; /* 0: asked behind all others, and found by halves */
 	uint64_t cycle; /* that it was wanted in last */
+	uint64_t found; /* the cycle that it was found out in last */
 };
 
 /* Places of `order` that are asked together. */
 struct slice {
 	size_t first, count;
+	bool again; /* one that a fault was about which may pass */
 };
 
 /* ------------------------------------------------------------------ one question */
@@ -82,7 +96,11 @@ static void on_series(void *context, const struct vim_series *series)
 static int ask_once(struct query *q, const struct vmt_call *call, struct vmt_error *error)
 {
 	const struct vim_question question = {
-		.write = write_question, .asker = q, .shape = &vim_perf_shape, .context = &q->perf
+		.write = write_question,
+		.asker = q,
+		.once = true, /* whom it is about is found by halves */
+		.shape = &vim_perf_shape,
+		.context = &q->perf,
 	};
 	int64_t now = clock_monotonic(), share = (call->deadline_ns - now) / 2;
 	struct vmt_call part = { .deadline_ns = now + share, .cancel = call->cancel };
@@ -95,7 +113,7 @@ static int ask_once(struct query *q, const struct vmt_call *call, struct vmt_err
 	return vim_client_ask(q->client, &question, &part, error);
 }
 
-/* ------------------------------------------------------------------ who did not answer */
+/* ------------------------------------------------------------------ whom it was not to be had of */
 
 static void set_fate(struct query *q, size_t first, size_t count, enum fate fate)
 {
@@ -111,54 +129,141 @@ static void clear(struct query *q, size_t first, size_t count)
 	}
 }
 
-/* Nothing came back.  Who is alone is the one; of several each may be. */
-static void suspect(struct query *q, size_t first, size_t count)
+static struct suspect *suspect_at(struct query *q, size_t place)
 {
-	for (size_t i = first; i < first + count; i++) {
-		const char *ref = machine_at(q, i)->ref;
-		struct suspect *s = g_hash_table_lookup(q->suspects, ref);
+	const char *ref = machine_at(q, place)->ref;
+	struct suspect *s = g_hash_table_lookup(q->suspects, ref);
 
-		if (!s) {
-			s = g_new0(struct suspect, 1);
-			g_hash_table_insert(q->suspects, g_strdup(ref), s);
-		}
-		s->cycle = q->cycle;
-		if (count == 1) {
-			s->pause_ns = CLAMP(s->pause_ns * 2, ALONE_FIRST_NS, ALONE_MOST_NS);
-			s->until_ns = clock_monotonic() + s->pause_ns;
-			q->silent++;
-			vmt_log(VMT_LOG_WARNING,
-				"%s: machine %s (%s) does not answer; left alone for %d s",
-				vim_client_address(q->client), ref, machine_at(q, i)->id,
-				(int)(s->pause_ns / NS_PER_S));
-		}
+	if (!s) {
+		s = g_new0(struct suspect, 1);
+		g_hash_table_insert(q->suspects, g_strdup(ref), s);
+	}
+	s->cycle = q->cycle;
+	return s;
+}
+
+static void tell_silent(const struct query *q, size_t place, const struct suspect *s)
+{
+	vmt_log(VMT_LOG_WARNING, "%s: machine %s (%s) does not answer; left alone for %d s",
+		vim_client_address(q->client), machine_at(q, place)->ref, machine_at(q, place)->id,
+		(int)(s->pause_ns / NS_PER_S));
+}
+
+/* Of those that a fault is about, the first of a cycle is named. */
+static void note_trouble(struct query *q, size_t place, enum fate fate)
+{
+	const struct vim_fault *f = vim_client_fault(q->client);
+	struct trouble *t = &q->trouble[fate];
+
+	if (t->machines++ == 0) {
+		g_snprintf(t->machine, sizeof(t->machine), "machine %.60s (%.60s)",
+			   machine_at(q, place)->ref, machine_at(q, place)->id);
+		g_snprintf(t->privilege, sizeof(t->privilege), "%s", f->privilege);
+		vim_fault_tell(f, t->fault, sizeof(t->fault));
 	}
 }
 
-static void push(struct query *q, size_t first, size_t count)
+/* It is the one, and is left alone for a while, longer each time. */
+static void leave_alone(struct query *q, size_t place, enum fate fate)
 {
-	struct slice s = { first, count };
+	struct suspect *s = suspect_at(q, place);
+	bool known = s->fate == fate && s->pause_ns > 0;
+
+	if (s->found == q->cycle && known) { /* with other counters the same is asked again */
+		return;
+	}
+	s->found = q->cycle;
+	s->fate = fate;
+	s->pause_ns = known ? MIN(s->pause_ns * 2, pauses[fate].most_ns) : pauses[fate].first_ns;
+	s->until_ns = clock_monotonic() + s->pause_ns;
+	q->alone[fate]++;
+	if (fate == FATE_SILENT) {
+		tell_silent(q, place, s);
+	} else if (!known) {
+		note_trouble(q, place, fate);
+	}
+}
+
+/* It may be any of these: they are asked behind all others, when there is time. */
+static void suspect(struct query *q, size_t first, size_t count)
+{
+	for (size_t i = first; i < first + count; i++) {
+		suspect_at(q, i);
+	}
+}
+
+static void push(struct query *q, size_t first, size_t count, bool again)
+{
+	struct slice s = { first, count, again };
 
 	if (count) {
 		g_array_append_val(q->slices, s);
 	}
 }
 
-/* Each half is asked by itself, behind what is still to be asked; one alone is what it is. */
+/* Who is to be found out when no more questions may be asked: if nobody has answered, it is all of them. */
+static void give_up(struct query *q, size_t first, size_t count, enum fate fate)
+{
+	if (q->answered) {
+		suspect(q, first, count);
+		return;
+	}
+	for (size_t i = first; i < first + count; i++) {
+		leave_alone(q, i, fate);
+	}
+}
+
+/* Each half is asked by itself, behind what is still to be asked; one alone is the one. */
 static void divide(struct query *q, size_t first, size_t count, enum fate fate)
 {
 	set_fate(q, first, count, fate);
-	if (count > 1) {
-		push(q, first, count / 2);
-		push(q, first + count / 2, count - count / 2);
+	if (count == 1) {
+		leave_alone(q, first, fate);
+		return;
+	}
+	if (fate == FATE_SILENT) { /* it is time that ends these, not their number */
+		suspect(q, first, count);
+	} else if (q->spare < 2) {
+		give_up(q, first, count, fate);
+		return;
+	} else {
+		q->spare -= 2;
+	}
+	push(q, first, count / 2, false);
+	push(q, first + count / 2, count - count / 2, false);
+}
+
+static void tell_troubles(const struct query *q)
+{
+	static const char *const ways[FATES] = {
+		[FATE_REFUSED] =
+			"its counters may not be read; the account needs the role Read-only there",
+		[FATE_SKIPPED] = "its counters are left out",
+	};
+
+	for (int f = 0; f < FATES; f++) {
+		const struct trouble *t = &q->trouble[f];
+		char more[40] = "";
+
+		if (!ways[f] || t->machines == 0) {
+			continue;
+		}
+		if (t->machines > 1) {
+			g_snprintf(more, sizeof(more), " and %u more", t->machines - 1);
+		}
+		vmt_log(VMT_LOG_WARNING, "%s: %s%s: %s%s%s%s; %s; asked again in %d s",
+			vim_client_address(q->client), t->machine, more, t->fault,
+			t->privilege[0] ? " (lacks " : "", t->privilege, t->privilege[0] ? ")" : "",
+			ways[f], (int)(pauses[f].first_ns / NS_PER_S));
 	}
 }
 
 /* ------------------------------------------------------------------ what a fault means */
 
-/* Takes the machine that is not there any more out of the question. */
-static bool drop(struct query *q, const char *ref)
+/* Takes the machine that the fault names out of the question. */
+static bool drop(struct query *q, enum fate fate)
 {
+	const char *ref = vim_client_fault(q->client)->object;
 	uint32_t *order = (uint32_t *)(void *)q->order->data;
 
 	for (size_t i = q->first; i < q->first + q->count; i++) {
@@ -168,9 +273,13 @@ static bool drop(struct query *q, const char *ref)
 			memmove(order + q->first + 1, order + q->first,
 				(i - q->first) * sizeof(*order));
 			order[q->first] = gone;
-			set_fate(q, q->first, 1, FATE_GONE);
+			set_fate(q, q->first, 1, fate);
+			if (fate != FATE_GONE) {
+				leave_alone(q, q->first, fate);
+			}
 			q->first++;
 			q->count--;
+			q->spare--;
 			return true;
 		}
 	}
@@ -183,10 +292,19 @@ static int on_gone(struct query *q)
 		set_fate(q, q->first, 1, FATE_GONE);
 		return 0;
 	}
-	if (drop(q, vim_client_fault(q->client)->object)) {
+	if (q->spare && drop(q, FATE_GONE)) {
 		return AGAIN;
 	}
 	divide(q, q->first, q->count, FATE_SKIPPED);
+	return 0;
+}
+
+static int on_permission(struct query *q)
+{
+	if (q->count > 1 && q->spare && drop(q, FATE_REFUSED)) {
+		return AGAIN;
+	}
+	divide(q, q->first, q->count, FATE_REFUSED);
 	return 0;
 }
 
@@ -211,12 +329,27 @@ static int on_too_much(struct query *q)
 /* A counter may have got another number; else it is a machine that does not have it. */
 static int on_argument(struct query *q)
 {
-	if (!q->reloaded) {
-		q->reloaded = true;
+	int64_t now = clock_monotonic();
+
+	if (q->reload_ns <= now) {
+		q->reload_ns = now + RELOAD_NS;
 		q->counters.session = 0;
 		return -ESTALE;
 	}
 	divide(q, q->first, q->count, FATE_SKIPPED);
+	return 0;
+}
+
+/* Nobody knows what it means, nor whether it passes: who is alone with it is asked once more, behind all others. */
+static int on_unknown(struct query *q)
+{
+	if (q->count > 1 || q->again || q->spare == 0) {
+		divide(q, q->first, q->count, FATE_SKIPPED);
+		return 0;
+	}
+	set_fate(q, q->first, 1, FATE_SKIPPED);
+	q->spare--;
+	push(q, q->first, 1, true);
 	return 0;
 }
 
@@ -230,10 +363,13 @@ static int on_fault(struct query *q, int err)
 	case VIM_FAULT_ARGUMENT:
 		return on_argument(q);
 	case VIM_FAULT_HOST:
-	case VIM_FAULT_PERMISSION:
 		divide(q, q->first, q->count, FATE_SKIPPED);
 		return 0;
-	default:
+	case VIM_FAULT_PERMISSION:
+		return on_permission(q);
+	case VIM_FAULT_TRANSIENT:
+		return on_unknown(q);
+	default: /* who we are is not known: it is about all */
 		return err;
 	}
 }
@@ -245,6 +381,16 @@ static bool is_over(const struct vmt_call *call)
 	return atomic_load(call->cancel) || clock_monotonic() >= call->deadline_ns;
 }
 
+/* Whether it is a machine that does not answer, or the server. */
+static bool is_server_there(struct query *q, const struct vmt_call *call)
+{
+	int64_t now = clock_monotonic();
+	struct vmt_call part = { .deadline_ns = now + MIN((call->deadline_ns - now) / 2, PROBE_NS),
+				 .cancel = call->cancel };
+
+	return vim_client_is_there(q->client, &part);
+}
+
 /* The question in hand, of all its counters.  0: what became of it is noted; AGAIN; -errno: there is no use in
  * going on, or -ESTALE: only with other counters. */
 static int ask(struct query *q, const struct vmt_call *call, struct vmt_error *error)
@@ -254,8 +400,7 @@ static int ask(struct query *q, const struct vmt_call *call, struct vmt_error *e
 
 		q->width = MIN(q->width, q->metrics - q->from);
 		err = ask_once(q, call, error);
-		if (err == -ETIMEDOUT && !is_over(call)) {
-			suspect(q, q->first, q->count);
+		if (err == -ETIMEDOUT && !is_over(call) && is_server_there(q, call)) {
 			divide(q, q->first, q->count, FATE_SILENT);
 			return 0;
 		}
@@ -271,6 +416,7 @@ static int ask(struct query *q, const struct vmt_call *call, struct vmt_error *e
 	}
 	set_fate(q, q->first, q->count, FATE_ANSWERED);
 	clear(q, q->first, q->count);
+	q->answered += q->count;
 	return 0;
 }
 
@@ -288,6 +434,11 @@ static int ask_slice(struct query *q, struct slice s, const struct vmt_call *cal
 {
 	int err = 0;
 
+	if (s.again && !q->breathed) {
+		q->breathed = true;
+		vim_client_pause(BREATH_NS, call);
+	}
+	q->again = s.again;
 	while (s.count && err == 0) {
 		q->first = s.first;
 		q->count = MIN(room(q, &q->width), s.count);
@@ -332,9 +483,9 @@ static int run_once(struct query *q, size_t sound, unsigned groups, const struct
 		return 0;
 	}
 	g_array_set_size(q->slices, 0);
-	push(q, 0, sound);
-	push(q, sound, (q->order->len - sound) / 2);
-	push(q, sound + (q->order->len - sound) / 2, (q->order->len - sound + 1) / 2);
+	push(q, 0, sound, false);
+	push(q, sound, (q->order->len - sound) / 2, false);
+	push(q, sound + (q->order->len - sound) / 2, (q->order->len - sound + 1) / 2, false);
 	for (guint i = 0; i < q->slices->len && err == 0; i++) {
 		err = ask_slice(q, g_array_index(q->slices, struct slice, i), call, error);
 	}
@@ -364,8 +515,8 @@ static size_t arrange(struct query *q, const uint8_t *wanted)
 		}
 		s->cycle = q->cycle;
 		if (now < s->until_ns) {
-			q->values[i].fate = FATE_SILENT;
-			q->silent++;
+			q->values[i].fate = s->fate;
+			q->alone[s->fate]++;
 		} else {
 			g_array_append_val(q->order, i);
 		}
@@ -387,11 +538,15 @@ int query_run(struct query *q, const uint8_t *wanted, unsigned groups, int sampl
 	int err = -ESTALE;
 
 	q->samples = samples;
-	q->reloaded = false;
+	q->spare = SPARE;
+	q->answered = 0;
+	q->breathed = false;
+	memset(q->trouble, 0, sizeof(q->trouble));
 	g_hash_table_foreach_remove(q->suspects, is_forgotten, q);
 	for (int attempt = 0; attempt < 3 && err == -ESTALE && q->order->len; attempt++) {
 		err = run_once(q, sound, groups, call, error);
 	}
+	tell_troubles(q);
 	if (err == -ESTALE && q->order->len) {
 		return vmt_error_set(error, -EPROTO, "%s: its counters do not stay as they are",
 				     vim_client_address(q->client));
@@ -419,7 +574,7 @@ void query_begin(struct query *q, const struct vim_machines *machines)
 {
 	q->machines = machines;
 	q->cycle++;
-	q->silent = 0;
+	memset(q->alone, 0, sizeof(q->alone));
 	q->asked = 0;
 	if (q->version != machines->version || arena_bytes(q->arena) > ARENA_MOST) {
 		renew(q, machines);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Performance of many machines with few questions: as many at a time as the server allows.  A machine that costs an
- * answer, because it is gone, its host is away or nothing comes back, is found by halves and costs the others nothing.
+ * answer, because it is gone, may not be read, its host is away, nothing comes back or whatever else, is found by halves,
+ * costs the others nothing, and is left alone for a while.
  * On a worker; blocks on the network until the call's deadline.
  */
 #ifndef INSPECTOR_VSPHERE_QUERY_H
@@ -12,10 +13,17 @@
 
 enum { QUERY_SAMPLES_MAX = 180 }; /* an hour: longer they are not kept */
 
+/* Machines that a fault was about which it was not before. */
+struct trouble {
+	uint32_t machines;
+	char machine[128], fault[300], privilege[96]; /* of the first */
+};
+
 struct query {
 	struct vim_client *client;
 	struct counters counters;
-	GHashTable *suspects; /* reference to struct suspect: who did not answer */
+	GHashTable *suspects; /* reference to struct suspect: whom it was not to be had of */
+	int64_t reload_ns; /* of CLOCK_MONOTONIC: numbers of counters are not doubted before */
 	uint64_t cycle;
 	/* the machines, as long as their list stays */
 	const struct vim_machines *machines;
@@ -30,8 +38,11 @@ struct query {
 	size_t metrics;
 	unsigned asked; /* bits of the counters */
 	int samples;
-	bool reloaded; /* counters were, once */
-	uint32_t silent; /* machines that are left alone */
+	unsigned spare; /* questions that may still be asked to find someone out */
+	size_t answered; /* machines */
+	bool breathed, again; /* again: the slice in hand is one */
+	uint32_t alone[FATES]; /* machines that are left alone, by why */
+	struct trouble trouble[FATES];
 	/* the question in hand */
 	struct vim_perf perf;
 	size_t first, count, from, width;

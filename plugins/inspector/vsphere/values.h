@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the counters say of machines and their devices, from answers to readings.  Pure.
+ * What the counters say of machines and their devices, from answers to readings.  On the inspector's worker; never
+ * blocks.
  */
 #ifndef INSPECTOR_VSPHERE_VALUES_H
 #define INSPECTOR_VSPHERE_VALUES_H
@@ -18,7 +19,16 @@ struct device {
 	double mean[COUNTERS];
 };
 
-enum fate { FATE_UNASKED, FATE_ANSWERED, FATE_GONE, FATE_SILENT, FATE_SKIPPED };
+/* What became of a machine in a cycle.  SKIPPED: there was a fault about it. */
+enum fate {
+	FATE_UNASKED,
+	FATE_ANSWERED,
+	FATE_GONE,
+	FATE_SILENT,
+	FATE_REFUSED,
+	FATE_SKIPPED,
+	FATES
+};
 
 struct values {
 	enum fate fate;

@@ -586,15 +586,21 @@ func control(next http.Handler) http.Handler {
 		fmt.Fprintf(w, "%d\n", n)
 	})
 	mux.HandleFunc("/lab/power", func(w http.ResponseWriter, r *http.Request) {
-		// POST /lab/power?entity=vm-57&state=poweredOff|poweredOn|suspended
+		// POST /lab/power?entity=vm-57&state=poweredOff|poweredOn|suspended&connection=disconnected|connected|...
 		q := r.URL.Query()
 		vm := vmOf(types.ManagedObjectReference{Type: "VirtualMachine", Value: q.Get("entity")})
 		if vm == nil {
 			http.Error(w, "no such vm", 404)
 			return
 		}
-		vm.Runtime.PowerState = types.VirtualMachinePowerState(q.Get("state"))
-		vm.Summary.Runtime.PowerState = vm.Runtime.PowerState
+		if s := q.Get("state"); s != "" {
+			vm.Runtime.PowerState = types.VirtualMachinePowerState(s)
+			vm.Summary.Runtime.PowerState = vm.Runtime.PowerState
+		}
+		if s := q.Get("connection"); s != "" {
+			vm.Runtime.ConnectionState = types.VirtualMachineConnectionState(s)
+			vm.Summary.Runtime.ConnectionState = vm.Runtime.ConnectionState
+		}
 	})
 	mux.HandleFunc("/lab/stats", func(w http.ResponseWriter, r *http.Request) {
 		lab.Lock()
