@@ -46,7 +46,7 @@ class Scene:
         samples = [s for s in map(json.loads, lines) if s["resource_id"] == DOMAIN]
         return samples[-1]["resource_metadata"] if samples else None
 
-    def until(self, good, what, seconds=30):
+    def until(self, good, what, seconds=60):
         try:
             return self.a.wait(lambda: good() or None, seconds, what)
         except private.Failed as e:

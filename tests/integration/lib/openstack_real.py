@@ -54,7 +54,7 @@ connection = sqlite:///{dir}/nova.db
 [oslo_concurrency]
 lock_path = {dir}
 [keystone_authtoken]
-token_cache_time = -1
+token_cache_time = 3
 www_authenticate_uri = http://127.0.0.1:{keystone}/
 auth_url = http://127.0.0.1:{keystone}/v3
 auth_type = password
