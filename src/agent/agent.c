@@ -57,10 +57,12 @@ static void task_done(void *context)
 static void task_look(void *context, const struct poll_cycle *cycle, const struct frame *frame,
 		      const struct poll_cycle_result *result)
 {
-	const struct agent_options *o = &((struct agent_task *)context)->agent->options;
+	struct agent *a = ((struct agent_task *)context)->agent;
 
-	if (o->on_cycle) {
-		o->on_cycle(o->context, cycle, frame, result);
+	if (a->options.on_cycle) {
+		wait_lock(&a->looking);
+		a->options.on_cycle(a->options.context, cycle, frame, result);
+		wait_unlock(&a->looking);
 	}
 }
 

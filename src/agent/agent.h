@@ -27,7 +27,8 @@ struct agent_options {
 	bool quiet; /* the log is the caller's affair: do not set it up from the configuration */
 	int64_t idle_exit_ns; /* a collector stops when nothing has come in for so long; 0: never */
 	uint64_t cycles; /* stop after that many of every task; 0: never */
-	task_look_fn on_cycle; /* on the polling task's thread, for display; or NULL */
+	task_look_fn
+		on_cycle; /* on the polling tasks' threads, one at a time, for display; or NULL */
 	void *context;
 };
 

@@ -13,30 +13,30 @@
 
 /* ---- which plugins */
 
-static const struct vmt_plugin *find_discovery(struct registry *registry, const struct plan *plan,
+static const struct vmt_plugin *find_discovery(struct registry *registry, const struct endpoint *e,
 					       struct vmt_error *error)
 {
 	struct vmt_error why;
 	const struct vmt_plugin *plugin =
-		registry_find(registry, VMT_DISCOVERY, plan->discovery, &why);
+		registry_find(registry, VMT_DISCOVERY, e->discovery, &why);
 
 	if (!plugin) {
-		vmt_error_set(error, -ENOENT, "discovery %s: %s", plan->discovery, why.text);
+		vmt_error_set(error, -ENOENT, "discovery %s: %s", e->discovery, why.text);
 	}
 	return plugin;
 }
 
-static const struct vmt_plugin *find_inspector(struct registry *registry, const struct plan *plan,
+static const struct vmt_plugin *find_inspector(struct registry *registry, const struct endpoint *e,
 					       struct vmt_error *error)
 {
 	struct vmt_error why = { .text = "" };
 	const struct vmt_plugin *plugin =
-		registry_find(registry, VMT_INSPECTOR, plan->inspector, &why);
+		registry_find(registry, VMT_INSPECTOR, e->inspector, &why);
 	const char **names;
 
 	if (!plugin) {
 		names = registry_names(registry, VMT_INSPECTOR);
-		settings_inspector_known(plan->inspector, names, &why);
+		settings_inspector_known(e->inspector, names, &why);
 		g_free(names);
 		vmt_error_set(error, -ENOENT, "inspector: %s", why.text);
 	}
@@ -63,16 +63,27 @@ char *basis_split_url(const char *url, const char **ret_param)
 	return mark ? g_strndup(url, (size_t)(mark - url)) : g_strdup(url);
 }
 
-/* Ceilometer's name for the instances of this host means the agent's own discovery, whichever it is. */
-static bool is_own(const char *discovery, const char *url)
+/* Ceilometer's name for the instances of this host means the endpoint's own discovery, whichever it is. */
+static bool is_own(const struct endpoint *e, const char *url)
 {
 	const char *param;
 	char *name = basis_split_url(url, &param);
 	bool own = param[0] == '\0' &&
-		   (strcmp(name, "local_instances") == 0 || strcmp(name, discovery) == 0);
+		   (strcmp(name, "local_instances") == 0 || strcmp(name, e->discovery) == 0 ||
+		    g_ascii_strcasecmp(name, e->name) == 0);
 
 	g_free(name);
 	return own;
+}
+
+static bool is_some(const struct endpoints *endpoints, const char *url)
+{
+	bool some = false;
+
+	for (size_t i = 0; i < endpoints->count && !some; i++) {
+		some = is_own(&endpoints->at[i], url);
+	}
+	return some;
 }
 
 static bool has_url(const struct polling_text *const *text, size_t count, const char *url)
@@ -85,7 +96,7 @@ static bool has_url(const struct polling_text *const *text, size_t count, const 
 	return false;
 }
 
-size_t basis_other_discoveries(const struct polling *polling, const char *discovery,
+size_t basis_other_discoveries(const struct polling *polling, const struct endpoints *endpoints,
 			       const struct polling_text *ret_text[BASIS_LISTS])
 {
 	size_t n = 0;
@@ -96,7 +107,7 @@ size_t basis_other_discoveries(const struct polling *polling, const char *discov
 		for (size_t k = 0; k < list->count && n < BASIS_LISTS; k++) {
 			const struct polling_text *text = &list->item[k];
 
-			if (!is_own(discovery, text->text) && !has_url(ret_text, n, text->text)) {
+			if (!is_some(endpoints, text->text) && !has_url(ret_text, n, text->text)) {
 				ret_text[n++] = text;
 			}
 		}
@@ -104,17 +115,18 @@ size_t basis_other_discoveries(const struct polling *polling, const char *discov
 	return n;
 }
 
-/* Those of the plan; at most as many as are taken. */
-static size_t other_discoveries(const struct plan *plan,
+/* Those of the plan, which the first endpoint has; at most as many as are taken. */
+static size_t other_discoveries(const struct plan *plan, const struct endpoint *e,
 				const struct polling_text *ret_text[BASIS_LISTS])
 {
-	return MIN(basis_other_discoveries(plan->polling, plan->discovery, ret_text),
-		   (size_t)BASIS_LISTS - 1);
+	return e->first ? MIN(basis_other_discoveries(plan->polling, &plan->endpoints, ret_text),
+			      (size_t)BASIS_LISTS - 1)
+			: 0;
 }
 
 int basis_find_list(const struct basis *basis, const char *url)
 {
-	if (is_own(basis->plan->discovery, url)) {
+	if (is_own(basis->endpoint, url)) {
 		return 0;
 	}
 	for (size_t i = 1; i < basis->lists; i++) {
@@ -123,6 +135,12 @@ int basis_find_list(const struct basis *basis, const char *url)
 		}
 	}
 	return -ENOENT;
+}
+
+bool basis_is_elsewhere(const struct plan *plan, const struct basis *basis, const char *url)
+{
+	return !is_own(basis->endpoint, url) &&
+	       (!basis->endpoint->first || is_some(&plan->endpoints, url));
 }
 
 /* ---- the number */
@@ -152,23 +170,22 @@ static uint64_t hash_settings(const struct settings *s)
 }
 
 /* Adds a plugin's number; one that is configured wrong has one too, as it will be left out. */
-static void add_plugin(const struct vmt_plugin *plugin, const struct plan *plan, uint64_t *h)
+static void add_plugin(const struct vmt_plugin *plugin, const struct endpoint *e, uint64_t *h)
 {
 	uint64_t one = 0;
 
 	if (plugin) {
-		plugin_object_fingerprint(plugin, plan->ini, NULL, &one);
+		plugin_object_fingerprint(plugin, e->ini, NULL, &one);
 	}
 	*h = hash64(&one, sizeof(one), *h);
 }
 
-int basis_fingerprint(struct registry *registry, const struct plan *plan, uint64_t *ret_fingerprint,
-		      struct vmt_error *error)
+int basis_fingerprint(struct registry *registry, const struct plan *plan, const struct endpoint *e,
+		      uint64_t *ret_fingerprint, struct vmt_error *error)
 {
-	const struct vmt_plugin *discovery = find_discovery(registry, plan, error);
-	const struct vmt_plugin *inspector = discovery ? find_inspector(registry, plan, error)
-						       : NULL;
-	uint64_t h = hash_settings(&plan->settings);
+	const struct vmt_plugin *discovery = find_discovery(registry, e, error);
+	const struct vmt_plugin *inspector = discovery ? find_inspector(registry, e, error) : NULL;
+	uint64_t h = hash_text(e->name, hash_settings(&plan->settings) + e->first);
 	const struct polling_text *other[BASIS_LISTS];
 	const char **names;
 	size_t others;
@@ -176,27 +193,27 @@ int basis_fingerprint(struct registry *registry, const struct plan *plan, uint64
 	if (!inspector) {
 		return -ENOENT;
 	}
-	add_plugin(discovery, plan, &h);
-	if (plan->joined) {
-		add_plugin(registry_find(registry, VMT_DISCOVERY, plan->joined, NULL), plan, &h);
+	add_plugin(discovery, e, &h);
+	if (e->joined) {
+		add_plugin(registry_find(registry, VMT_DISCOVERY, e->joined, NULL), e, &h);
 	}
-	if (plan->lookups) {
-		add_plugin(registry_find(registry, VMT_DISCOVERY, plan->lookups, NULL), plan, &h);
+	if (e->lookups) {
+		add_plugin(registry_find(registry, VMT_DISCOVERY, e->lookups, NULL), e, &h);
 	}
-	add_plugin(inspector, plan, &h);
-	others = other_discoveries(plan, other);
+	add_plugin(inspector, e, &h);
+	others = other_discoveries(plan, e, other);
 	for (size_t i = 0; i < others; i++) {
 		const char *param;
 		char *name = basis_split_url(other[i]->text, &param);
 
 		h = hash_text(other[i]->text, h);
-		add_plugin(registry_find(registry, VMT_DISCOVERY, name, NULL), plan, &h);
+		add_plugin(registry_find(registry, VMT_DISCOVERY, name, NULL), e, &h);
 		g_free(name);
 	}
 	names = registry_names(registry, VMT_POLLSTER);
 	for (size_t i = 0; names[i]; i++) {
 		if (is_wanted(plan, names[i])) {
-			add_plugin(registry_find(registry, VMT_POLLSTER, names[i], NULL), plan, &h);
+			add_plugin(registry_find(registry, VMT_POLLSTER, names[i], NULL), e, &h);
 		}
 	}
 	g_free(names);
@@ -219,8 +236,8 @@ static void open_pollsters(struct basis *b, struct registry *registry, struct pr
 			continue;
 		}
 		plugin = registry_find(registry, VMT_POLLSTER, names[i], &error);
-		if (!plugin || plugin_object_open(plugin, b->plan->ini, NULL, NULL, false, &object,
-						  problems, &error) < 0) {
+		if (!plugin || plugin_object_open(plugin, b->endpoint->ini, NULL, NULL, false,
+						  &object, problems, &error) < 0) {
 			problems_add_failed(problems, NULL,
 					    "pollster %s: %s; its meters are left out", names[i],
 					    error.text);
@@ -235,7 +252,7 @@ static int open_list(struct basis *b, const struct vmt_plugin *plugin, const cha
 		     const char *param, struct problems *problems, struct vmt_error *error)
 {
 	struct basis_list *l = &b->list[b->lists];
-	int ret = plugin_object_open(plugin, b->plan->ini, NULL, NULL, false, &l->discovery,
+	int ret = plugin_object_open(plugin, b->endpoint->ini, NULL, NULL, false, &l->discovery,
 				     problems, error);
 
 	if (ret == 0) {
@@ -253,9 +270,9 @@ static void open_joined(struct basis *b, struct registry *registry, struct probl
 	struct basis_list *l = &b->list[0];
 	struct vmt_error error = { .text = "" };
 	const struct vmt_plugin *plugin =
-		registry_find(registry, VMT_DISCOVERY, b->plan->joined, &error);
+		registry_find(registry, VMT_DISCOVERY, b->endpoint->joined, &error);
 
-	if (!plugin || plugin_object_open(plugin, b->plan->ini, NULL, NULL, false, &l->joined,
+	if (!plugin || plugin_object_open(plugin, b->endpoint->ini, NULL, NULL, false, &l->joined,
 					  problems, &error) < 0) {
 		problems_add_failed(problems, NULL,
 				    "instance_discovery_method = %s: %s; instances are as the "
@@ -264,7 +281,7 @@ static void open_joined(struct basis *b, struct registry *registry, struct probl
 		return;
 	}
 	instances_join(l->instances, plugin->name, plugin->ops.discovery, l->joined->self,
-		       plan_joins_by_name(b->plan->discovery));
+		       plan_joins_by_name(b->endpoint->discovery));
 }
 
 /* What Keystone and Nova know of the agent's own instances. */
@@ -273,9 +290,9 @@ static void open_lookups(struct basis *b, struct registry *registry, struct prob
 	struct basis_list *l = &b->list[0];
 	struct vmt_error error = { .text = "" };
 	const struct vmt_plugin *plugin =
-		registry_find(registry, VMT_DISCOVERY, b->plan->lookups, &error);
+		registry_find(registry, VMT_DISCOVERY, b->endpoint->lookups, &error);
 
-	if (!plugin || plugin_object_open(plugin, b->plan->ini, NULL, NULL, false, &l->lookups,
+	if (!plugin || plugin_object_open(plugin, b->endpoint->ini, NULL, NULL, false, &l->lookups,
 					  problems, &error) < 0) {
 		problems_add_failed(problems, NULL, "service_credentials: %s; nothing is looked up",
 				    error.text);
@@ -288,7 +305,7 @@ static void open_lookups(struct basis *b, struct registry *registry, struct prob
 static void open_others(struct basis *b, struct registry *registry, struct problems *problems)
 {
 	const struct polling_text *other[BASIS_LISTS];
-	size_t others = other_discoveries(b->plan, other);
+	size_t others = other_discoveries(b->plan, b->endpoint, other);
 
 	for (size_t i = 0; i < others; i++) {
 		const char *url = other[i]->text, *param;
@@ -305,13 +322,22 @@ static void open_others(struct basis *b, struct registry *registry, struct probl
 	}
 }
 
-int basis_new(struct registry *registry, struct plan *plan, struct problems *problems,
-	      struct basis **ret_basis, struct vmt_error *error)
+/* The host's own meters, of each endpoint. */
+static void name_host(struct basis *b)
+{
+	if (!b->endpoint->first && b->settings.host) {
+		b->host = g_strdup_printf("%s/%s", b->settings.host, b->endpoint->name);
+		b->settings.host = b->host;
+	}
+}
+
+int basis_new(struct registry *registry, struct plan *plan, const struct endpoint *e,
+	      struct problems *problems, struct basis **ret_basis, struct vmt_error *error)
 {
 	struct basis *b;
 	const struct vmt_plugin *discovery;
 	uint64_t fingerprint;
-	int ret = basis_fingerprint(registry, plan, &fingerprint, error);
+	int ret = basis_fingerprint(registry, plan, e, &fingerprint, error);
 
 	if (ret < 0) {
 		return ret;
@@ -319,16 +345,18 @@ int basis_new(struct registry *registry, struct plan *plan, struct problems *pro
 	b = g_new0(struct basis, 1);
 	b->refs = 1;
 	b->plan = plan_ref(plan);
+	b->endpoint = e;
 	b->fingerprint = fingerprint;
 	b->pollsters = g_ptr_array_new();
 	plan_meter_settings(plan, &b->settings);
-	discovery = find_discovery(registry, plan, error);
+	name_host(b);
+	discovery = find_discovery(registry, e, error);
 	b->list = g_new0(struct basis_list, BASIS_LISTS);
-	ret = open_list(b, discovery, plan->discovery, "", problems, error);
-	if (ret == 0 && plan->joined) {
+	ret = open_list(b, discovery, e->discovery, "", problems, error);
+	if (ret == 0 && e->joined) {
 		open_joined(b, registry, problems);
 	}
-	if (ret == 0 && plan->lookups) {
+	if (ret == 0 && e->lookups) {
 		open_lookups(b, registry, problems);
 	}
 	if (ret == 0) {
@@ -367,6 +395,7 @@ void basis_unref(struct basis *basis)
 		plugin_object_close(g_ptr_array_index(basis->pollsters, i));
 	}
 	g_ptr_array_unref(basis->pollsters);
+	g_free(basis->host);
 	plan_unref(basis->plan);
 	g_free(basis);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What polling tasks stand on, beside the inspector that each has for itself: who is here, pollster
+ * What the polling tasks of an endpoint stand on, beside the inspector that each has for itself: who is here, pollster
  * plugins, the settings of meters.  A reload keeps the basis while nothing of it was changed; else it makes
  * another one and new tasks on it, and the old one goes with the last of the old tasks.  Main thread.
  */
@@ -29,9 +29,11 @@ enum { BASIS_LISTS = 64 };
 
 struct basis {
 	struct plan *plan; /* whose strings `settings` has */
+	const struct endpoint *endpoint; /* of that plan */
+	char *host; /* what `settings` has of it where that is not the plan's */
 	struct meter_settings settings;
 	size_t lists; /* at least 1 */
-	struct basis_list *list; /* the first is of the agent's own discovery */
+	struct basis_list *list; /* the first is of the endpoint's own discovery */
 	GPtrArray *pollsters; /* struct plugin_object *, NULL-terminated */
 	uint64_t fingerprint;
 	unsigned refs;
@@ -39,16 +41,20 @@ struct basis {
 
 /* Of what the plan would make: equal numbers, equal basis (and equal inspectors).  -ENOENT or -EINVAL with
  * the reason when it could not. */
-int basis_fingerprint(struct registry *registry, const struct plan *plan, uint64_t *ret_fingerprint,
+int basis_fingerprint(struct registry *registry, const struct plan *plan,
+		      const struct endpoint *endpoint, uint64_t *ret_fingerprint,
 		      struct vmt_error *error);
 /* -errno with the reason; a pollster that cannot be opened is left out with a problem. */
-int basis_new(struct registry *registry, struct plan *plan, struct problems *problems,
-	      struct basis **ret_basis, struct vmt_error *error);
+int basis_new(struct registry *registry, struct plan *plan, const struct endpoint *endpoint,
+	      struct problems *problems, struct basis **ret_basis, struct vmt_error *error);
 /* The list that a source's discovery means, or -ENOENT: there is no such discovery, it is left out. */
 int basis_find_list(const struct basis *basis, const char *url);
-/* Distinct discoveries of the sources that are not the agent's own, `discovery`: their first places.  How many;
+/* Whether a source's discovery is the affair of another endpoint of the plan: its own, or, as other discoveries are the
+ * first endpoint's, any. */
+bool basis_is_elsewhere(const struct plan *plan, const struct basis *basis, const char *url);
+/* Distinct discoveries of the sources that are no endpoint's own: their first places.  How many;
  * BASIS_LISTS: one more than are taken. */
-size_t basis_other_discoveries(const struct polling *polling, const char *discovery,
+size_t basis_other_discoveries(const struct polling *polling, const struct endpoints *endpoints,
 			       const struct polling_text *ret_text[BASIS_LISTS]);
 /* "name://param" taken apart; the name is to be freed. */
 char *basis_split_url(const char *url, const char **ret_param);

@@ -30,7 +30,7 @@
 struct build {
 	struct agent *agent;
 	struct plan *plan;
-	struct basis *basis; /* one reference */
+	GPtrArray *bases; /* struct basis *, one reference each, one for each endpoint */
 	struct sharing *sharing; /* one reference, or NULL */
 	struct problems *problems;
 	struct outlet_stage *outlets;
@@ -200,14 +200,19 @@ static int64_t wanted_key(const struct plan *plan, size_t i)
 						  : 0;
 }
 
-/* The task of an interval; on `basis`, or (NULL) on any. */
+static bool same_endpoint(const struct basis *a, const struct basis *b)
+{
+	return g_ascii_strcasecmp(a->endpoint->name, b->endpoint->name) == 0;
+}
+
+/* The task of an interval on the basis. */
 static struct agent_task *find_task(GPtrArray *tasks, int64_t interval_ns,
 				    const struct basis *basis)
 {
 	for (guint i = 0; i < tasks->len; i++) {
 		struct agent_task *at = g_ptr_array_index(tasks, i);
 
-		if (task_key(at) == interval_ns && (!basis || at->basis == basis)) {
+		if (task_key(at) == interval_ns && at->basis == basis) {
 			return at;
 		}
 	}
@@ -232,15 +237,26 @@ static bool is_aligned(const struct build *b)
 	return b->plan->settings.align || b->sharing;
 }
 
-/* A task with its own inspector; it is not started yet. */
-static int open_task(struct build *b, int64_t key, struct agent_task **ret_task,
-		     struct vmt_error *error)
+/* A task's name, also that of its file of counters: "poll-10s", "poll-10s-vsphere:east". */
+static char *task_name(const struct endpoint *e, int64_t key)
 {
+	bool named = !e->first || strchr(e->name, ':');
+
+	return g_strdup_printf("%s-%gs%s%s", key < 0 ? "fast" : "poll",
+			       (double)(key < 0 ? -key : key) / 1e9, named ? "-" : "",
+			       named ? e->name : "");
+}
+
+/* A task with its own inspector; it is not started yet. */
+static int open_task(struct build *b, struct basis *basis, int64_t key,
+		     struct agent_task **ret_task, struct vmt_error *error)
+{
+	const struct endpoint *e = basis->endpoint;
 	int64_t interval_ns = key < 0 ? -key : key;
 	struct agent *a = b->agent;
 	struct agent_task *at = g_new0(struct agent_task, 1);
 	struct task_parts parts = { .first_budget_ns = FIRST_BUDGET_NS, .runner = a->runner };
-	char name[32], *state_file;
+	char *name, *state_file;
 	int ret;
 
 	at->agent = a;
@@ -249,37 +265,34 @@ static int open_task(struct build *b, int64_t key, struct agent_task **ret_task,
 	parts.schedule = (struct schedule){ .interval_ns = interval_ns,
 					    .jitter_ns = b->plan->settings.jitter_ns,
 					    .align = is_aligned(b) };
-	ret = plugin_object_open(
-		registry_find(a->registry, VMT_INSPECTOR, b->plan->inspector, NULL), b->plan->ini,
-		NULL, NULL, false, &at->inspector, b->problems, error);
+	ret = plugin_object_open(registry_find(a->registry, VMT_INSPECTOR, e->inspector, NULL),
+				 e->ini, NULL, NULL, false, &at->inspector, b->problems, error);
 	if (ret < 0) {
 		g_free(at);
 		return ret;
 	}
-	g_snprintf(name, sizeof(name), at->fast ? "fast-%gs" : "poll-%gs",
-		   (double)interval_ns / 1e9);
+	name = task_name(e, key);
 	parts.name = name;
 	parts.cycle = (struct poll_cycle_parts){
 		.inspector = at->inspector,
-		.pollsters = (struct plugin_object *const *)b->basis->pollsters->pdata,
+		.pollsters = (struct plugin_object *const *)basis->pollsters->pdata,
 		.pool = a->pool,
-		.settings = &b->basis->settings,
+		.settings = &basis->settings,
 		.interval_ns = interval_ns,
 		.kernel = at->fast,
 	};
 	state_file = state_file_of(b, name);
 	parts.cycle.state_file = state_file;
 	agent_task_parts(at, &parts);
-	ret = task_new(&parts, work_new(b->plan, b->basis, b->sharing, b->pipelines, key),
-		       &at->task);
+	ret = task_new(&parts, work_new(b->plan, basis, b->sharing, b->pipelines, key), &at->task);
+	g_free(name);
+	g_free(state_file);
 	if (ret < 0) {
-		g_free(state_file);
 		plugin_object_close(at->inspector);
 		g_free(at);
 		return vmt_error_set(error, ret, "polling task: thread: %s", g_strerror(-ret));
 	}
-	g_free(state_file);
-	at->basis = basis_ref(b->basis);
+	at->basis = basis_ref(basis);
 	if (!at->fast) {
 		agent_task_watch(at, true);
 	}
@@ -287,8 +300,8 @@ static int open_task(struct build *b, int64_t key, struct agent_task **ret_task,
 	return 0;
 }
 
-/* Opens the tasks of intervals that there were not before on this basis: what can fail comes first. */
-static int open_tasks(struct build *b, struct vmt_error *error)
+/* Opens the tasks of intervals that there were not before on this basis. */
+static int open_tasks_on(struct build *b, struct basis *basis, struct vmt_error *error)
 {
 	int64_t interval_ns;
 
@@ -296,11 +309,11 @@ static int open_tasks(struct build *b, struct vmt_error *error)
 		struct agent_task *at = NULL;
 		int ret;
 
-		if (find_task(b->agent->tasks, interval_ns, b->basis) ||
-		    find_task(b->tasks, interval_ns, NULL)) {
+		if (find_task(b->agent->tasks, interval_ns, basis) ||
+		    find_task(b->tasks, interval_ns, basis)) {
 			continue;
 		}
-		ret = open_task(b, interval_ns, &at, error);
+		ret = open_task(b, basis, interval_ns, &at, error);
 		if (ret < 0) {
 			return ret;
 		}
@@ -309,31 +322,64 @@ static int open_tasks(struct build *b, struct vmt_error *error)
 	return 0;
 }
 
+/* What can fail comes first. */
+static int open_tasks(struct build *b, struct vmt_error *error)
+{
+	int ret = 0;
+
+	for (guint i = 0; i < b->bases->len && ret == 0; i++) {
+		ret = open_tasks_on(b, g_ptr_array_index(b->bases, i), error);
+	}
+	return ret;
+}
+
+/* Hands the old tasks their new work. */
+static void take_old_tasks(struct build *b, struct basis *basis)
+{
+	int64_t key;
+
+	for (size_t i = 0; (key = wanted_key(b->plan, i)) != 0; i++) {
+		struct agent_task *at = find_task(b->agent->tasks, key, basis);
+
+		if (at && !at->wanted) {
+			task_replace(at->task,
+				     work_new(b->plan, basis, b->sharing, b->pipelines, key));
+			task_tune(at->task, is_aligned(b), b->plan->settings.jitter_ns);
+			at->wanted = true;
+		}
+	}
+}
+
+/* The task of the same endpoint and interval, on another basis; or NULL. */
+static struct agent_task *task_before(GPtrArray *tasks, const struct agent_task *at)
+{
+	for (guint i = 0; i < tasks->len; i++) {
+		struct agent_task *old = g_ptr_array_index(tasks, i);
+
+		if (task_key(old) == task_key(at) && same_endpoint(old->basis, at->basis)) {
+			return old;
+		}
+	}
+	return NULL;
+}
+
 /* Hands the old tasks their new work, takes the new ones in. */
 static void take_tasks(struct build *b)
 {
 	struct agent *a = b->agent;
-	int64_t key;
 
 	for (guint i = 0; i < a->tasks->len; i++) {
 		((struct agent_task *)g_ptr_array_index(a->tasks, i))->wanted = false;
 	}
-	for (size_t i = 0; (key = wanted_key(b->plan, i)) != 0; i++) {
-		struct agent_task *at = find_task(a->tasks, key, b->basis);
-
-		if (at && !at->wanted) {
-			task_replace(at->task,
-				     work_new(b->plan, b->basis, b->sharing, b->pipelines, key));
-			task_tune(at->task, is_aligned(b), b->plan->settings.jitter_ns);
-			at->wanted = true;
-		}
+	for (guint i = 0; i < b->bases->len; i++) {
+		take_old_tasks(b, g_ptr_array_index(b->bases, i));
 	}
 	for (guint i = 0; i < b->tasks->len; i++) {
 		struct agent_task *at = g_ptr_array_index(b->tasks, i);
 
 		at->wanted = true;
 		if (a->started_ns) {
-			agent_task_start(at, find_task(a->tasks, task_key(at), NULL));
+			agent_task_start(at, task_before(a->tasks, at));
 		}
 	}
 	g_ptr_array_extend(a->tasks, b->tasks, NULL, NULL);
@@ -375,6 +421,11 @@ static void retire_tasks(struct agent *a)
 	}
 }
 
+static void unref_basis(void *basis)
+{
+	basis_unref(basis);
+}
+
 static void unref_pipeline(void *pipeline)
 {
 	pipeline_unref(pipeline);
@@ -390,23 +441,41 @@ static void build_undo(struct build *b)
 	outlet_stage_abort(b->outlets);
 }
 
-/* What the tasks stand on: the one in force if it would come out the same. */
-static int find_basis(struct build *b, struct vmt_error *error)
+/* What an endpoint's tasks stand on: the one in force if it would come out the same. */
+static int find_basis(struct build *b, const struct endpoint *e, struct vmt_error *error)
 {
-	struct basis *now = b->agent->basis;
+	GPtrArray *now = b->agent->bases;
+	struct basis *basis = NULL;
 	uint64_t fingerprint;
-	int ret = basis_fingerprint(b->agent->registry, b->plan, &fingerprint, error);
+	int ret = basis_fingerprint(b->agent->registry, b->plan, e, &fingerprint, error);
 
 	if (ret < 0) {
 		return ret;
 	}
-	if (now && now->fingerprint == fingerprint) {
-		b->basis = basis_ref(now);
-		return 0;
+	for (guint i = 0; now && i < now->len && !basis; i++) {
+		struct basis *old = g_ptr_array_index(now, i);
+
+		basis = old->fingerprint == fingerprint ? basis_ref(old) : NULL;
 	}
-	ret = basis_new(b->agent->registry, b->plan, b->problems, &b->basis, error);
-	if (ret == 0 && b->agent->options.alone) { /* a command that polls once or twice */
-		instances_patient(b->basis->list[0].instances, INSTANCES_PATIENCE_NS);
+	if (!basis) {
+		ret = basis_new(b->agent->registry, b->plan, e, b->problems, &basis, error);
+		if (ret < 0) {
+			return ret;
+		}
+		if (b->agent->options.alone) { /* a command that polls once or twice */
+			instances_patient(basis->list[0].instances, INSTANCES_PATIENCE_NS);
+		}
+	}
+	g_ptr_array_add(b->bases, basis);
+	return 0;
+}
+
+static int find_bases(struct build *b, struct vmt_error *error)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < b->plan->endpoints.count && ret == 0; i++) {
+		ret = find_basis(b, &b->plan->endpoints.at[i], error);
 	}
 	return ret;
 }
@@ -450,7 +519,10 @@ static void take_heartbeat(struct build *b)
 	}
 	if (heartbeat_on(heartbeat)) {
 		meters = g_hash_table_new(g_str_hash, g_str_equal);
-		work_each_of_all(b->plan, b->basis, note_meter, meters);
+		for (guint i = 0; i < b->bases->len; i++) {
+			work_each_of_all(b->plan, g_ptr_array_index(b->bases, i), note_meter,
+					 meters);
+		}
 		heartbeat_expect(heartbeat, meters);
 		g_hash_table_unref(meters);
 	}
@@ -472,8 +544,10 @@ static void build_commit(struct build *b)
 		g_ptr_array_unref(a->sinks);
 	}
 	a->sinks = g_ptr_array_ref(b->sinks);
-	basis_unref(a->basis);
-	a->basis = b->basis ? basis_ref(b->basis) : NULL;
+	if (a->bases) {
+		g_ptr_array_unref(a->bases);
+	}
+	a->bases = g_ptr_array_ref(b->bases);
 	agent_receivers_commit(a, b->plan, b->receivers);
 	loop_timer_set(a->reaper, clock_monotonic());
 }
@@ -482,12 +556,12 @@ static void build_commit(struct build *b)
 static int check_polling(struct build *b, struct vmt_error *error)
 {
 	const struct plan *plan = b->plan;
-	int ret = plan->polling ? find_basis(b, error) : 0;
+	int ret = plan->polling ? find_bases(b, error) : 0;
 
 	if (ret < 0 || !plan->polling) {
 		return ret;
 	}
-	ret = vet_sources(b->agent->registry, plan->polling, plan->discovery, b->problems);
+	ret = vet_sources(b->agent->registry, plan->polling, &plan->endpoints, b->problems);
 	vet_pollsters(b->agent->registry, plan->ini, &plan->settings, b->problems);
 	if (plan->pipeline != plan->polling) {
 		vet_pipeline(b->agent->registry, plan->pipeline, b->problems);
@@ -504,6 +578,7 @@ int agent_build(struct agent *a, struct plan *plan, struct problems *problems,
 	b.outlets = outlet_stage_new(a, plan, problems);
 	b.pipelines = g_ptr_array_new_with_free_func(unref_pipeline);
 	b.tasks = g_ptr_array_new();
+	b.bases = g_ptr_array_new_with_free_func(unref_basis);
 	b.sinks = g_ptr_array_new_with_free_func(unref_sink);
 	b.sink_of = g_hash_table_new(NULL, NULL);
 	b.receivers = g_ptr_array_new();
@@ -525,7 +600,7 @@ int agent_build(struct agent *a, struct plan *plan, struct problems *problems,
 	} else {
 		build_commit(&b);
 	}
-	basis_unref(b.basis);
+	g_ptr_array_unref(b.bases);
 	sharing_unref(b.sharing);
 	g_ptr_array_unref(b.pipelines);
 	g_ptr_array_unref(b.tasks);

@@ -65,7 +65,7 @@ static uint64_t lists_of(const struct gather_scope *scope, const struct gather_p
 {
 	size_t found = 0;
 
-	if (scope->resources || scope->host) {
+	if (scope->resources || scope->host || (scope->elsewhere && !scope->lists)) {
 		return scope->lists;
 	}
 	for (size_t l = 0; l < plan->lists; l++) {
@@ -146,7 +146,8 @@ static bool is_same(const struct gather *g, const struct gather_plan *plan,
 
 static bool is_simple(const struct gather_plan *plan)
 {
-	return plan->lists == 1 && plan->scopes == 1 && !plan->scope[0].resources && !plan->sharing;
+	return plan->lists == 1 && plan->scopes == 1 && !plan->scope[0].resources &&
+	       !plan->scope[0].elsewhere && !plan->sharing;
 }
 
 /* What is shared now, and the lists as they are before that. */

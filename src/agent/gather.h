@@ -23,6 +23,7 @@ struct gather_scope {
 	uint64_t lists; /* bit set */
 	const char *const *resources; /* NULL-terminated; NULL: none */
 	unsigned group; /* in which the resources are shared */
+	bool elsewhere; /* names what another task looks at: without lists and resources it has no instances */
 	bool host; /* looks at the host itself, and at no instances unless lists or resources say so */
 };
 

@@ -90,7 +90,8 @@ static int read_plan(struct agent *a, struct problems *problems, struct plan **r
 			registry_load_dir(a->registry, plan->settings.plugin_dir, problems);
 		}
 	}
-	if (plan->polling && strcmp(plan->inspector, plan->settings.hypervisor_inspector) == 0) {
+	if (plan->polling && !a->options.plan.inspector && !a->options.plan.demo) {
+		endpoints_vet_sections(&plan->endpoints, plan->ini, problems);
 		inspectors = registry_names(a->registry, VMT_INSPECTOR);
 		ret = settings_check_inspector(&plan->settings, plan->ini, inspectors, problems);
 		g_free(inspectors);
@@ -200,6 +201,7 @@ int agent_new(const struct agent_options *options, struct agent **ret_agent,
 	int ret;
 
 	a->options = *options;
+	wait_init(&a->looking);
 	agent_logger = options->plan.collector ? "collector" : "agent";
 	a->pool = frame_pool_new(FRAMES_IDLE);
 	a->heartbeat = heartbeat_new();
@@ -345,7 +347,7 @@ void agent_free(struct agent *a)
 	}
 	agent_reap_outlets(a, true);
 	spool_free(a->spool);
-	basis_unref(a->basis);
+	g_clear_pointer(&a->bases, g_ptr_array_unref);
 	sharing_unref(a->sharing);
 	reap_sharing(a, true);
 	g_ptr_array_unref(a->old_sharing);
@@ -359,5 +361,6 @@ void agent_free(struct agent *a)
 	registry_free(a->registry);
 	loop_free(a->loop);
 	plan_unref(a->plan);
+	wait_fini(&a->looking);
 	g_free(a);
 }

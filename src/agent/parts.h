@@ -8,6 +8,7 @@
 #include "agent/agent.h"
 #include "agent/basis.h"
 #include "base/loop.h"
+#include "base/wait.h"
 #include "plugin/object.h"
 #include "plugin/registry.h"
 
@@ -50,9 +51,11 @@ struct agent_task {
 };
 
 struct agent {
+	struct wait looking; /* locked while a task shows its cycle */
 	struct agent_options options;
 	struct plan *plan; /* in force */
-	struct basis *basis; /* in force: new tasks are made on it */
+	GPtrArray *
+		bases; /* struct basis *, one for each endpoint, in force: new tasks are made on them */
 	struct sharing *sharing; /* in force; NULL: nothing is shared */
 	GPtrArray *old_sharing; /* taken out by a reload, still saying good-bye */
 	struct registry *registry;

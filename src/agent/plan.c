@@ -159,16 +159,13 @@ const char *plan_lookups_of(const char *discovery, const struct settings *settin
 	return wanted && has_credentials(ini) ? "lookups" : NULL;
 }
 
-static void choose_plugins(struct plan *p, const struct plan_options *o)
+static int choose_plugins(struct plan *p, const struct plan_options *o, struct problems *problems)
 {
-	p->inspector = o->inspector ? o->inspector
-		       : o->demo    ? SIMULATED
-				    : p->settings.hypervisor_inspector;
-	p->discovery = o->discovery ? o->discovery : plan_discovery_of(p->inspector);
-	p->inspector = arena_strdup(p->arena, p->inspector);
-	p->discovery = arena_strdup(p->arena, p->discovery);
-	p->joined = plan_joined_of(p->discovery, &p->settings);
-	p->lookups = plan_lookups_of(p->discovery, &p->settings, p->ini);
+	const char *const one[] = { o->inspector ? o->inspector : SIMULATED, NULL };
+	bool told = o->inspector || o->demo;
+
+	return endpoints_init(&p->endpoints, told ? one : p->settings.inspectors, o->discovery,
+			      &p->settings, p->ini, problems);
 }
 
 int plan_load(const struct plan_options *options, struct problems *problems, struct plan **ret_plan)
@@ -187,7 +184,9 @@ int plan_load(const struct plan_options *options, struct problems *problems, str
 	if (settings_read(&p->settings, p->ini, problems) < 0 && ret == 0) {
 		ret = -EINVAL;
 	}
-	choose_plugins(p, options);
+	if (ret == 0) {
+		ret = choose_plugins(p, options, problems);
+	}
 	if (ret == 0) {
 		ret = read_pipelines(p, options, problems);
 	}
@@ -211,6 +210,7 @@ void plan_unref(struct plan *plan)
 		return;
 	}
 	pipelines_fini(&plan->pipelines);
+	endpoints_fini(&plan->endpoints);
 	settings_fini(&plan->settings);
 	ini_free(plan->ini);
 	arena_free(plan->arena);

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <virtmeter/plugin.h>
 
+#include "agent/endpoint.h"
 #include "conf/ini.h"
 #include "conf/pipelines.h"
 #include "conf/problem.h"
@@ -36,9 +37,7 @@ struct plan {
 	struct settings settings;
 	struct pipelines pipelines;
 	const struct polling *polling, *pipeline; /* of those; a collector has no `polling` */
-	const char *inspector, *discovery; /* names of plugins */
-	const char *joined; /* the discovery that tells more of the same instances, or NULL */
-	const char *lookups; /* the one that describes them by what it looks up, or NULL */
+	struct endpoints endpoints; /* at least one */
 	struct arena *arena;
 	atomic_uint refs;
 };

@@ -67,6 +67,7 @@ static void add_tasks(struct agent *a, struct buf *json)
 		next_object(json, i);
 		add_key(json, "interval_s");
 		buf_printf(json, "%g", (double)st.interval_ns / 1e9);
+		add_text(json, "endpoint", at->basis->endpoint->name);
 		add_number(json, "cycles", st.cycles);
 		add_ms(json, "last_wall_ms", st.last.wall_ns);
 		add_ms(json, "last_cpu_ms", st.last.cpu_ns);
@@ -134,6 +135,7 @@ static void add_inspectors(struct agent *a, struct buf *json)
 		task_status(at->task, &st);
 		next_object(json, i);
 		add_text(json, "name", at->inspector->plugin->name);
+		add_text(json, "endpoint", at->basis->endpoint->name);
 		add_key(json, "interval_s");
 		buf_printf(json, "%g", (double)st.interval_ns / 1e9);
 		add_key(json, "instances");
@@ -164,14 +166,13 @@ static void add_list(struct buf *json, const char *name, int64_t age_ns, const c
 	add_text(json, "last_error", error);
 }
 
-static void add_discovery(struct agent *a, struct buf *json)
+/* One object's members: who is here, and what is known of them. */
+static void add_basis(const struct basis *basis, struct buf *json)
 {
-	const struct basis_list *list = &a->basis->list[0];
+	const struct basis_list *list = &basis->list[0];
 	char error[sizeof(((struct vmt_error *)0)->text)];
 	int64_t age_ns = instances_age(list->instances, error);
 
-	add_key(json, "discovery");
-	buf_putc(json, '{');
 	add_list(json, list->discovery->plugin->name, age_ns, error);
 	if (instances_joined_age(list->instances, &age_ns, error)) {
 		add_key(json, "joined");
@@ -185,7 +186,29 @@ static void add_discovery(struct agent *a, struct buf *json)
 		add_list(json, list->lookups->plugin->name, age_ns, error);
 		buf_putc(json, '}');
 	}
+}
+
+/* The first endpoint's, and where there are several a list of the others'. */
+static void add_discovery(struct agent *a, struct buf *json)
+{
+	add_key(json, "discovery");
+	buf_putc(json, '{');
+	add_basis(g_ptr_array_index(a->bases, 0), json);
 	buf_putc(json, '}');
+	if (a->bases->len == 1) {
+		return;
+	}
+	add_key(json, "discoveries");
+	buf_putc(json, '[');
+	for (guint i = 1; i < a->bases->len; i++) {
+		const struct basis *basis = g_ptr_array_index(a->bases, i);
+
+		next_object(json, i - 1);
+		add_text(json, "endpoint", basis->endpoint->name);
+		add_basis(basis, json);
+		buf_putc(json, '}');
+	}
+	buf_putc(json, ']');
 }
 
 static void add_sharing(struct agent *a, struct buf *json)

@@ -111,10 +111,10 @@ static void vet_discovery(struct registry *registry, const struct polling_text *
 }
 
 static void vet_discoveries(struct registry *registry, const struct polling *polling,
-			    const char *discovery, struct problems *problems)
+			    const struct endpoints *endpoints, struct problems *problems)
 {
 	const struct polling_text *other[BASIS_LISTS];
-	size_t n = basis_other_discoveries(polling, discovery, other);
+	size_t n = basis_other_discoveries(polling, endpoints, other);
 
 	for (size_t i = 0; i < n && i < BASIS_LISTS - 1; i++) {
 		vet_discovery(registry, other[i], problems);
@@ -153,6 +153,21 @@ void vet_pollsters(const struct registry *registry, const struct ini *ini,
 	g_free(names);
 }
 
+void vet_endpoints(struct registry *registry, const struct endpoints *endpoints,
+		   const struct ini *ini, struct problems *problems)
+{
+	endpoints_vet_sections(endpoints, ini, problems);
+	for (size_t i = 0; i < endpoints->count; i++) {
+		const struct endpoint *e = &endpoints->at[i];
+		const struct vmt_plugin *inspector =
+			registry_find(registry, VMT_INSPECTOR, e->inspector, NULL);
+
+		if (inspector && e->ini != ini) { /* the others' sections are looked at with all */
+			(void)plugin_object_check(inspector, e->ini, NULL, NULL, problems);
+		}
+	}
+}
+
 /* Opens the discovery that stands beside another one, as far as it looks at its options, and closes it. */
 static int try_discovery(struct registry *registry, const struct ini *ini, const char *name,
 			 struct vmt_error *error)
@@ -166,18 +181,27 @@ static int try_discovery(struct registry *registry, const struct ini *ini, const
 	return code;
 }
 
-void vet_joined(struct registry *registry, const struct ini *ini, const struct settings *settings,
-		struct problems *problems)
+/* The first endpoint that has one beside its own, or NULL. */
+static const struct endpoint *first_with(const struct endpoints *endpoints, bool lookups)
+{
+	for (size_t i = 0; i < endpoints->count; i++) {
+		const struct endpoint *e = &endpoints->at[i];
+
+		if (lookups ? e->lookups : e->joined) {
+			return e;
+		}
+	}
+	return NULL;
+}
+
+void vet_joined(struct registry *registry, const struct endpoints *endpoints, const struct ini *ini,
+		const struct settings *settings, struct problems *problems)
 {
 	const struct ini_value *v = ini_find(ini, "compute", "instance_discovery_method", NULL);
-	const char *name =
-		plan_joined_of(plan_discovery_of(settings->hypervisor_inspector), settings);
+	const struct endpoint *e = first_with(endpoints, false);
 	struct vmt_error error = { .text = "" };
 
-	if (!name) {
-		return;
-	}
-	if (try_discovery(registry, ini, name, &error) < 0) {
+	if (e && try_discovery(registry, e->ini, e->joined, &error) < 0) {
 		problems_add_failed(problems, v ? &v->value_at : NULL,
 				    "instance_discovery_method = %s: %s; instances are as the "
 				    "hypervisor knows them",
@@ -210,21 +234,17 @@ static void vet_without_account(const struct ini *ini, const struct settings *se
 	}
 }
 
-void vet_lookups(struct registry *registry, const struct ini *ini, const struct settings *settings,
-		 struct problems *problems)
+void vet_lookups(struct registry *registry, const struct endpoints *endpoints,
+		 const struct ini *ini, const struct settings *settings, struct problems *problems)
 {
 	const struct ini_value *v = ini_find(ini, "service_credentials", "auth_url", NULL);
-	const char *discovery = plan_discovery_of(settings->hypervisor_inspector);
-	const char *name = plan_lookups_of(discovery, settings, ini);
+	const struct endpoint *e = first_with(endpoints, true);
 	struct vmt_error error = { .text = "" };
 
-	if (!name && !plan_joined_of(discovery, settings)) {
+	if (!e && !first_with(endpoints, false)) {
 		vet_without_account(ini, settings, problems);
 	}
-	if (!name) {
-		return;
-	}
-	if (try_discovery(registry, ini, name, &error) < 0) {
+	if (e && try_discovery(registry, e->ini, e->lookups, &error) < 0) {
 		problems_add_failed(problems, v ? &v->value_at : NULL,
 				    "service_credentials: %s; nothing is looked up", error.text);
 	}
@@ -264,10 +284,10 @@ void vet_coordination(struct registry *registry, const struct ini *ini,
 
 /* ---- the whole */
 
-int vet_sources(struct registry *registry, const struct polling *polling, const char *discovery,
-		struct problems *problems)
+int vet_sources(struct registry *registry, const struct polling *polling,
+		const struct endpoints *endpoints, struct problems *problems)
 {
-	vet_discoveries(registry, polling, discovery, problems);
+	vet_discoveries(registry, polling, endpoints, problems);
 	vet_patterns(registry, polling, problems);
 	return work_check(polling, problems);
 }

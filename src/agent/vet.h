@@ -6,20 +6,24 @@
 #ifndef AGENT_VET_H
 #define AGENT_VET_H
 
+#include "agent/endpoint.h"
 #include "conf/ini.h"
 #include "conf/polling.h"
 #include "conf/settings.h"
 #include "plugin/registry.h"
 
-/* Sources that are polled; `discovery` is the agent's own.  -EINVAL when the agent could not start so. */
-int vet_sources(struct registry *registry, const struct polling *polling, const char *discovery,
-		struct problems *problems);
+/* Sources that are polled by these endpoints.  -EINVAL when the agent could not start so. */
+int vet_sources(struct registry *registry, const struct polling *polling,
+		const struct endpoints *endpoints, struct problems *problems);
+/* Sections of endpoints: those of none, and options that are wrong. */
+void vet_endpoints(struct registry *registry, const struct endpoints *endpoints,
+		   const struct ini *ini, struct problems *problems);
 /* What instance_discovery_method asks for: the discovery is opened, as far as it looks at its configuration, and let go of. */
-void vet_joined(struct registry *registry, const struct ini *ini, const struct settings *settings,
-		struct problems *problems);
+void vet_joined(struct registry *registry, const struct endpoints *endpoints, const struct ini *ini,
+		const struct settings *settings, struct problems *problems);
 /* Likewise what is looked up at Keystone and Nova; and options that need an account where there is none. */
-void vet_lookups(struct registry *registry, const struct ini *ini, const struct settings *settings,
-		 struct problems *problems);
+void vet_lookups(struct registry *registry, const struct endpoints *endpoints,
+		 const struct ini *ini, const struct settings *settings, struct problems *problems);
 /* Names in `pollsters` that no pollster has. */
 void vet_pollsters(const struct registry *registry, const struct ini *ini,
 		   const struct settings *settings, struct problems *problems);

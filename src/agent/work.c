@@ -55,9 +55,10 @@ static bool is_local_node(const char *url)
 	return is;
 }
 
-static struct gather_scope make_scope(const struct basis *basis, const struct sharing *sharing,
-				      const struct polling_source *source)
+static struct gather_scope make_scope(const struct work *w, const struct polling_source *source)
 {
+	const struct basis *basis = w->basis;
+	const struct sharing *sharing = w->sharing;
 	struct gather_scope scope = { .lists = 0 };
 	const char **resources;
 
@@ -66,6 +67,8 @@ static struct gather_scope make_scope(const struct basis *basis, const struct sh
 
 		scope.lists |= list >= 0 ? UINT64_C(1) << list : 0;
 		scope.host |= list >= 0 && is_local_node(source->discovery.item[i].text);
+		scope.elsewhere |=
+			basis_is_elsewhere(w->plan, basis, source->discovery.item[i].text);
 	}
 	if (source->resources.count > 0) {
 		resources = g_new0(const char *, source->resources.count + 1);
@@ -74,7 +77,7 @@ static struct gather_scope make_scope(const struct basis *basis, const struct sh
 		}
 		scope.resources = resources;
 		scope.group = sharing ? sharing_group(sharing, resources) : 0;
-	} else if (scope.lists == 0) {
+	} else if (scope.lists == 0 && !scope.elsewhere) {
 		scope.lists = 1;
 	}
 	return scope;
@@ -101,8 +104,7 @@ static void make_scopes(struct work *w)
 		w->scope_of[i] = w->scope_of[first];
 		if (first == i && w->poll.gather.scopes < GATHER_SCOPES) {
 			w->scope_of[i] = (uint8_t)w->poll.gather.scopes;
-			scope[w->poll.gather.scopes++] =
-				make_scope(w->basis, w->sharing, &p->sources[i]);
+			scope[w->poll.gather.scopes++] = make_scope(w, &p->sources[i]);
 			if (scope[w->poll.gather.scopes - 1].lists > 1) {
 				lists = w->basis->lists;
 			}

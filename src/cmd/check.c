@@ -38,6 +38,7 @@ struct check {
 	enum table_format format;
 	char **tests;
 	struct ini *ini;
+	struct endpoints endpoints;
 	struct settings settings;
 	struct registry *registry;
 	struct polling *polling, *pipeline; /* the same in Juno's shapes; NULL: could not be read */
@@ -320,14 +321,16 @@ static int run(struct check *c, char **files)
 	read_files(c, files);
 	check_folders(c);
 	check_plugins(c);
+	endpoints_init(&c->endpoints, c->settings.inspectors, NULL, &c->settings, c->ini,
+		       c->problems);
+	vet_endpoints(c->registry, &c->endpoints, c->ini, c->problems);
 	check_sinks(c, c->pipeline);
 	check_sinks(c, c->notify);
 	vet_pollsters(c->registry, c->ini, &c->settings, c->problems);
 	if (c->polling) {
-		vet_sources(c->registry, c->polling,
-			    plan_discovery_of(c->settings.hypervisor_inspector), c->problems);
-		vet_joined(c->registry, c->ini, &c->settings, c->problems);
-		vet_lookups(c->registry, c->ini, &c->settings, c->problems);
+		vet_sources(c->registry, c->polling, &c->endpoints, c->problems);
+		vet_joined(c->registry, &c->endpoints, c->ini, &c->settings, c->problems);
+		vet_lookups(c->registry, &c->endpoints, c->ini, &c->settings, c->problems);
 	}
 	if (c->pipeline && c->pipeline != c->polling) {
 		vet_pipeline(c->registry, c->pipeline, c->problems);
@@ -393,6 +396,7 @@ int cmd_check(int argc, char **argv)
 		polling_free(c.pipeline);
 		polling_free(c.notify);
 		registry_free(c.registry);
+		endpoints_fini(&c.endpoints);
 		settings_fini(&c.settings);
 		ini_free(c.ini);
 		problems_free(c.problems);

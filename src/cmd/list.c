@@ -318,22 +318,21 @@ static int print_snapshot(struct list *l, struct snapshot *snapshot)
 }
 
 /* The inspector's own instances are found by the discovery of its name. */
-static const struct vmt_plugin *find_discovery(struct list *l)
+static const struct vmt_plugin *find_discovery(struct list *l, const struct endpoint *e)
 {
 	const struct vmt_plugin *p = NULL;
 
-	if (strcmp(l->settings.hypervisor_inspector, "libvirt") != 0) {
-		p = registry_find(l->registry, VMT_DISCOVERY, l->settings.hypervisor_inspector,
-				  NULL);
+	if (strcmp(e->inspector, "libvirt") != 0) {
+		p = registry_find(l->registry, VMT_DISCOVERY, e->inspector, NULL);
 	}
 	return p ? p : registry_find(l->registry, VMT_DISCOVERY, "local_instances", NULL);
 }
 
-static int open_discovery(struct list *l, const struct vmt_plugin *plugin,
+static int open_discovery(struct list *l, const struct endpoint *e, const struct vmt_plugin *plugin,
 			  struct plugin_object **ret_object)
 {
 	struct vmt_error error = { "" };
-	int ret = plugin_object_open(plugin, l->ini, NULL, NULL, false, ret_object, l->problems,
+	int ret = plugin_object_open(plugin, e->ini, NULL, NULL, false, ret_object, l->problems,
 				     &error);
 
 	return ret < 0 ? fail(error.text) : 0;
@@ -386,7 +385,8 @@ static int ask_instances(struct list *l, const struct known *k)
 }
 
 /* `name` NULL: nothing. */
-static int open_more(struct list *l, const char *name, struct plugin_object **ret_object)
+static int open_more(struct list *l, const struct endpoint *e, const char *name,
+		     struct plugin_object **ret_object)
 {
 	const struct vmt_plugin *plugin;
 	struct vmt_error error = { "" };
@@ -395,29 +395,48 @@ static int open_more(struct list *l, const char *name, struct plugin_object **re
 		return 0;
 	}
 	plugin = registry_find(l->registry, VMT_DISCOVERY, name, &error);
-	return plugin ? open_discovery(l, plugin, ret_object) : fail(error.text);
+	return plugin ? open_discovery(l, e, plugin, ret_object) : fail(error.text);
 }
 
-static int list_instances(struct list *l)
+static int list_endpoint(struct list *l, const struct endpoint *e)
 {
-	const struct vmt_plugin *plugin = find_discovery(l);
+	const struct vmt_plugin *plugin = find_discovery(l, e);
 	struct known k = { NULL };
 	int ret;
 
 	if (!plugin) {
 		return fail("discovery local_instances: no such plugin in this virtmeter");
 	}
-	ret = open_discovery(l, plugin, &k.here);
+	ret = open_discovery(l, e, plugin, &k.here);
 	if (ret == 0) {
-		ret = open_more(l, plan_joined_of(plugin->name, &l->settings), &k.joined);
+		ret = open_more(l, e, e->joined, &k.joined);
 	}
 	if (ret == 0) { /* who is here can be told without it */
-		(void)open_more(l, plan_lookups_of(plugin->name, &l->settings, l->ini), &k.lookups);
+		(void)open_more(l, e, e->lookups, &k.lookups);
 		ret = ask_instances(l, &k);
 	}
 	plugin_object_close(k.lookups);
 	plugin_object_close(k.joined);
 	plugin_object_close(k.here);
+	return ret;
+}
+
+/* Of all endpoints; one that fails does not stop the others. */
+static int list_instances(struct list *l)
+{
+	struct endpoints endpoints;
+	int ret = endpoints_init(&endpoints, l->settings.inspectors, NULL, &l->settings, l->ini,
+				 l->problems);
+
+	if (ret < 0) {
+		ret = fail(problems_first_error(l->problems));
+	}
+	for (size_t i = 0; i < endpoints.count; i++) {
+		int one = list_endpoint(l, &endpoints.at[i]);
+
+		ret = ret ? ret : one;
+	}
+	endpoints_fini(&endpoints);
 	return ret;
 }
 

@@ -103,6 +103,9 @@ static const struct {
 	{ NULL, "discovery.last_error", "" },
 	{ NULL, "discovery.joined.last_error", "" },
 	{ NULL, "discovery.lookups.last_error", "" },
+	{ "discoveries", "last_error", "" },
+	{ "discoveries", "joined.last_error", "" },
+	{ "discoveries", "lookups.last_error", "" },
 	{ NULL, "coordination.last_error", "" },
 };
 

@@ -129,6 +129,44 @@ const struct ini_value *ini_at(const struct ini *ini, size_t i)
 	return g_ptr_array_index(ini->values, i);
 }
 
+/* The group before the suffix. */
+static const char *group_before(struct ini *ini, const char *group, const char *suffix)
+{
+	const char *name = arena_strndup(ini->arena, group, strlen(group) - strlen(suffix));
+
+	return strcmp(name, "default") == 0 ? "DEFAULT" : name;
+}
+
+struct ini *ini_overlay(const struct ini *ini, const char *name)
+{
+	struct ini *o = ini_new();
+	char *lower = g_ascii_strdown(name, -1), *suffix = g_strconcat(":", lower, NULL);
+
+	for (size_t i = 0; i < ini_count(ini); i++) {
+		(void)ini_add(o, ini_at(ini, i));
+	}
+	for (size_t i = 0; i < ini_count(ini); i++) {
+		struct ini_value v = *ini_at(ini, i);
+
+		if (g_str_has_suffix(v.group, suffix)) {
+			v.group = group_before(o, v.group, suffix);
+			v.source += ini->source;
+			(void)ini_add(o, &v);
+		}
+	}
+	for (size_t i = 0; i < ini_files(ini); i++) {
+		g_ptr_array_add(o->files, (void *)(uintptr_t)ini_file(ini, i));
+	}
+	for (guint i = 0; i < ini->tables->len; i++) {
+		g_ptr_array_add(o->tables, g_ptr_array_index(ini->tables, i));
+	}
+	o->host = ini->host;
+	o->source = 2 * ini->source;
+	g_free(suffix);
+	g_free(lower);
+	return o;
+}
+
 size_t ini_files(const struct ini *ini)
 {
 	return ini->files->len;

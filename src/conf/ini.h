@@ -83,6 +83,10 @@ const struct ini_value *ini_at(const struct ini *ini, size_t i);
 const struct ini_value *ini_find(const struct ini *ini, const char *group, const char *name,
 				 const char *older);
 
+/* What counts for the endpoint of that name (in any case): the same values, but those of a section "group:name" after all
+ * others of "group".  *ini stays the caller's and must outlive it. */
+struct ini *ini_overlay(const struct ini *ini, const char *name);
+
 /* Makes a table's options known: their defaults are found by substitution.  The table stays the
  * caller's and must outlive *ini. */
 void ini_know(struct ini *ini, const struct vmt_option *options);

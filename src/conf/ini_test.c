@@ -363,6 +363,32 @@ static void remove_all(const char *path)
 	g_remove(path);
 }
 
+/* "[vmware:east]" counts before "[vmware]" for the endpoint of that name alone, whatever stands later. */
+static void test_overlay(void)
+{
+	static const char text[] =
+		"[vmware:east]\nhost_port = 1\n[vmware]\nhost_port = 2\nuser = u\n"
+		"[DEFAULT:EAST]\nlibvirt_uri = x\n[vmware:west]\nhost_port = 3\n"
+		"[notvmware:east]\nhost_port = 4\n";
+	struct problems *problems = problems_new();
+	struct ini *ini = ini_new(), *east, *north;
+
+	g_assert_cmpint(ini_read_text(ini, "t.conf", text, strlen(text), problems), ==, 0);
+	east = ini_overlay(ini, "East");
+	north = ini_overlay(ini, "north");
+	g_assert_cmpstr(ini_find(east, "vmware", "host_port", NULL)->text, ==, "1");
+	g_assert_cmpuint(ini_find(east, "vmware", "host_port", NULL)->at.line, ==, 2);
+	g_assert_cmpstr(ini_find(east, "vmware", "user", NULL)->text, ==, "u");
+	g_assert_cmpstr(ini_find(east, NULL, "libvirt_uri", NULL)->text, ==, "x");
+	g_assert_cmpstr(ini_find(north, "vmware", "host_port", NULL)->text, ==, "2");
+	g_assert_null(ini_find(north, NULL, "libvirt_uri", NULL));
+	g_assert_cmpstr(ini_find(ini, "vmware", "host_port", NULL)->text, ==, "2");
+	ini_free(east);
+	ini_free(north);
+	ini_free(ini);
+	problems_free(problems);
+}
+
 int main(int argc, char **argv)
 {
 	int ret;
@@ -377,6 +403,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/conf/ini/search", test_search);
 	g_test_add_func("/conf/ini/missing", test_missing);
 	g_test_add_func("/conf/ini/find-file", test_find_file);
+	g_test_add_func("/conf/ini/overlay", test_overlay);
 	ret = g_test_run();
 	remove_all(folder);
 	g_free(folder);

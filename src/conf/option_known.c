@@ -554,22 +554,42 @@ static void check_twice(const struct ini *ini, const struct vmt_option *const *t
 	g_hash_table_unref(seen);
 }
 
+/* Of an endpoint's section, "vmware:east", as if it stood in "vmware"; the group is to be freed. */
+static char *group_of_all(const struct ini_value *v)
+{
+	size_t len = strcspn(v->group, ":");
+
+	return strncmp(v->group, "default:", len + 1) == 0 ? g_strdup("DEFAULT")
+							   : g_strndup(v->group, len);
+}
+
+static void check_value(const struct ini *ini, const struct vmt_option *const *tables,
+			const struct ini_value *v, size_t *unknown, struct problems *problems)
+{
+	if (in_tables(ini, tables, v)) {
+		return;
+	}
+	if (has_no_effect(tables, v->group, v->name)) {
+		problems_add_ignored(problems, &v->at, v->group, v->name);
+	} else if ((*unknown)++ < SUGGESTED_MAX) {
+		tell_unknown(v, tables, problems);
+	}
+}
+
 void options_check_unknown(const struct ini *ini, const struct vmt_option *const *tables,
 			   struct problems *problems)
 {
 	size_t unknown = 0;
 
 	for (size_t i = 0; i < ini_count(ini); i++) {
-		const struct ini_value *v = ini_at(ini, i);
+		struct ini_value v = *ini_at(ini, i);
+		char *group = group_of_all(&v);
 
-		if (v->at.line == 0 || in_tables(ini, tables, v)) {
-			continue; /* the environment has keys of others */
+		v.group = group;
+		if (v.at.line > 0) { /* the environment has keys of others */
+			check_value(ini, tables, &v, &unknown, problems);
 		}
-		if (has_no_effect(tables, v->group, v->name)) {
-			problems_add_ignored(problems, &v->at, v->group, v->name);
-		} else if (unknown++ < SUGGESTED_MAX) {
-			tell_unknown(v, tables, problems);
-		}
+		g_free(group);
 	}
 	check_twice(ini, tables, problems);
 	if (unknown > SUGGESTED_MAX) {

@@ -52,8 +52,9 @@ const struct vmt_option settings_options[] = {
 	       "Name of this host, as Nova knows it; without it the system's."),
 	OPTION(NULL, "sample_source", STRING, sample_source, "openstack",
 	       "Source field of every sample.", .deprecated = "counter_source"),
-	OPTION(NULL, "hypervisor_inspector", STRING, hypervisor_inspector, "libvirt",
-	       "Inspector that reads the instances; `virtmeter list plugins` names them."),
+	OPTION(NULL, "hypervisor_inspector", LIST, inspectors, "libvirt",
+	       "Inspectors that read the instances; `virtmeter list plugins` names them. For several endpoints of one kind: "
+	       "INSPECTOR:NAME."),
 	OPTION(NULL, "pipeline_cfg_file", STRING, pipeline_cfg_file, "pipeline.yaml",
 	       "Where samples go; searched beside the configuration file."),
 	OPTION(NULL, "reserved_metadata_namespace", LIST, reserved_metadata_namespace, "metering.",
@@ -405,11 +406,18 @@ int settings_check_inspector(const struct settings *s, const struct ini *ini,
 			     const char *const *inspectors, struct problems *problems)
 {
 	struct position at = place(ini, NULL, "hypervisor_inspector", NULL);
-	struct vmt_error error;
-	int ret = settings_inspector_known(s->hypervisor_inspector, inspectors, &error);
+	int ret = 0;
 
-	if (ret < 0) {
-		problems_add(problems, PROBLEM_ERROR, &at, "hypervisor_inspector: %s", error.text);
+	for (size_t i = 0; s->inspectors[i]; i++) {
+		char *name = g_strndup(s->inspectors[i], strcspn(s->inspectors[i], ":"));
+		struct vmt_error error;
+
+		if (settings_inspector_known(name, inspectors, &error) < 0) {
+			problems_add(problems, PROBLEM_ERROR, &at, "hypervisor_inspector: %s",
+				     error.text);
+			ret = -EINVAL;
+		}
+		g_free(name);
 	}
 	return ret;
 }

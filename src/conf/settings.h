@@ -27,7 +27,7 @@ struct settings {
 	/* [DEFAULT] */
 	const char *host; /* never empty: else the system's name */
 	const char *sample_source;
-	const char *hypervisor_inspector;
+	const char *const *inspectors; /* hypervisor_inspector: NAME or NAME:ENDPOINT */
 	const char *pipeline_cfg_file;
 	const char *const *reserved_metadata_namespace;
 	const char *const *reserved_metadata_keys;

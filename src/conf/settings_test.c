@@ -41,7 +41,8 @@ static void test_defaults(void)
 	g_assert_cmpuint(problems_count(f.problems), ==, 0);
 	g_assert_cmpstr(s->host, ==, g_get_host_name());
 	g_assert_cmpstr(s->sample_source, ==, "openstack");
-	g_assert_cmpstr(s->hypervisor_inspector, ==, "libvirt");
+	g_assert_cmpstr(s->inspectors[0], ==, "libvirt");
+	g_assert_null(s->inspectors[1]);
 	g_assert_cmpstr(s->pipeline_cfg_file, ==, "pipeline.yaml");
 	g_assert_cmpstr(s->cfg_file, ==, "polling.yaml");
 	g_assert_cmpstr(s->reserved_metadata_namespace[0], ==, "metering.");
@@ -152,6 +153,9 @@ static void test_inspector(void)
 	} rows[] = {
 		{ "[DEFAULT]\nhypervisor_inspector=simulated\n", NULL },
 		{ "", NULL },
+		{ "[DEFAULT]\nhypervisor_inspector=libvirt:a, simulated, libvirt:b\n", NULL },
+		{ "[DEFAULT]\nhypervisor_inspector=libvirt, kvm:a\n",
+		  "t.conf:2:22: hypervisor_inspector: there is no 'kvm'; write one of libvirt, simulated" },
 		{ "[DEFAULT]\nhypervisor_inspector=libvrit\n",
 		  "t.conf:2:22: hypervisor_inspector: there is no 'libvrit'; write one of libvirt, simulated (did "
 		  "you mean libvirt?)" },

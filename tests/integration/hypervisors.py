@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""vSphere and Hyper-V beside what else an agent has to do with: Nova, which tells of their machines what it knows, at
-stand-ins for all of them (lib/cloud.py, lib/vcsim.py, lib/wsman_standin.py)."""
+"""vSphere and Hyper-V beside what else an agent has to do with: Nova, which tells of their machines what it knows, and
+each other, in one agent; at stand-ins for all of them (lib/cloud.py, lib/vcsim.py, lib/wsman_standin.py)."""
 import json
 import os
+import socket
 import sys
 import tempfile
 
@@ -178,7 +179,125 @@ def hyperv_and_nova(t):
         t.ok(True, "Hyper-V: notes that several machines have are nobody's id")
 
 
+# ---- several in one agent
+
+class Silent:
+    """A server that takes connections and never says a word."""
+
+    def __enter__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self.socket.getsockname()[1]
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+
+class Several(Scene):
+    def __init__(self, east, west, hv, dead):
+        common = {k: v for k, v in vmware(east).items() if k != "host_port"}
+        super().__init__("vsphere:east, vsphere:west, hyperv, vsphere:Dead",
+                         ["cpu", "cpu_util", "power.state", "vm.host.lateness"], hyperv=hyperv(hv),
+                         vmware=common, **{"vmware:east": {"host_port": east.port}, "vmware:west": {"host_port": west.port},
+                                           "vmware:dead": {"host_port": dead.port}})
+
+    def of(self, part):
+        """{endpoint: entry} of a part of the status."""
+        return {x["endpoint"]: x for x in (self.a.document() or {}).get(part, [])}
+
+    def ok(self):
+        return {e: x["instances"]["ok"] for e, x in self.of("inspectors").items()}
+
+    def cycles_of(self, endpoint):
+        return self.of("tasks").get(endpoint, {}).get("cycles", 0)
+
+    def until_cycles(self, count, *endpoints):
+        before = {e: self.cycles_of(e) for e in endpoints}
+        self.until(lambda: all(self.cycles_of(e) >= n + count for e, n in before.items()), f"cycles of {endpoints}")
+
+
+def several(t):
+    world = hyperv_world.World(2)
+    with (vcsim.Server(TLS.leaf, TLS.ca, 3) as east, vcsim.Server(TLS.leaf, TLS.ca, 2) as west, Silent() as dead,
+          standin.Server(world.data, standin.Options(), TLS.leaf) as hv, Several(east, west, hv, dead) as s):
+        live = ("vsphere:east", "vsphere:west", "hyperv")
+        s.until(lambda: s.ok() == {"vsphere:east": 3, "vsphere:west": 2, "hyperv": 2, "vsphere:Dead": 0},
+                "all that answer, while one is silent")
+        s.until_cycles(3, *live)
+        found = s.samples()
+        ids = {m["nvp.vm-uuid"] for x in (east, west) for m in x.machines()}
+        t.same((len({r for m, r in found if m == "power.state"} & ids), len(ids)), (len(ids), len(ids)),
+               "two vCenters, told apart by their sections")
+        t.same({r for m, r in found if m == "cpu"}, {g.lower() for g in world.guids.values()}, "and a Hyper-V host beside them")
+        t.same({r for m, r in found if m == "vm.host.lateness"}, {"compute-0", "compute-0/vsphere:west", "compute-0/hyperv"},
+               "the polling of each has meters of its own")
+        s.until(lambda: "vsphere" in s.of("discoveries").get("vsphere:Dead", {}).get("last_error", ""), "why one is silent")
+        t.same([bool(x["last_error"]) for e, x in s.of("discoveries").items() if e != "vsphere:Dead"], [False, False],
+               "status has each one's discovery; only the silent one's failed")
+        checked = agent.command("status", "--check", "--socket", s.a.socket)
+        t.ok(checked.returncode == 1 and "discoveries: last_error" in checked.stderr, "status --check says so", checked.stderr)
+        west.fail(method="RetrievePropertiesEx", delay=60000, count=999)
+        s.until(lambda: s.of("tasks")["vsphere:west"]["last_error"] or s.of("discoveries")["vsphere:west"]["last_error"],
+                "another one hangs")
+        s.until_cycles(3, "vsphere:east", "hyperv")
+        t.same({e: n for e, n in s.ok().items() if e in ("vsphere:east", "hyperv")}, {"vsphere:east": 3, "hyperv": 2},
+               "another one hangs: the others go on")
+        before = s.cycles_of("vsphere:east")
+        s.a.conf["DEFAULT"]["hypervisor_inspector"] = "vsphere:east, hyperv, vsphere:north"
+        s.a.conf["vmware:north"] = {"host_port": east.port}
+        s.a.write()
+        t.ok(s.a.reload().returncode == 0, "reload: others are named")
+        s.until(lambda: s.ok() == {"vsphere:east": 3, "hyperv": 2, "vsphere:north": 3}, "the new ones")
+        t.ok(s.cycles_of("vsphere:east") >= before, "who is named before and after goes on")
+        t.ok(s.a.stop() == 0, "the agent ends without waiting for who is silent")
+
+
+def commands(t):
+    """Commands that look once."""
+    world = hyperv_world.World(2)
+    with vcsim.Server(TLS.leaf, TLS.ca, 3) as east, standin.Server(world.data, standin.Options(), TLS.leaf) as hv:
+        options = {"DEFAULT": {"hypervisor_inspector": "vsphere:east, hyperv"}, "hyperv": hyperv(hv),
+                   "vmware:east": vmware(east)}
+        with agent.Agent(None, 2, options=options, start=False) as a:
+            done = agent.command("poll", "--config-file", a.config, "--format", "json", "--meter", "power.state")
+            t.same((done.returncode, len(done.stdout.splitlines())), (0, 5), "poll has all endpoints")
+            done = agent.command("poll", "--config-file", a.config, "--format", "json", "--meter", "power.state",
+                                 "--inspector", "vsphere:east")
+            t.same((done.returncode, len(done.stdout.splitlines())), (0, 3), "or the one that is named")
+            done = agent.command("list", "instances", "--config-file", a.config, "--format", "json")
+            t.same((done.returncode, len(done.stdout.splitlines())), (0, 5), "list instances has all, too")
+            done = agent.command("check", "--config-file", a.config)
+            t.ok(done.returncode == 0, "check finds nothing wrong", done.stdout + done.stderr)
+            a.put("polling.yaml", "sources:\n- {name: a, interval: 60, meters: [power.state], discovery: ['vsphere:east']}\n"
+                                  "- {name: b, interval: 60, meters: [cpu], discovery: [hyperv]}\n"
+                                  "- {name: c, interval: 60, meters: [vcpus], discovery: [local_instances]}\n")
+            a.put("pipeline.yaml", "sources: [{name: a, meters: ['*'], sinks: [b]}]\n"
+                                   f"sinks: [{{name: b, publishers: ['file://{a.file}?json']}}]\n")
+            done = agent.command("agent", "--config-file", a.config, "--cycles", "1")
+            with open(a.file, encoding="utf-8") as f:
+                got = {(s["name"], s["resource_id"]) for s in map(json.loads, f)}
+            guids = {g.lower() for g in world.guids.values()}
+            t.same(got, {("power.state", m["nvp.vm-uuid"]) for m in east.machines()} | {("cpu", g) for g in guids} |
+                   {("vcpus", g) for g in guids}, "a source may name one of them; local_instances are everybody's")
+            a.conf["vmware:east"]["host_port"] = "0"
+            a.conf["vmware:west"] = {"host_port": "1"}
+            a.write()
+            done = agent.command("check", "--config-file", a.config)
+            t.ok(done.returncode == 1 and "host_port: '0' will not do" in done.stdout and "[vmware:west] host_port: hypervisor_inspector names no INSPECTOR:west, ignored" in done.stdout,
+                 "check: a value that will not do, and a section of nobody", done.stdout)
+            a.conf["vmware:east"]["host_port"] = east.port
+            for bad, words in (("vsphere:east, vsphere:EAST", "names vsphere:EAST twice"), ("vsphere:", "write INSPECTOR"),
+                               ("libvirt, kvm", "there is no 'kvm'")):
+                a.conf["DEFAULT"]["hypervisor_inspector"] = bad
+                a.write()
+                done = agent.command("check", "--config-file", a.config)
+                t.ok(done.returncode == 1 and words in done.stdout, f"check: {bad}: {words}", done.stdout)
+                done = agent.command("agent", "--config-file", a.config, "--cycles", "1", timeout=30)
+                t.ok(done.returncode == 1 and words in done.stderr, f"and the agent does not start: {words}", done.stderr)
+
+
 if __name__ == "__main__":
     with tap.Suite("hypervisors") as suite:
         TLS = Tls()
-        suite.beside(lambda: vsphere_and_nova(suite), lambda: hyperv_and_nova(suite))
+        suite.beside(lambda: vsphere_and_nova(suite), lambda: hyperv_and_nova(suite),
+                     lambda: (commands(suite), several(suite)))

@@ -31,6 +31,7 @@ static void test_scopes(void)
 {
 	struct stage stage = { NULL };
 	struct buf answer = BUF_INIT;
+	const struct basis *basis;
 	struct snapshot *list;
 	atomic_bool cancel = false;
 	const struct vmt_call call = { .deadline_ns = INT64_MAX, .cancel = &cancel };
@@ -40,7 +41,8 @@ static void test_scopes(void)
 
 	stage_open(&stage, "[simulated]\ninstances = 5\nstopped = 0\ndisks = 1\nnics = 1\n", 60,
 		   "'test://?keep=1000000'");
-	list = instances_get(stage.agent->basis->list[0].instances, &call, &error);
+	basis = g_ptr_array_index(stage.agent->bases, 0);
+	list = instances_get(basis->list[0].instances, &call, &error);
 	g_assert_nonnull(list);
 	named = g_strdup(list->list.instances[2].id);
 	snapshot_unref(list);
