@@ -306,8 +306,8 @@ int vim_http_post(struct vim_http *h, const struct buf *request, const struct bu
 static int vet(const struct vim_conf *c, struct vmt_error *error)
 {
 	if (!c->host || !*c->host || strpbrk(c->host, "/?#@ \t\r\n")) {
-		return vmt_error_set(error, -EINVAL,
-				     "host_ip: give the name of the vCenter or ESXi host");
+		vmt_error_set(error, -EINVAL, "host_ip: give the name of the vCenter or ESXi host");
+		return -EINVAL;
 	}
 	if (!c->user || !*c->user) {
 		return vmt_error_set(error, -EINVAL, "host_username: give an account");
