@@ -251,7 +251,7 @@ static void tell_troubles(const struct query *q)
 		if (t->machines > 1) {
 			g_snprintf(more, sizeof(more), " and %u more", t->machines - 1);
 		}
-		vmt_log(VMT_LOG_WARNING, "%s: %s%s: %s%s%s%s; %s; asked again in %d s",
+		vmt_log(VMT_LOG_WARNING, "%s: %s%s: %s%s%s%s; %s; asked again in at most %d s",
 			vim_client_address(q->client), t->machine, more, t->fault,
 			t->privilege[0] ? " (lacks " : "", t->privilege, t->privilege[0] ? ")" : "",
 			ways[f], (int)(pauses[f].first_ns / NS_PER_S));
@@ -531,6 +531,22 @@ static gboolean is_forgotten(gpointer ref, gpointer value, gpointer data)
 	return ((struct suspect *)value)->cycle + 100 < q->cycle;
 }
 
+/* Nobody has answered: then a fault may as well be the server's, and nobody is left alone for it. */
+static void absolve(const struct query *q)
+{
+	GHashTableIter i;
+	gpointer value;
+
+	g_hash_table_iter_init(&i, q->suspects);
+	while (q->answered == 0 && g_hash_table_iter_next(&i, NULL, &value)) {
+		struct suspect *s = value;
+
+		if (s->fate == FATE_SKIPPED && s->found == q->cycle) {
+			s->until_ns = 0;
+		}
+	}
+}
+
 int query_run(struct query *q, const uint8_t *wanted, unsigned groups, int samples,
 	      const struct vmt_call *call, struct vmt_error *error)
 {
@@ -547,6 +563,7 @@ int query_run(struct query *q, const uint8_t *wanted, unsigned groups, int sampl
 		err = run_once(q, sound, groups, call, error);
 	}
 	tell_troubles(q);
+	absolve(q);
 	if (err == -ESTALE && q->order->len) {
 		return vmt_error_set(error, -EPROTO, "%s: its counters do not stay as they are",
 				     vim_client_address(q->client));
