@@ -5,6 +5,7 @@ import http.server
 import json
 import ssl
 import threading
+import time
 import urllib.parse
 
 
@@ -19,7 +20,7 @@ class Server(http.server.ThreadingHTTPServer):
 class Faulty:
     def __init__(self, tls=None, port=0):
         """`tls`: files of a certificate and its key; show() changes them."""
-        self.faults, self.requests = [], []
+        self.faults, self.requests, self.times, self.failed = [], [], [], []        # when it was asked, and when that went wrong
         self.lock, self.over = threading.Lock(), threading.Event()      # `over`: hanging answers are given up
         faulty = self
 
@@ -78,6 +79,7 @@ class Faulty:
     def take(self, h, body):
         with self.lock:
             self.requests.append((h.command, h.path))
+            self.times.append(time.monotonic())
         self.serve(h, body)
 
     def fault_of(self, path):
@@ -99,6 +101,7 @@ class Faulty:
 
     def fail(self, h, kind, headers, good):
         """Answers as a fault of that kind has it; `good`: the body that is spoilt."""
+        self.failed.append(time.monotonic())
         if isinstance(kind, int):
             self.answer(h, kind, {"error": {"code": kind, "message": "by the script", "title": "No"}}, **headers)
         elif kind == "hang":
