@@ -21,7 +21,8 @@
 #include "spool/spool.h"
 
 enum {
-	FRAME_ROWS = 2000, /* a frame that has so many goes on its way */
+	FRAME_ROWS = 8000, /* a frame that has so many goes on its way */
+	FRAMES_AHEAD = 1, /* while so many are under way, the next one may still grow */
 	FRAMES_MAX = 24, /* under way */
 	ROWS_MAX = 200000,
 };
@@ -65,7 +66,7 @@ struct intake {
 	unsigned frames; /* under way */
 	uint64_t gathered; /* rows that are not yet under way */
 	unsigned refusing; /* tags that wait for a dead letter */
-	bool wanting; /* the receiver was told to wait */
+	bool wanting; /* the receiver was told to wait, or what is gathered does */
 	/* settled and not yet asked for: a ring */
 	struct vmt_settled *settled;
 	size_t head, length, room;
@@ -230,12 +231,30 @@ static void submit(struct intake *in)
 	in->gathering = take_handover(in);
 }
 
+/* Where stores are the bottleneck, what comes meanwhile is one transaction, not many.  Only what the far side keeps until
+ * it is settled: all else may be lost as long as it is not in the log. */
+static bool may_grow(struct intake *in)
+{
+	bool grows;
+
+	if (vmt_intake_closing(&in->public)) {
+		return false;
+	}
+	pthread_mutex_lock(&in->lock);
+	grows = in->gathering->tags > 0 && in->frames >= FRAMES_AHEAD;
+	in->wanting |= grows;
+	pthread_mutex_unlock(&in->lock);
+	return grows;
+}
+
 static void intake_flush(struct vmt_intake *public)
 {
 	struct intake *in = intake_of(public);
 
 	commit_letters(in);
-	submit(in);
+	if (!may_grow(in)) {
+		submit(in);
+	}
 }
 
 /* ------------------------------------------------------------------ messages */
@@ -383,7 +402,8 @@ static int intake_message(struct vmt_intake *public, enum vmt_message_form form,
 		tell_rejected(in, &tally);
 	}
 	if (message_reader_rows(in->reader) >= FRAME_ROWS) {
-		intake_flush(public);
+		commit_letters(in);
+		submit(in);
 	}
 	return 0;
 }

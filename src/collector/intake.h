@@ -3,7 +3,8 @@
  * Where a receiver's messages become frames, and what became of them.  A message is read and verified, its samples
  * are gathered with those of the messages behind it into a frame, the frame goes the way of all frames, and when
  * the last publisher has let go of it the messages are settled: stored, or, when a publisher could not take it,
- * to come again.
+ * to come again.  While a frame is under way, messages that wait for an answer gather for the next one, so that a
+ * backlog is stored in large transactions, and a single message at once.
  *
  * A message of which something was rejected becomes a dead letter of the log, where that is durable: with its bytes,
  * at most INTAKE_LETTER of them, and the reason.  It is settled once the letter is on the disk.

@@ -166,6 +166,42 @@ static void test_stored(void)
 	bench_fini(&b);
 }
 
+/* While a frame is under way, what the far side keeps until it is settled gathers; what it does not keep goes at once. */
+static void test_gathers(void)
+{
+	struct vmt_settled s[4];
+	struct bench b;
+
+	bench_init(&b);
+	for (uint64_t tag = 1; tag <= 3; tag++) {
+		g_assert_cmpint(hand_over(&b, SAMPLE("cpu"), tag), ==, 0);
+		flush(&b);
+	}
+	g_assert_cmpuint(spool_next(b.spool, b.cursor, 0)->rows, ==, 1);
+	g_assert_false(readable(&b));
+	spool_confirm(b.spool, b.cursor);
+	g_assert_true(readable(&b));
+	g_assert_cmpuint(settled(&b, s, 4), ==, 1);
+	flush(&b);
+	g_assert_cmpuint(spool_next(b.spool, b.cursor, 0)->rows, ==, 2);
+
+	g_assert_cmpint(hand_over(&b, SAMPLE("cpu"), 0), ==, 0);
+	flush(&b);
+	g_assert_cmpint(hand_over(&b, SAMPLE("cpu"), 4), ==, 0);
+	flush(&b);
+	spool_confirm(b.spool, b.cursor);
+	g_assert_cmpuint(settled(&b, s, 4), ==, 2);
+	g_assert_cmpuint(spool_next(b.spool, b.cursor, 0)->rows, ==, 1); /* 4 still waits */
+	intake_close(b.intake);
+	flush(&b);
+	spool_confirm(b.spool, b.cursor);
+	g_assert_cmpuint(spool_next(b.spool, b.cursor, 0)->rows, ==, 1);
+	spool_confirm(b.spool, b.cursor);
+	g_assert_cmpuint(settled(&b, s, 4), ==, 1);
+	g_assert_true(intake_idle(b.intake));
+	bench_fini(&b);
+}
+
 /* What a publisher could not take comes again; what it refused for good does not, nor what nobody wants, nor what
  * cannot be read. */
 static void test_ways(void)
@@ -380,6 +416,7 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/intake/stored", test_stored);
+	g_test_add_func("/intake/gathers", test_gathers);
 	g_test_add_func("/intake/ways", test_ways);
 	g_test_add_func("/intake/absorbed", test_absorbed);
 	g_test_add_func("/intake/full", test_full);

@@ -12,7 +12,7 @@
 
 #define COMMON                                                                                                                           \
 	RABBIT_ROWS, OPT(NULL, "host", STRING, host, NULL, "Name of this host.", .flags = 0),                                            \
-		OPT("virtmeter", "amqp_prefetch", INT, prefetch, "100",                                                                  \
+		OPT("virtmeter", "amqp_prefetch", INT, prefetch, "200",                                                                  \
 		    "Messages of each queue that a receiver has before it has answered the first of them.",                              \
 		    .min = 1, .max = 65535, .flags = VMT_OPT_URL),                                                                       \
 		OPT("virtmeter", "amqp_exclusive", BOOL, exclusive, "false",                                                             \
