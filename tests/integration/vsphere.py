@@ -247,7 +247,7 @@ def faults(t):
             first = s.machines()[0]["moid"]
             for injection in injections:
                 s.fail(**{k: v.format(f">{first}<") if k == "match" else v for k, v in injection.items()})
-            samples, done = poll(conf(s), "--interval", "20")
+            samples, done = poll(conf(s))
             got = len([x for x in samples if x["name"] == "cpu_util"])
             t.ok(got == there, f"{what}: {there} of 5 have values", (got, done.stderr[-700:]))
             if there < 5 and "gone" not in what:
