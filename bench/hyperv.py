@@ -5,7 +5,6 @@
 Environment: BENCH_MACHINES (500), BENCH_CYCLES (5); the program is $VIRTMETER or BUILD's.
 """
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -32,22 +31,20 @@ def cpu_us(pid):
 
 
 def measure(server, ca):
-    """Enumerations, requests and CPU of each cycle of the steady state."""
+    """Enumerations and CPU of a cycle of the steady state.  Nobody asks the agent how it is meanwhile: that costs, too."""
     options = {"DEFAULT": {"hypervisor_inspector": "hyperv"},
                "hyperv": {"host": "localhost", "port": server.port, "username": "meter", "ca_file": ca, "auth": "basic",
                           "password": wsman_standin.Options.password}}
-    enumerations, cpu = [], []
     with agent.Agent(None, INTERVAL, publishers=["null://"], options=options) as a:
         a.wait(lambda: a.cycles() >= 2, 120, "two cycles")
-        for _ in range(CYCLES):
-            cycles, asked, before = a.cycles(), len(server.service.verbs("Enumerate")), cpu_us(a.pid)
-            a.wait(lambda n=cycles: a.cycles() > n, 120, "a cycle")
-            time.sleep(INTERVAL / 4)
-            enumerations.append((len(server.service.verbs("Enumerate")) - asked) / (a.cycles() - cycles))
-            cpu.append((cpu_us(a.pid) - before) / (a.cycles() - cycles))
+        time.sleep(INTERVAL / 2)        # between two cycles
+        cycles, asked, before = a.cycles(), len(server.service.verbs("Enumerate")), cpu_us(a.pid)
+        time.sleep(CYCLES * INTERVAL)
+        cpu, asked = cpu_us(a.pid) - before, len(server.service.verbs("Enumerate")) - asked
+        cycles = a.cycles() - cycles
         doc = a.status()
         a.stop()
-    return max(enumerations), statistics.median(cpu), doc
+    return asked / cycles, cpu / cycles, doc
 
 
 def main():

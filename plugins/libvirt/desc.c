@@ -131,6 +131,8 @@ static void add_disks(struct domain_desc *desc, const struct domain_desc *old, G
 	desc->disks = (size_t)(dev - desc->disk);
 }
 
+static const struct vmt_pair no_parameters[] = { { 0 } }; /* there could be some */
+
 static void add_nics(struct domain_desc *desc, const struct domain_desc *old, GPtrArray *removed)
 {
 	struct domain_device *dev = ARENA_ARRAY(desc->arena, struct domain_device, desc->xml->nics);
@@ -144,7 +146,8 @@ static void add_nics(struct domain_desc *desc, const struct domain_desc *old, GP
 				.public = { .name = nic->target,
 					    .mac = nic->mac,
 					    .filter = nic->filter,
-					    .parameters = nic->parameters,
+					    .parameters = nic->parameters ? nic->parameters
+									  : no_parameters,
 					    .interface_id = nic->interface_id,
 					    .bridge = nic->bridge },
 				.nic = nic,

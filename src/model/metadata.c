@@ -486,14 +486,13 @@ void metadata_tail_disk(const struct vmt_instance *in, const struct metadata_opt
 	buf_putc(out, '}');
 }
 
-/* Since Stein two keys of the port are always there.  A NIC without as much as an address is known to its hypervisor by
- * name alone, as with Ceilometer's inspector of vSphere: there are no parameters then, not even empty ones. */
+/* Since Stein two keys of the port are always there; but for hypervisors that have no such thing as parameters. */
 static void add_parameters(const struct metadata_options *o, const struct vmt_device *nic,
 			   struct buf *out)
 {
 	bool port = o->profile != VMT_PROFILE_JUNO;
 
-	if (!nic->mac && !nic->parameters) {
+	if (!nic->parameters) {
 		add_member(out, "parameters", NULL);
 		return;
 	}

@@ -255,13 +255,12 @@ static void test_nic_tails(void)
 	struct metadata_options o = { .profile = VMT_PROFILE_19 };
 	struct buf out = BUF_INIT;
 
-	nic.mac = NULL; /* of vSphere */
-	metadata_tail_nic(&o, &nic, &out);
+	metadata_tail_nic(&o, &nic, &out); /* of Hyper-V; vSphere's has no address, either */
 	g_assert_cmpstr(tail(&out), ==,
-			",\"name\":\"tap0\",\"mac\":null,\"fref\":null,\"parameters\":null,"
+			",\"name\":\"tap0\",\"mac\":\"fa:16\",\"fref\":null,\"parameters\":null,"
 			"\"vnic_name\":\"tap0\"}");
 	buf_reset(&out);
-	nic.mac = "fa:16";
+	nic.parameters = parameters + 2 /* an empty list */;
 	metadata_tail_nic(&o, &nic, &out);
 	g_assert_cmpstr(tail(&out), ==,
 			",\"name\":\"tap0\",\"mac\":\"fa:16\",\"fref\":null,\"parameters\":"

@@ -199,6 +199,8 @@ static bool is_polled(void *context, const struct meter_row *row, uint64_t *ret_
 	return false;
 }
 
+static const struct vmt_pair no_parameters[] = { { 0 } }; /* as libvirt's */
+
 static void fill(struct run *run, size_t i, const struct golden_reading *golden, uint8_t stamp)
 {
 	struct vmt_reading *r = &run->in->reading[i];
@@ -214,7 +216,8 @@ static void fill(struct run *run, size_t i, const struct golden_reading *golden,
 
 		*device = (struct vmt_device){ .version = run->devices,
 					       .name = d->name,
-					       .mac = d->mac };
+					       .mac = d->mac,
+					       .parameters = no_parameters };
 		reading = d->nic ? vmt_inspection_nic(run->in, i, device)
 				 : vmt_inspection_disk(run->in, i, device);
 		for (size_t v = 0; v < d->count; v++) {

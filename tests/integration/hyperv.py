@@ -105,6 +105,8 @@ def values(t):
         meters = {x["name"] for x in samples}
         t.ok({"cpu", "memory.usage", "disk.device.read.requests", "network.incoming.packets", "disk.device.latency",
               "network.outgoing.packets.drop"} <= meters, "all meters that Ceilometer has of Hyper-V", meters)
+        nic = next(x["resource_metadata"] for x in samples if x["name"] == "network.incoming.bytes")
+        t.same((nic["fref"], nic["parameters"]), (None, None), "a NIC has neither filter nor parameters")
         macs = {x["resource_metadata"]["mac"] for x in samples if x["name"] == "network.incoming.bytes"}
         t.same(macs, {v[0] for e in world.expected.values() for v in e["vnics"].values()}, "MAC addresses as they are")
 
@@ -227,8 +229,54 @@ def deadlines(t):
         t.same(s.service.verbs("Enumerate").count("Msvm_BaseMetricValue"), 1, "and is not asked again at once")
 
 
+def commands(t):
+    """A URI in place of a configuration, and what check finds."""
+    world = hyperv_world.World()
+    with serve(world) as s:
+        password = "".join(f"%{ord(c):02X}" for c in SECRET)
+        uri = f"hyperv://meter:{password}@localhost:{s.port}?ca_file={TLS.ca}&auth=basic"
+        done = agent.command("poll", "--uri", uri, "--meter", "cpu", "--format", "json")
+        t.same({json.loads(x)["resource_id"] for x in done.stdout.splitlines()}, {g.lower() for g in world.guids.values()},
+               "poll --uri hyperv://")
+        pipeline = f"pipeline_cfg_file = {FOLDER.name}/pipeline.yaml\n"
+        with open(f"{FOLDER.name}/pipeline.yaml", "w", encoding="utf-8") as f:
+            f.write("sources: [{name: a, meters: ['*'], sinks: [b]}]\nsinks: [{name: b, publishers: ['null://']}]\n")
+        asked = len(s.service.verbs("Enumerate"))
+        done = agent.command("check", "--config-file", conf(s, extra=pipeline))
+        t.ok(done.returncode == 0 and SECRET not in done.stdout + done.stderr, "check finds nothing wrong", done.stdout)
+        for option, bad in (("port", "0"), ("auth", "digest"), ("page_size", "many")):
+            done = agent.command("check", "--config-file", conf(s, extra=pipeline, **{option: bad}))
+            t.ok(done.returncode and option in done.stdout, f"check finds {option} = {bad}", done.stdout)
+        t.same(len(s.service.verbs("Enumerate")), asked, "and asks nobody")
+
+
+def running(server, interval, **default):
+    options = {"DEFAULT": {"hypervisor_inspector": "hyperv", **default},
+               "hyperv": {"host": "localhost", "port": server.port, "username": "meter", "password": SECRET, "auth": "basic",
+                          "ca_file": TLS.ca}}
+    return agent.Agent(None, interval, ("cpu",), options=options)
+
+
+def silence(t):
+    """A host that has become silent is left alone; a cycle under way ends when it is told to."""
+    with serve() as s, running(s, 2) as a:
+        a.wait(lambda: a.cycles() >= 2, 60, "two cycles")
+        s.service.inject(action="Enumerate", class_name="Msvm_ComputerSystem", delay=90, times=99)
+        unreachable = lambda: (a.document() or {"inspectors": [{"instances": {}}]})["inspectors"][0]["instances"].get("unreachable")
+        a.wait(lambda: "left alone for 60 s" in a.document()["tasks"][0]["last_error"], 60, "it is left alone")
+        asked, cycles = s.service.verbs("Enumerate").count("Msvm_ComputerSystem"), a.cycles()
+        a.wait(lambda: a.cycles() >= cycles + 4, 60, "cycles")
+        t.same(s.service.verbs("Enumerate").count("Msvm_ComputerSystem"), asked, "a silent host is left alone while cycles go on")
+        t.ok(unreachable() == 3, "its machines are unreachable", a.document())
+        t.ok("did not answer" in a.document()["tasks"][0]["last_error"] and SECRET not in a.log(), "and it is told why")
+    with serve() as s, running(s, 3600, graceful_shutdown_timeout=1) as a:
+        s.service.inject(action="Enumerate", class_name="Msvm_ComputerSystem", delay=90, times=99)
+        a.wait(lambda: s.service.verbs("Enumerate"), 60, "a question")
+        t.ok(a.stop(seconds=40) in (0, 1), "a cycle under way ends when it is cancelled")
+
+
 def main(t):
-    for part in (values, discovery, questions, metering, faults, ends, deadlines):
+    for part in (values, discovery, questions, metering, faults, ends, deadlines, commands, silence):
         part(t)
 
 

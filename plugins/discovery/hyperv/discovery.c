@@ -7,6 +7,7 @@
  */
 #include "base/arena.h"
 #include "plugins/discovery/hyperv/options.h"
+#include "plugins/hyperv/rest.h"
 
 #include <errno.h>
 #include <glib.h>
@@ -25,6 +26,7 @@ struct setting {
 struct discovery {
 	struct wsman_client *client;
 	char *host; /* as configured */
+	struct hyperv_rest rest;
 	struct arena *arena;
 	GArray *systems;
 	GHashTable *settings; /* GUID in lower case to its setting */
@@ -222,13 +224,18 @@ static int discovery_discover(void *self, const char *param, struct vmt_snapshot
 	const struct wsman_sink systems = { begin_systems, add_system, d };
 	const struct wsman_sink settings = { begin_settings, add_setting, d };
 	struct vmt_error why = { .text = "" };
-	int err;
+	const char *address = wsman_session_address(wsman_client_session(d->client));
+	int err = hyperv_rest_check(&d->rest, address, &why);
 
+	if (err < 0) {
+		return vmt_error_set(error, err, "hyperv %s", why.text);
+	}
 	g_hash_table_remove_all(d->settings);
 	g_hash_table_remove_all(d->written);
 	g_array_set_size(d->systems, 0);
 	arena_reset(d->arena);
 	err = wsman_enumerate(d->client, &systems_query, &systems, call, &why);
+	hyperv_rest_note(&d->rest, err);
 	if (err == 0) {
 		err = wsman_enumerate(d->client, &settings_query, &settings, call, &why);
 	}

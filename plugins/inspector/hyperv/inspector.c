@@ -3,6 +3,7 @@
  * Inspector "hyperv": the machines of a Hyper-V host, over WS-Management.  Shared object, for libcurl and the
  * GSS-API.  Runs on a worker of the host; blocks on the network until the call's deadline.
  */
+#include "plugins/hyperv/rest.h"
 #include "plugins/inspector/hyperv/options.h"
 #include "plugins/inspector/hyperv/readings.h"
 
@@ -13,6 +14,7 @@ struct inspector {
 	struct arena *arena,
 		*before; /* devices of the last readings stay until the next have been made */
 	struct told told;
+	struct hyperv_rest rest;
 	bool microseconds;
 };
 
@@ -82,7 +84,11 @@ static int inspector_inspect(void *self, const struct vmt_snapshot *instances,
 	if (request->kernel || request->final) { /* there is nothing but the host to ask */
 		return 0;
 	}
-	err = collector_run(c, request->groups, turn_arenas(in), call, &why);
+	err = hyperv_rest_check(&in->rest, in->told.address, &why);
+	if (err == 0) {
+		err = collector_run(c, request->groups, turn_arenas(in), call, &why);
+		hyperv_rest_note(&in->rest, err);
+	}
 	out->calls += wsman_client_requests(c->client) - before;
 	vmt_inspection_call(out, "enumerate", c->slowest_ns);
 	if (err < 0) {

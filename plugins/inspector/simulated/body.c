@@ -83,6 +83,7 @@ static void port_make(struct port *p, const struct actor *a, uint32_t n, struct 
 	p->device.mac = arena_printf(arena, "fa:16:3e:%02x:%02x:%02x", (unsigned)(key & 0xff),
 				     (unsigned)(key >> 8 & 0xff), (unsigned)(key >> 16 & 0xff));
 	p->device.bridge = "br-int";
+	p->device.parameters = parameters;
 	if (n % 2) { /* every other one behind a filter, as nova-network had them */
 		p->device.filter = arena_printf(arena, "nova-instance-%08x-fa163e%06x", a->slot + 1,
 						(unsigned)(key & 0xffffff));
@@ -91,7 +92,6 @@ static void port_make(struct port *p, const struct actor *a, uint32_t n, struct 
 			arena_printf(arena, "10.%u.%u.%u", n, a->slot >> 8 & 0xff, a->slot & 0xff),
 			false
 		};
-		p->device.parameters = parameters;
 	} else {
 		p->device.interface_id =
 			arena_printf(arena, "%08x-%02x00-4000-8000-%012" G_GINT64_MODIFIER "x", id,
