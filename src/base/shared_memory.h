@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the program's own shared objects have in common, though each has a copy of their code.  Not of the plugin contract:
- * they come with the program.
+ * they come with the program.  Any thread; blocks on nothing.
  */
 #ifndef BASE_SHARED_MEMORY_H
 #define BASE_SHARED_MEMORY_H

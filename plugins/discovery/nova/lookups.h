@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What Keystone and Nova know more of instances that others have found: which of it is to be asked for, and the instances
- * described with it.
+ * described with it.  Opened and closed on the main thread; describing, on a polling task's, blocks on nothing.
  */
 #ifndef DISCOVERY_NOVA_LOOKUPS_H
 #define DISCOVERY_NOVA_LOOKUPS_H
