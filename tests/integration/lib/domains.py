@@ -70,6 +70,7 @@ class Domain:
     state: str = "running"      # running, paused, shutoff
     metadata: str = None        # XML of <metadata>'s inside
     emulator: str = None        # another program than QEMU itself
+    ram: str = None             # a file that stands in its memory, from 16 MiB on
     needs: str = None           # "loop", "macvtap", "filter": left out where it cannot be
 
     @property
@@ -258,6 +259,11 @@ def xml(domain):
     scsi = "<controller type='scsi' model='virtio-scsi'/>" if any(d.bus == "scsi" for d in domain.disks) else ""
     balloon = ("<memballoon model='virtio'><stats period='2'/></memballoon>" if domain.balloon
                else "<memballoon model='none'/>")
+    ram = "" if domain.ram is None else f"""
+  <qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+    <qemu:arg value='-device'/>
+    <qemu:arg value='loader,file={domain.ram},addr=0x1000000,force-raw=on'/>
+  </qemu:commandline>"""
     return f"""<domain type='qemu'>
   <name>{escape(domain.name or "instance-" + domain.key)}</name>
   <uuid>{domain.uuid}</uuid>
@@ -273,7 +279,7 @@ def xml(domain):
     <controller type='usb' model='none'/>
     <video><model type='none'/></video>
     {balloon}
-  </devices>
+  </devices>{ram}
 </domain>"""
 
 
