@@ -137,6 +137,43 @@ def questions(t):
             t.none(differences(samples, world), f"{machines} machines: values in the second cycle")
 
 
+KEPT = {"Msvm_StorageAllocationSettingData", "Msvm_SyntheticEthernetPortSettingData",
+        "Msvm_EthernetPortAllocationSettingData", "Msvm_EthernetSwitchPortAclSettingData", "Msvm_MetricForME"}
+
+
+def plug(s, disk, name):
+    """One disk more: a copy of that one with all of its values."""
+    classes = s.service.instances.data[hyperv_world.V2]
+    for which in ("Msvm_StorageAllocationSettingData", "Msvm_MetricForME", "Msvm_BaseMetricValue"):
+        texts = [json.dumps(i) for i in classes[which]]
+        old, new = json.dumps(disk)[1:-1], json.dumps(name)[1:-1]
+        classes[which] += [json.loads(text.replace(old, new)) for text in texts if old in text]
+
+
+def changes(t):
+    """Disks, NICs and whose a value is are read once, and anew when something changes."""
+    world = hyperv_world.World()
+    with serve(world) as s:
+        def asked():
+            return sorted(c for c in s.service.verbs("Enumerate") if c in KEPT)
+
+        with running(s, 2, ("*",)) as a:
+            a.wait_cycles(3, 60)
+            t.same(asked(), sorted(KEPT), "three cycles: disks, NICs and whose a value is are asked once")
+            disk = world.data[hyperv_world.V2]["Msvm_StorageAllocationSettingData"][0]["InstanceID"]
+            before = {x["resource_id"] for c in a.wait_cycles(1, 60) for x in c.samples if x["name"] == "disk.device.read.bytes"}
+            plug(s, disk, disk[:-len("0\\0\\L")] + "7\\0\\L")
+            after = {x["resource_id"] for c in a.wait_cycles(2, 60)[-1:] for x in c.samples if x["name"] == "disk.device.read.bytes"}
+            t.same((len(after), len(after - before)), (len(before) + 1, 1), "a disk that is plugged in is there")
+            t.same(asked(), sorted([*KEPT] * 2), "for which all is asked once more")
+            off = next(i for i in s.service.instances.data[hyperv_world.V2]["Msvm_ComputerSystem"] if str(i["EnabledState"]) == "3")
+            off["EnabledState"] = 2
+            s.service.instances.cache.clear()
+            a.wait_cycles(2, 60)
+            t.same(asked(), sorted([*KEPT] * 3), "and when a machine is switched on")
+            t.same(a.stop(), 0, "the agent ends in good order")
+
+
 def metering(t):
     with serve(hyperv_world.World().unmetered()) as s:
         samples, done = poll(conf(s), "--cycles", "2", "--interval", "2")
@@ -250,11 +287,11 @@ def commands(t):
         t.same(len(s.service.verbs("Enumerate")), asked, "and asks nobody")
 
 
-def running(server, interval, **default):
+def running(server, interval, meters=("cpu",), **default):
     options = {"DEFAULT": {"hypervisor_inspector": "hyperv", **default},
                "hyperv": {"host": "localhost", "port": server.port, "username": "meter", "password": SECRET, "auth": "basic",
                           "ca_file": TLS.ca}}
-    return agent.Agent(None, interval, ("cpu",), options=options)
+    return agent.Agent(None, interval, meters, options=options)
 
 
 def silence(t):
@@ -276,7 +313,7 @@ def silence(t):
 
 
 def main(t):
-    for part in (values, discovery, questions, metering, faults, ends, deadlines, commands, silence):
+    for part in (values, discovery, questions, changes, metering, faults, ends, deadlines, commands, silence):
         part(t)
 
 

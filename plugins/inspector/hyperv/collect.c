@@ -14,18 +14,20 @@
 #define ALONE_FIRST_NS (60 * NS_PER_S)
 #define ALONE_MOST_NS (600 * NS_PER_S)
 
-enum { OF_CYCLE, OF_METRICS, OF_HOST };
+#define KEPT_NS (300 * NS_PER_S) /* what tells of a change does not tell of every one */
+
+enum memory { OF_CYCLE, OF_HOST, KEPT };
 
 #define CPUS (VMT_GROUP_CPU | VMT_GROUP_VCPU)
 #define USAGE (CPUS | VMT_GROUP_MEMORY)
 #define DEVICES (VMT_GROUP_DISK | VMT_GROUP_NIC)
 #define MACHINES VMT_GROUP_ALL
 
-/* Which groups need a table, and whose memory it has; in the order of reading. */
+/* Which groups need a table, and how long it is kept; in the order of reading. */
 static const struct {
 	enum table_id id;
 	unsigned groups;
-	int memory;
+	enum memory memory;
 } plan[] = {
 	{ T_SYSTEMS, MACHINES, OF_CYCLE },
 	{ T_CPUS, USAGE | DEVICES, OF_HOST }, /* of the host all is learned at once */
@@ -34,37 +36,84 @@ static const struct {
 	{ T_TOTALS, USAGE, OF_CYCLE },
 	{ T_VALUES, DEVICES, OF_CYCLE },
 	{ T_PROCESSORS, CPUS, OF_CYCLE },
-	{ T_DISKS, VMT_GROUP_DISK, OF_CYCLE },
-	{ T_PORTS, VMT_GROUP_NIC, OF_CYCLE },
-	{ T_ALLOCATIONS, VMT_GROUP_NIC, OF_CYCLE },
-	{ T_ACLS, VMT_GROUP_NIC, OF_CYCLE },
-	{ T_METRICS, USAGE | DEVICES, OF_METRICS },
+	{ T_DISKS, VMT_GROUP_DISK, KEPT },
+	{ T_PORTS, VMT_GROUP_NIC, KEPT },
+	{ T_ALLOCATIONS, VMT_GROUP_NIC, KEPT },
+	{ T_ACLS, VMT_GROUP_NIC, KEPT },
+	{ T_METRICS, USAGE | DEVICES, KEPT },
 };
 
-/* The values that there are, whatever they are; 0: none. */
-static uint64_t fingerprint_of(const struct collector *c)
+/* ------------------------------------------------------------------ what is kept */
+
+static uint64_t hash_of(const char *text, uint64_t seed)
 {
-	uint64_t sum = 0;
+	return text ? (key_hash(text, strlen(text)) ^ seed) * UINT64_C(0x9E3779B97F4A7C15) : seed;
+}
 
-	for (int id = T_TOTALS; id <= T_VALUES; id++) {
-		const struct table *t = &c->table[id];
+/* Which rows there are, in whatever order. */
+static uint64_t rows_of(const struct table *t, size_t first, size_t second)
+{
+	uint64_t sum = t->count;
 
-		for (size_t i = 0; i < t->count; i++) {
-			const char *key = t->row[i].value[OBJECT_ID];
-
-			sum += key ? key_hash(key, strlen(key)) | 1 : 0;
-		}
+	for (size_t i = 0; i < t->count; i++) {
+		sum += hash_of(t->row[i].value[second], hash_of(t->row[i].value[first], 1));
 	}
 	return sum;
 }
 
-static bool is_needed(const struct collector *c, enum table_id id)
+/* What there is: machines, which of them run, and values.  Who asks for devices has read the values of devices. */
+static void look_around(struct collector *c)
+{
+	if (!c->looked) {
+		c->looked = true;
+		c->devices = rows_of(&c->table[T_SYSTEMS], SYSTEM_NAME, SYSTEM_STATE) +
+			     rows_of(&c->table[T_VALUES], OBJECT_ID, OBJECT_ID) * 3;
+		c->metrics = c->devices + rows_of(&c->table[T_TOTALS], OBJECT_ID, OBJECT_ID) * 5;
+	}
+}
+
+static uint64_t scene_of(const struct collector *c, enum table_id id)
+{
+	return id == T_METRICS ? c->metrics : c->devices;
+}
+
+bool kept_holds(const struct kept *k, uint64_t scene, int64_t now_ns)
+{
+	return k->arena && k->is_read && k->scene == scene && now_ns - k->since_ns < KEPT_NS;
+}
+
+static void forget(struct collector *c, enum table_id id)
+{
+	c->table[id].count = 0;
+	if (c->kept[id].arena) {
+		c->kept[id].is_read = false;
+		arena_reset(c->kept[id].arena);
+	}
+}
+
+static void keep(struct collector *c, enum table_id id)
+{
+	struct kept *k = &c->kept[id];
+
+	if (k->arena) {
+		k->is_read = true;
+		k->scene = scene_of(c, id);
+		k->since_ns = clock_monotonic();
+	}
+}
+
+static bool is_needed(struct collector *c, enum table_id id)
 {
 	if (id >= T_TOTAL_DEFINITIONS) {
 		return c->learned == 0;
 	}
-	return id != T_METRICS || fingerprint_of(c) != c->fingerprint;
+	if (c->kept[id].arena) {
+		look_around(c);
+	}
+	return !kept_holds(&c->kept[id], scene_of(c, id), clock_monotonic());
 }
+
+/* ------------------------------------------------------------------ questions */
 
 /* Half of what time there is left, so that one that hangs leaves something to the others. */
 static struct vmt_call call_for(const struct vmt_call *call, enum table_id id)
@@ -125,9 +174,17 @@ static int read_table(struct collector *c, enum table_id id, struct arena *arena
 	leave_alone(c, id, err);
 	err = judge(c, id, err, error);
 	if (err < 0) {
-		c->table[id].count = 0;
+		forget(c, id);
+	} else {
+		keep(c, id);
 	}
 	return err;
+}
+
+static struct arena *memory_of(const struct collector *c, enum table_id id, enum memory memory,
+			       struct arena *cycle)
+{
+	return memory == KEPT ? c->kept[id].arena : memory == OF_HOST ? c->of_host : cycle;
 }
 
 /* Whether there is no use in asking for the rest. */
@@ -137,21 +194,22 @@ static bool is_end(int err, const struct vmt_call *call)
 	       err == -E2BIG || clock_monotonic() >= call->deadline_ns;
 }
 
-static void begin(struct collector *c, struct arena *arena)
+static void begin(struct collector *c)
 {
 	uint64_t connection = wsman_session_connection(wsman_client_session(c->client));
 
-	c->arena[OF_CYCLE] = arena;
 	c->slowest_ns = 0;
-	c->partial = false;
+	c->partial = c->looked = false;
 	memset(c->failed, 0, sizeof(c->failed));
-	for (int id = 0; id < T_METRICS; id++) {
-		c->table[id].count = 0;
+	for (int id = 0; id < TABLES; id++) {
+		if (!c->kept[id].arena && id < T_TOTAL_DEFINITIONS) {
+			c->table[id].count = 0;
+		}
 	}
 	if (!connection || connection != c->learned) {
 		c->learned = 0;
 		host_forget(&c->host);
-		arena_reset(c->arena[OF_HOST]);
+		arena_reset(c->of_host);
 		for (int id = T_TOTAL_DEFINITIONS; id < TABLES; id++) {
 			c->table[id].count = 0;
 		}
@@ -181,7 +239,7 @@ int collector_run(struct collector *c, unsigned groups, struct arena *arena,
 {
 	int end = 0;
 
-	begin(c, arena);
+	begin(c);
 	for (size_t i = 0; i < G_N_ELEMENTS(plan); i++) {
 		enum table_id id = plan[i].id;
 		int err = end;
@@ -189,13 +247,10 @@ int collector_run(struct collector *c, unsigned groups, struct arena *arena,
 		if (!(groups & plan[i].groups) || !is_needed(c, id)) {
 			continue;
 		}
-		if (id == T_METRICS) {
-			arena_reset(c->arena[OF_METRICS]);
-			c->table[id].count = 0;
-			c->fingerprint = 0;
-		}
+		forget(c, id);
 		if (err == 0) {
-			err = read_table(c, id, c->arena[plan[i].memory], call, error);
+			err = read_table(c, id, memory_of(c, id, plan[i].memory, arena), call,
+					 error);
 		}
 		c->failed[id] = err < 0;
 		c->partial |= err < 0;
@@ -206,8 +261,6 @@ int collector_run(struct collector *c, unsigned groups, struct arena *arena,
 			}
 			c->systems_ns = clock_real();
 			c->systems_mono_ns = clock_monotonic();
-		} else if (id == T_METRICS && err == 0) {
-			c->fingerprint = fingerprint_of(c);
 		}
 	}
 	learn(c, groups);
@@ -220,17 +273,21 @@ void collector_init(struct collector *c, struct wsman_client *client)
 	for (int id = 0; id < TABLES; id++) {
 		c->table[id].id = id;
 	}
-	c->arena[OF_METRICS] = arena_new(256 << 10);
-	c->arena[OF_HOST] = arena_new(4 << 10);
+	for (size_t i = 0; i < G_N_ELEMENTS(plan); i++) {
+		if (plan[i].memory == KEPT) {
+			c->kept[plan[i].id].arena = arena_new(64 << 10);
+		}
+	}
+	c->of_host = arena_new(4 << 10);
 }
 
 void collector_fini(struct collector *c)
 {
 	for (int id = 0; id < TABLES; id++) {
 		table_fini(&c->table[id]);
+		arena_free(c->kept[id].arena);
 	}
-	arena_free(c->arena[OF_METRICS]);
-	arena_free(c->arena[OF_HOST]);
+	arena_free(c->of_host);
 	host_forget(&c->host);
 	wsman_client_free(c->client);
 }

@@ -1,14 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Fills the tables of a cycle: a fixed number of enumerations, whatever the number of machines.  What does not change
- * is not asked again: definitions and processors while the connection stays, whose a value is while the values stay
- * the same ones.  A class that does not answer is left alone for a while.  Blocks on the network until the call's
- * deadline.
+ * is not asked again: definitions and processors while the connection stays; disks, NICs and whose a value is while
+ * machines and values stay the same ones, for a few minutes.  A class that does not answer is left alone for a while.
+ * Blocks on the network until the call's deadline.
  */
 #ifndef INSPECTOR_HYPERV_COLLECT_H
 #define INSPECTOR_HYPERV_COLLECT_H
 
 #include "plugins/inspector/hyperv/join.h"
+
+/* A table that outlives its cycle. */
+struct kept {
+	struct arena *arena; /* NULL: it is none */
+	bool is_read;
+	uint64_t scene; /* in which it was read */
+	int64_t since_ns; /* monotonic */
+};
+
+/* Whether it need not be read again: neither is another scene, nor is it five minutes old. */
+bool kept_holds(const struct kept *k, uint64_t scene, int64_t now_ns);
 
 struct collector {
 	struct wsman_client *client;
@@ -19,9 +30,11 @@ struct collector {
 	int64_t systems_ns, systems_mono_ns; /* when the machines were read */
 	int64_t slowest_ns; /* enumeration of this cycle */
 	/* private */
-	struct arena *arena[3]; /* of this cycle, of the metrics, of the host */
+	struct arena *of_host;
+	struct kept kept[TABLES];
+	bool looked; /* in this cycle: at the scene of devices, and of metrics */
+	uint64_t devices, metrics;
 	uint64_t learned; /* connection of `host` */
-	uint64_t fingerprint; /* of the values that the metrics tell of */
 	struct {
 		int64_t until_ns, pause_ns;
 	} alone[TABLES];

@@ -78,6 +78,22 @@ static void test_keys(void)
 	arena_free(a);
 }
 
+static void test_kept(void)
+{
+	struct arena *a = arena_new(0);
+	struct kept k = { .arena = a, .is_read = true, .scene = 7, .since_ns = 1000 };
+	const int64_t minutes = INT64_C(60000000000);
+
+	g_assert_true(kept_holds(&k, 7, 1000 + 4 * minutes));
+	g_assert_false(kept_holds(&k, 7, 1000 + 5 * minutes));
+	g_assert_false(kept_holds(&k, 8, 1000));
+	k.is_read = false;
+	g_assert_false(kept_holds(&k, 7, 1000));
+	k = (struct kept){ .is_read = true };
+	g_assert_false(kept_holds(&k, 0, 0));
+	arena_free(a);
+}
+
 static void test_machines(void)
 {
 	begin();
@@ -219,6 +235,7 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/hyperv/keys", test_keys);
+	g_test_add_func("/hyperv/kept", test_kept);
 	g_test_add_func("/hyperv/machines", test_machines);
 	g_test_add_func("/hyperv/devices", test_devices);
 	g_test_add_func("/hyperv/who", test_who);

@@ -5,6 +5,8 @@
 #include "plugins/inspector/hyperv/keys.h"
 
 #include <glib.h>
+#include <stdbool.h>
+#include <string.h>
 
 struct key_slot {
 	const char *key; /* NULL: free */
@@ -41,13 +43,18 @@ void keys_init(struct keys *k, struct arena *arena, size_t count)
 	k->mask = slots - 1;
 }
 
+/* Mostly they are written alike. */
+static bool is_same(const char *a, const char *b, size_t len)
+{
+	return memcmp(a, b, len) == 0 || g_ascii_strncasecmp(a, b, len) == 0;
+}
+
 static struct key_slot *find(const struct keys *k, const char *key, size_t len, uint64_t hash)
 {
 	for (uint64_t i = hash & k->mask;; i = (i + 1) & k->mask) {
 		struct key_slot *s = &k->slot[i];
 
-		if (!s->key || (s->hash == hash && s->len == len &&
-				g_ascii_strncasecmp(s->key, key, len) == 0)) {
+		if (!s->key || (s->hash == hash && s->len == len && is_same(s->key, key, len))) {
 			return s;
 		}
 	}
