@@ -14,7 +14,7 @@
 #define ALONE_FIRST_NS (60 * NS_PER_S)
 #define ALONE_MOST_NS (600 * NS_PER_S)
 
-#define KEPT_NS (300 * NS_PER_S) /* what tells of a change does not tell of every one */
+#define KEPT_NS (300 * NS_PER_S) /* devices: what tells of a change does not tell of every one */
 
 enum memory { OF_CYCLE, OF_HOST, KEPT };
 
@@ -66,9 +66,10 @@ static void look_around(struct collector *c)
 {
 	if (!c->looked) {
 		c->looked = true;
-		c->devices = rows_of(&c->table[T_SYSTEMS], SYSTEM_NAME, SYSTEM_STATE) +
-			     rows_of(&c->table[T_VALUES], OBJECT_ID, OBJECT_ID) * 3;
-		c->metrics = c->devices + rows_of(&c->table[T_TOTALS], OBJECT_ID, OBJECT_ID) * 5;
+		c->metrics = rows_of(&c->table[T_VALUES], OBJECT_ID, OBJECT_ID);
+		c->devices =
+			rows_of(&c->table[T_SYSTEMS], SYSTEM_NAME, SYSTEM_STATE) + c->metrics * 3;
+		c->metrics += rows_of(&c->table[T_TOTALS], OBJECT_ID, OBJECT_ID) * 5;
 	}
 }
 
@@ -79,7 +80,7 @@ static uint64_t scene_of(const struct collector *c, enum table_id id)
 
 bool kept_holds(const struct kept *k, uint64_t scene, int64_t now_ns)
 {
-	return k->arena && k->is_read && k->scene == scene && now_ns - k->since_ns < KEPT_NS;
+	return k->arena && k->is_read && k->scene == scene && now_ns < k->until_ns;
 }
 
 static void forget(struct collector *c, enum table_id id)
@@ -98,7 +99,7 @@ static void keep(struct collector *c, enum table_id id)
 	if (k->arena) {
 		k->is_read = true;
 		k->scene = scene_of(c, id);
-		k->since_ns = clock_monotonic();
+		k->until_ns = id == T_METRICS ? INT64_MAX : clock_monotonic() + KEPT_NS;
 	}
 }
 

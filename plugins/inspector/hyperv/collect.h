@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Fills the tables of a cycle: a fixed number of enumerations, whatever the number of machines.  What does not change
- * is not asked again: definitions and processors while the connection stays; disks, NICs and whose a value is while
- * machines and values stay the same ones, for a few minutes.  A class that does not answer is left alone for a while.
+ * is not asked again: definitions and processors while the connection stays; whose a value is while the values stay the
+ * same ones; disks and NICs while the machines do, too, for a few minutes.  A class that does not answer is left alone for a while.
  * Blocks on the network until the call's deadline.
  */
 #ifndef INSPECTOR_HYPERV_COLLECT_H
@@ -15,10 +15,10 @@ struct kept {
 	struct arena *arena; /* NULL: it is none */
 	bool is_read;
 	uint64_t scene; /* in which it was read */
-	int64_t since_ns; /* monotonic */
+	int64_t until_ns; /* monotonic */
 };
 
-/* Whether it need not be read again: neither is another scene, nor is it five minutes old. */
+/* Whether it need not be read again: the scene is the same, and its time is not over. */
 bool kept_holds(const struct kept *k, uint64_t scene, int64_t now_ns);
 
 struct collector {
