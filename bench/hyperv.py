@@ -69,13 +69,15 @@ def main():
         leaf = authority.leaf("server", "localhost", "serverAuth", "DNS:localhost")
         with wsman_standin.Server(world.data, wsman_standin.Options(), leaf) as server:
             steady, changing = measure(server, authority.cert)
+    rows = (("enumerations a cycle", steady[0], ENUMERATIONS, ""),
+            ("CPU per machine and cycle", steady[1] / MACHINES, MOST_US, " us"),
+            ("enumerations a cycle, devices read anew", changing[0], ENUMERATIONS, ""),
+            ("CPU per machine and cycle, devices read anew", changing[1] / MACHINES, None, " us"))
     missed = 0
-    for what, (enumerations, cpu) in (("", steady), (", something changed", changing)):
-        for name, value, most, unit in (("enumerations a cycle", enumerations, ENUMERATIONS, ""),
-                                        ("CPU per machine and cycle", cpu / MACHINES, MOST_US, " us")):
-            met = value <= most
-            missed += not met
-            print(f"hyperv, {MACHINES} machines  {name}{what}: {value:.4g}{unit}  <= {most}{unit}  {'met' if met else 'MISSED'}")
+    for name, value, most, unit in rows:
+        target = "" if most is None else f"  <= {most}{unit}  {'met' if value <= most else 'MISSED'}"
+        missed += target.endswith("MISSED")
+        print(f"hyperv, {MACHINES} machines  {name}: {value:.4g}{unit}{target}")
     return 1 if missed else 0
 
 

@@ -162,7 +162,7 @@ static enum node begin_property(struct wsman_reader *r, const char *name, int at
 	const char *const *p = r->wanted->properties;
 
 	for (unsigned i = 0; p[i]; i++) {
-		if (strcmp(p[i], name) != 0) {
+		if (*p[i] != *name || strcmp(p[i], name) != 0) {
 			continue;
 		}
 		if (r->at[i] != ABSENT || has_attribute(attributes, attribute, "nil", "true") ||
