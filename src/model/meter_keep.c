@@ -5,7 +5,7 @@
  *
  *   i ID EPOCH ENDED OF_VCPUS CPU_TIME MONO_NS
  *   d EPOCH VALUE MONO_NS (four times the two) NAME      its disks
- *   n EPOCH VALUE MONO_NS (four times the two) MAC       its NICs
+ *   n EPOCH VALUE MONO_NS (four times the two) MAC, tab, name  its NICs; of some MAC or name alone
  *
  * Runs on the poll worker; blocks on nothing.
  */
@@ -23,7 +23,7 @@ static void save_devices(const struct device_list *l, char kind, struct buf *out
 	for (uint32_t i = 0; i < l->count; i++) {
 		const struct device_slot *d = l->slot[i];
 
-		if (strchr(d->key, '\n')) {
+		if (strpbrk(d->key, "\t\n") || (d->name && strchr(d->name, '\n'))) {
 			continue;
 		}
 		buf_printf(out, "%c %" PRIu64, kind, d->epoch);
@@ -33,6 +33,10 @@ static void save_devices(const struct device_list *l, char kind, struct buf *out
 		}
 		buf_putc(out, ' ');
 		buf_puts(out, d->key);
+		if (d->name) {
+			buf_putc(out, '\t');
+			buf_puts(out, d->name);
+		}
 		buf_putc(out, '\n');
 	}
 }
@@ -116,6 +120,7 @@ static bool load_device(struct device_list *l, char *at)
 	struct counter counter[COUNTERS];
 	struct device_slot *d;
 	uint64_t epoch;
+	char *name;
 
 	if (!take_u64(&at, &epoch)) {
 		return false;
@@ -125,10 +130,15 @@ static bool load_device(struct device_list *l, char *at)
 			return false;
 		}
 	}
+	name = strchr(at, '\t');
+	if (name) {
+		*name++ = '\0';
+	}
 	if (!*at) {
 		return false;
 	}
 	d = meter_device_make(l, at);
+	d->name = g_strdup(name);
 	d->epoch = epoch;
 	d->restored = true;
 	memcpy(d->counter, counter, sizeof(counter));

@@ -36,6 +36,7 @@ struct device_slot {
 	uint64_t cycle; /* when it was last in a reading */
 	uint32_t instance; /* whose it was then: index in the snapshot */
 	bool restored; /* from before this program's start; not seen yet */
+	char *name; /* where the key is another thing; NULL: it is the key, or not known */
 	struct resource *resource; /* NULL: not needed yet */
 	struct counter counter[COUNTERS];
 	char key[]; /* what it is known by: a NIC's MAC, else its name */
@@ -45,6 +46,9 @@ struct device_list {
 	struct device_slot **slot;
 	uint32_t count, cap;
 };
+
+#define COUNTER_ENDED                                                                              \
+	UINT64_MAX /* a value: the counter is known to have begun anew, the next value is its growth */
 
 /* An instance from snapshot to snapshot. */
 struct slot {
@@ -127,6 +131,12 @@ struct resource *meter_nic_resource(struct meter_state *s, size_t nic);
 struct resource *meter_host_resource(struct meter_state *s);
 struct resource *meter_call_resource(struct meter_state *s,
 				     size_t call); /* by index in the inspection */
+
+/* Did the counters begin anew in between?  0: nobody knows. */
+static inline bool meter_other_epoch(uint64_t before, uint64_t now)
+{
+	return before && now && before != now;
+}
 
 static inline bool has(const struct vmt_reading *r, unsigned field)
 {

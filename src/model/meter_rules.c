@@ -95,11 +95,6 @@ static uint64_t growth(const struct counter *before, uint64_t now, bool reset)
 	return reset || now < before->value ? now : now - before->value;
 }
 
-static bool other_epoch(uint64_t before, uint64_t now)
-{
-	return before && now && before != now;
-}
-
 /* Growth a second; false at first, and where no time has passed. */
 static bool rate(const struct counter *before, uint64_t now, int64_t mono_ns, bool reset,
 		 double *ret)
@@ -123,7 +118,7 @@ RULE(rule_cpu_rate)
 	    !meter_cpu_time(r, &now, &of_vcpus, &ret->stamp) || of_vcpus != slot->cpu_of_vcpus) {
 		return false;
 	}
-	reset = other_epoch(slot->epoch, run->snapshot->instances[at].epoch);
+	reset = meter_other_epoch(slot->epoch, run->snapshot->instances[at].epoch);
 	if (!rate(&slot->cpu_time, now, run->mono_ns[ret->stamp], reset, &used)) {
 		return false;
 	}
@@ -408,7 +403,7 @@ static bool device_rate(const struct meter_run *run, const struct meter_row *row
 	}
 	ret->stamp = r->stamp[row->field];
 	return rate(&slot->counter[row->other], r->value[row->field].u, run->mono_ns[ret->stamp],
-		    other_epoch(slot->epoch, r->device->epoch), &ret->v.d);
+		    meter_other_epoch(slot->epoch, r->device->epoch), &ret->v.d);
 }
 
 RULE(rule_disk_rate)
@@ -432,7 +427,8 @@ RULE(rule_nic_delta)
 	}
 	ret->v.u = before->mono_ns == INT64_MIN
 			   ? 0
-			   : growth(before, ret->v.u, other_epoch(slot->epoch, r->device->epoch));
+			   : growth(before, ret->v.u,
+				    meter_other_epoch(slot->epoch, r->device->epoch));
 	return true;
 }
 

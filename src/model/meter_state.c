@@ -24,6 +24,7 @@ static void device_slot_free(struct device_slot *d)
 {
 	if (d) {
 		resource_unref(d->resource);
+		g_free(d->name);
 		g_free(d);
 	}
 }
@@ -65,6 +66,7 @@ static struct device_slot *device_add(struct device_list *l, const struct vmt_de
 
 	d->version = device->version;
 	d->epoch = device->epoch;
+	d->name = device->mac ? g_strdup(device->name) : NULL;
 	return d;
 }
 
@@ -100,6 +102,67 @@ static struct device_slot *device_find(struct device_list *l, uint32_t position,
 	return d;
 }
 
+/* All its counters begin anew. */
+static void device_end(struct device_slot *d)
+{
+	for (int i = 0; i < COUNTERS; i++) {
+		d->counter[i].value = COUNTER_ENDED;
+	}
+}
+
+static bool is_behind(const struct counter *before, uint64_t now)
+{
+	return before->mono_ns != INT64_MIN && before->value != COUNTER_ENDED &&
+	       now < before->value;
+}
+
+/* Is it another one than was there before this program's start?  How often it was plugged in since nobody
+ * knows; but an interface of another name is another one, and so is one of whose counters any went back.  Where
+ * nobody knows of epochs, names may change and values are no counters. */
+static bool is_another(const struct device_slot *d, const struct vmt_device_reading *r,
+		       const uint8_t fields[COUNTERS])
+{
+	if (!d->epoch || !r->device->epoch) {
+		return false;
+	}
+	if (d->name && strcmp(d->name, r->device->name) != 0) {
+		return true;
+	}
+	for (int i = 0; i < COUNTERS; i++) {
+		if (device_has(r, fields[i]) && is_behind(&d->counter[i], r->value[fields[i]].u)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The first sight of a device that was there before this program's start. */
+static void device_resume(struct device_slot *d, bool same_start,
+			  const struct vmt_device_reading *r, const uint8_t fields[COUNTERS])
+{
+	d->restored = false;
+	if (!same_start) {
+		return; /* the other epoch tells */
+	}
+	if (is_another(d, r, fields)) {
+		device_end(d);
+	}
+	d->epoch = r->device->epoch;
+}
+
+/* Those that are not there any more: what comes under their names is another device. */
+static void device_miss(struct device_list *l, uint64_t cycle)
+{
+	for (uint32_t i = 0; i < l->count; i++) {
+		struct device_slot *d = l->slot[i];
+
+		if (d->restored && d->epoch && d->cycle != cycle) {
+			d->restored = false;
+			device_end(d);
+		}
+	}
+}
+
 /* Forgets what has not been read for long. */
 static void device_prune(struct device_list *l, uint64_t cycle)
 {
@@ -115,20 +178,27 @@ static void device_prune(struct device_list *l, uint64_t cycle)
 	l->count = kept;
 }
 
+/* The name is kept for the next program: see is_another(). */
+static void device_name(struct device_slot *d, const struct vmt_device *device)
+{
+	if (device->mac && g_strcmp0(d->name, device->name) != 0) {
+		g_free(d->name);
+		d->name = g_strdup(device->name);
+	}
+}
+
 /* Gives each device reading of instance `instance` its slot. */
 static void device_map(struct device_list *l, uint32_t instance, bool same_start,
 		       const struct vmt_device_reading *readings, uint32_t count, uint64_t cycle,
-		       struct device_slot **map)
+		       const uint8_t fields[COUNTERS], struct device_slot **map)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		struct device_slot *d = device_find(l, i, readings[i].device, cycle);
 
 		if (d->restored) {
-			/* how often it was plugged in before nobody knows any more: then only a counter that
-			 * goes back tells that it is another one */
-			d->epoch = same_start ? readings[i].device->epoch : d->epoch;
-			d->restored = false;
+			device_resume(d, same_start, &readings[i], fields);
 		}
+		device_name(d, readings[i].device);
 		d->cycle = cycle;
 		d->instance = instance;
 		map[i] = d;
@@ -268,11 +338,15 @@ static void take_devices(struct meter_state *s, const struct vmt_inspection *in)
 
 		if (r->disks) {
 			device_map(&slot->disk, (uint32_t)i, same, in->disk + r->first_disk,
-				   r->disks, s->cycle, s->by_disk + r->first_disk);
+				   r->disks, s->cycle, disk_counters, s->by_disk + r->first_disk);
 		}
 		if (r->nics) {
 			device_map(&slot->nic, (uint32_t)i, same, in->nic + r->first_nic, r->nics,
-				   s->cycle, s->by_nic + r->first_nic);
+				   s->cycle, nic_counters, s->by_nic + r->first_nic);
+		}
+		if (r->outcome == VMT_OK) {
+			device_miss(&slot->disk, s->cycle);
+			device_miss(&slot->nic, s->cycle);
 		}
 	}
 }
@@ -330,6 +404,9 @@ int meter_prepare(struct meter_state *s, const struct vmt_snapshot *snapshot,
 static void remember_device(const struct meter_state *s, const struct vmt_device_reading *r,
 			    struct device_slot *d, const uint8_t fields[COUNTERS])
 {
+	if (meter_other_epoch(d->epoch, r->device->epoch)) {
+		device_end(d); /* also those that were not read this time */
+	}
 	for (int i = 0; i < COUNTERS; i++) {
 		if (device_has(r, fields[i])) {
 			d->counter[i].value = r->value[fields[i]].u;
@@ -706,6 +783,7 @@ static size_t list_bytes(const struct device_list *l)
 
 	for (uint32_t i = 0; i < l->count; i++) {
 		n += sizeof(*l->slot[i]) + strlen(l->slot[i]->key) + 1;
+		n += l->slot[i]->name ? strlen(l->slot[i]->name) + 1 : 0;
 		n += l->slot[i]->resource ? resource_bytes(l->slot[i]->resource) : 0;
 	}
 	return n;

@@ -401,7 +401,8 @@ static void test_samples(void)
 /* ------------------------------------------------------------------ over a restart */
 
 static const char *const kept_meters[] = { "network.incoming.bytes", "network.incoming.bytes.delta",
-					   "vm.network.incoming.bytes.rate", NULL };
+					   "vm.network.incoming.bytes.rate",
+					   "vm.network.incoming.packets.rate", NULL };
 
 static void one_nic(struct scene *s, double seconds, uint64_t domain, uint64_t nic, uint64_t bytes)
 {
@@ -459,6 +460,97 @@ static void test_kept(void)
 	scene_fini(&s);
 }
 
+/* NICs of the one instance in a cycle; bytes, packets UINT64_MAX: not read. */
+struct kept_nic {
+	const char *name, *mac;
+	uint64_t epoch, bytes, packets;
+};
+
+static void some_nics(struct scene *s, const struct kept_nic *list, size_t count)
+{
+	struct vmt_instance in = { .id = "c40c7cc3-2022-5bb6-afcd-6d9804d1b23a",
+				   .name = "i",
+				   .epoch = 7 };
+
+	scene_instances(s, &in, 1);
+	scene_begin(s, 10);
+	scene_reading(s, 0, VMT_OK);
+	for (size_t i = 0; i < count; i++) {
+		struct vmt_device_reading *r = scene_nic(s, (int)i, list[i].name, list[i].mac);
+
+		s->device[i].epoch = list[i].epoch;
+		if (list[i].bytes != UINT64_MAX) {
+			vmt_device_set(r, VMT_N_RX_BYTES, list[i].bytes, s->stamp);
+		}
+		if (list[i].packets != UINT64_MAX) {
+			vmt_device_set(r, VMT_N_RX_PACKETS, list[i].packets, s->stamp);
+		}
+	}
+	scene_run(s);
+}
+
+#define NICS(scene, ...)                                                                           \
+	some_nics(scene, (const struct kept_nic[]){ __VA_ARGS__ },                                 \
+		  G_N_ELEMENTS(((const struct kept_nic[]){ __VA_ARGS__ })))
+#define DELTA "network.incoming.bytes.delta"
+#define MAC_A "fa:16:3e:00:00:01"
+#define MAC_B "fa:16:3e:00:00:02"
+
+/* Plugged in anew while no program ran: as far as one can tell, it is told. */
+static void test_kept_another(void)
+{
+	struct scene s;
+
+	scene_init(&s, VMT_PROFILE_26, kept_meters);
+	NICS(&s, { "tap0", MAC_A, 70, 100, 10 });
+	resume(&s, "boot-1", 1); /* its packets went back: its bytes are another one's, too */
+	NICS(&s, { "tap0", MAC_A, 70, 150, 5 });
+	scene_check_uint(&s, DELTA, NIC, 150);
+	resume(&s, "boot-1", 1); /* of the same MAC, but another interface of the host */
+	NICS(&s, { "tap1", MAC_A, 71, 160, 6 });
+	scene_check_uint(&s, DELTA, "i-c40c7cc3-2022-5bb6-afcd-6d9804d1b23a-tap1", 160);
+	resume(&s, "boot-1", 1); /* and so again, of no epoch: another name says nothing */
+	NICS(&s, { "tap0", MAC_A, 0, 170, 7 });
+	scene_check_uint(&s, DELTA, NIC, 10);
+	scene_fini(&s);
+}
+
+/* Unplugged while no program ran, and plugged in again when one did. */
+static void test_kept_missing(void)
+{
+	struct scene s;
+
+	scene_init(&s, VMT_PROFILE_26, kept_meters);
+	NICS(&s, { "tap0", MAC_A, 71, 100, 10 }, { "tap1", MAC_B, 72, 100, 10 });
+	resume(&s, "boot-1", 1);
+	NICS(&s, { "tap1", MAC_B, 72, 130, 13 });
+	scene_check_uint(&s, DELTA, "i-c40c7cc3-2022-5bb6-afcd-6d9804d1b23a-tap1", 30);
+	NICS(&s, { "tap1", MAC_B, 72, 140, 14 }, { "tap0", MAC_A, 71, 300, 30 });
+	scene_check_uint(&s, DELTA, NIC, 300);
+	scene_check_uint(&s, DELTA, "i-c40c7cc3-2022-5bb6-afcd-6d9804d1b23a-tap1", 10);
+	resume(&s, "boot-1", 1);
+	some_nics(&s, NULL, 0); /* there is none at all */
+	NICS(&s, { "tap0", MAC_A, 71, 400, 40 });
+	scene_check_uint(&s, DELTA, NIC, 400);
+	scene_fini(&s);
+}
+
+/* The first reading of one that was plugged in anew may lack counters: the next one tells all. */
+static void test_another_unread(void)
+{
+	struct scene s;
+
+	scene_init(&s, VMT_PROFILE_26, kept_meters);
+	NICS(&s, { "tap0", MAC_A, 70, 100, 10 });
+	NICS(&s, { "tap0", MAC_A, 71, UINT64_MAX, 40 });
+	scene_check_none(&s, DELTA, NIC);
+	resume(&s, "boot-1", 1);
+	NICS(&s, { "tap0", MAC_A, 71, 500, 50 });
+	scene_check_uint(&s, DELTA, NIC, 500);
+	scene_check_double(&s, "vm.network.incoming.packets.rate", NIC, 1);
+	scene_fini(&s);
+}
+
 /* What is no such text is refused as a whole. */
 static void test_kept_bad(void)
 {
@@ -472,6 +564,7 @@ static void test_kept_bad(void)
 		"virtmeter-counters 1 b\ni a 1 2 0 5 6\nn 1 1 1 1 1 1 1 1 1 \n",
 		"virtmeter-counters 1 b\ni a 1 2 0 99999999999999999999 6\n",
 		"virtmeter-counters 1 b\nx a 1 2 0 5 6\n",
+		"virtmeter-counters 1 b\ni a 1 2 0 5 6\nn 1 1 1 1 1 1 1 1 1 \ttap0\n",
 	};
 	struct meter_settings settings = { .metadata.reserved_length = 256 };
 	struct meter_state *s = meter_state_new(&settings);
@@ -520,6 +613,9 @@ int main(int argc, char **argv)
 	g_test_add_func("/model/meter-state/memory-bound", test_memory_bound);
 	g_test_add_func("/model/meter-state/samples", test_samples);
 	g_test_add_func("/model/meter/state/kept", test_kept);
+	g_test_add_func("/model/meter/state/kept-another", test_kept_another);
+	g_test_add_func("/model/meter/state/kept-missing", test_kept_missing);
+	g_test_add_func("/model/meter/state/another-unread", test_another_unread);
 	g_test_add_func("/model/meter/state/kept-bad", test_kept_bad);
 	g_test_add_func("/model/meter/state/final", test_final);
 	return g_test_run();
