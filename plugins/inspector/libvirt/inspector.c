@@ -50,7 +50,8 @@ static const struct vmt_option options[] = {
 	  .min = 1,
 	  .max = CYCLE_HANGING_MAX,
 	  .help = "Calls that may hang at a time on instances that do not answer, of libvirtd's 20 workers; with "
-		  "parallel_calls never more than 10 together." },
+		  "parallel_calls never more than 10 together.  One more may, of an instance that stops answering "
+		  "when so many hang already." },
 	{ .group = "virtmeter",
 	  .name = "block_info_interval",
 	  .type = VMT_OPT_SECONDS,
