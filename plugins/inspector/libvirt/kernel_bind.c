@@ -448,6 +448,7 @@ void bind_read_nics(struct bind *b, const struct links *links, struct kernel_rea
 								: NULL;
 
 		if (!c) {
+			b->version = 0; /* another tap of that name may be there by now */
 			return;
 		}
 		for (int v = 0; v < KERNEL_NIC_VALUES; v++) {

@@ -8,10 +8,11 @@ import private
 
 
 def collect(lv, a, count, seconds):
-    """Starts the agent, looks all the time, and answers `count` of its cycles with the snapshots around
+    """Starts the agent unless it runs, looks all the time, and answers `count` of its cycles with the snapshots around
     them: [(snapshots before, snapshot after, cycle)]."""
     shots, cycles, out = [oracle.snapshot(lv)], [], []
-    a.start()
+    if not a.running():
+        a.start()
     end = time.monotonic() + seconds
     while len(out) < count:
         if time.monotonic() > end or not a.running():
