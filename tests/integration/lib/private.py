@@ -81,7 +81,7 @@ security_driver = "none"
 security_default_confined = 0
 namespaces = []
 seccomp_sandbox = 0
-cgroup_controllers = []
+cgroup_controllers = {cgroups}
 stdio_handler = "logd"
 """
 
@@ -98,9 +98,10 @@ log_outputs = "2:file:{dir}/log/libvirtd.log"
 
 
 class Libvirt:
-    """log_filters: as in libvirtd.conf, for tests that count calls (then log_level 1 is kept)."""
+    """log_filters: as in libvirtd.conf, for tests that count calls (then log_level 1 is kept).
+    cgroups: controllers of version 1 that guests get a cgroup of."""
 
-    def __init__(self, name="compute-0", log_filters=None, conf=""):
+    def __init__(self, name="compute-0", log_filters=None, conf="", cgroups=()):
         check_programs()
         self.dir = tempfile.mkdtemp(prefix="vm-")
         os.chmod(self.dir, 0o755)       # other users may reach the read-only socket
@@ -113,7 +114,7 @@ class Libvirt:
         known = f"{cache_dir()}/capabilities"
         if os.path.isdir(known):
             shutil.copytree(known, f"{self.dir}/cache/qemu/capabilities")
-        self._write("etc/qemu.conf", QEMU_CONF)
+        self._write("etc/qemu.conf", QEMU_CONF.format(cgroups=json.dumps(list(cgroups))))
         self._write("virtlogd.conf", f'log_outputs = "3:file:{self.dir}/log/virtlogd.log"\n')
         text = LIBVIRTD_CONF.format(uuid=uuid.uuid4(), dir=self.dir, more=conf)
         if log_filters:
