@@ -57,6 +57,16 @@ size_t arena_bytes(const struct arena *a)
 	return a->bytes;
 }
 
+size_t arena_given(const struct arena *a)
+{
+	size_t bytes = 0;
+
+	for (const struct arena_block *b = a->first; b && b != a->current; b = b->next) {
+		bytes += b->size;
+	}
+	return bytes + (a->current ? (size_t)(a->at - a->current->data) : 0);
+}
+
 /* The next kept block that is large enough, or a new one behind the current; blocks that are too
  * small for this piece move behind it and serve later ones. */
 void *arena_alloc_slow(struct arena *a, size_t size)
@@ -68,7 +78,6 @@ void *arena_alloc_slow(struct arena *a, size_t size)
 	if (size > SIZE_MAX / 2) {
 		g_error("arena: %zu bytes asked for", size);
 	}
-	size = (size + !size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
 	while (*at && (*at)->size < size) {
 		at = &(*at)->next;
 	}
@@ -113,12 +122,12 @@ void *arena_dup(struct arena *a, const void *p, size_t size)
 
 char *arena_strdup(struct arena *a, const char *s)
 {
-	return s ? arena_dup(a, s, strlen(s) + 1) : NULL;
+	return s ? arena_strndup(a, s, strlen(s)) : NULL;
 }
 
 char *arena_strndup(struct arena *a, const char *s, size_t n)
 {
-	char *p = arena_alloc(a, n + 1);
+	char *p = arena_alloc_text(a, n + 1);
 
 	if (n) {
 		memcpy(p, s, n);
@@ -137,7 +146,7 @@ char *arena_printf(struct arena *a, const char *format, ...)
 	va_copy(again, args);
 	n = vsnprintf(NULL, 0, format, args);
 	g_assert(n >= 0);
-	p = arena_alloc(a, (size_t)n + 1);
+	p = arena_alloc_text(a, (size_t)n + 1);
 	vsnprintf(p, (size_t)n + 1, format, again);
 	va_end(again);
 	va_end(args);

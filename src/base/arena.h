@@ -28,20 +28,35 @@ void arena_reset(struct arena *a);
 
 /* Bytes held from the heap. */
 size_t arena_bytes(const struct arena *a);
+/* What has been given out since the beginning or the last reset: a block of this size does for the same once more. */
+size_t arena_given(const struct arena *a);
 
+/* At the beginning of another block, aligned. */
 void *arena_alloc_slow(struct arena *a, size_t size);
+
+/* `size` bytes for text, not aligned, contents undefined; never NULL. */
+static inline char *arena_alloc_text(struct arena *a, size_t size)
+{
+	char *p = a->at;
+
+	if (size > (size_t)(a->end - a->at)) {
+		return arena_alloc_slow(a, size);
+	}
+	a->at += size;
+	return p;
+}
 
 /* `size` bytes, aligned to 16, contents undefined; never NULL. */
 static inline void *arena_alloc(struct arena *a, size_t size)
 {
-	size_t rounded = (size + !size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
-	void *p = a->at;
+	size_t skip = -(uintptr_t)a->at % ARENA_ALIGN;
 
-	if (rounded < size || rounded > (size_t)(a->end - a->at)) {
+	size += !size;
+	if (skip >= (size_t)(a->end - a->at)) {
 		return arena_alloc_slow(a, size);
 	}
-	a->at += rounded;
-	return p;
+	a->at += skip;
+	return arena_alloc_text(a, size);
 }
 
 void *arena_alloc0(struct arena *a, size_t size);

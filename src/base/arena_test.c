@@ -50,6 +50,28 @@ static void test_steady(void)
 	arena_free(a);
 }
 
+static void test_packed(void)
+{
+	struct arena *a = arena_new(64), *again;
+	char *first = arena_strdup(a, "vda"), *second = arena_strdup(a, "vdb");
+
+	g_assert_true(second == first + 4);
+	g_assert_cmpuint((uintptr_t)arena_alloc(a, 8) % ARENA_ALIGN, ==, 0);
+	for (int i = 0; i < 20; i++) {
+		arena_strdup(a, "no less than it was");
+	}
+	g_assert_cmpuint(arena_given(a), <=, arena_bytes(a));
+	again = arena_new(arena_given(a));
+	arena_alloc(again, arena_given(a));
+	g_assert_cmpuint(arena_bytes(again), <, arena_given(a) + 64); /* one block, with its head */
+	arena_reset(a);
+	g_assert_cmpuint(arena_given(a), ==, 0);
+	arena_strdup(a, "vda");
+	g_assert_cmpuint(arena_given(a), ==, 4);
+	arena_free(again);
+	arena_free(a);
+}
+
 static void test_text(void)
 {
 	struct arena *a = arena_new(32);
@@ -72,6 +94,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/arena/aligned", test_aligned);
 	g_test_add_func("/arena/steady", test_steady);
+	g_test_add_func("/arena/packed", test_packed);
 	g_test_add_func("/arena/text", test_text);
 	return g_test_run();
 }
