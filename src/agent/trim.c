@@ -4,7 +4,7 @@
 
 #define FIRST_NS (NS_PER_S / 2) /* the cycle's samples have most likely been published by then */
 
-enum { WORTH = 256 << 10 }; /* bytes */
+enum { WORTH = 64 << 10 }; /* bytes */
 
 static void look_at(struct trim *trim, int64_t mono_ns, int64_t next_ns)
 {
