@@ -11,8 +11,6 @@
 #include <glib.h>
 #include <string.h>
 
-enum { ARENA_BLOCK = 512 }; /* a domain takes two or three: little is left over of the last */
-
 static _Atomic uint64_t versions; /* of descriptions and devices, all of the process */
 
 struct domain_desc *domain_desc_ref(struct domain_desc *desc)
@@ -169,34 +167,45 @@ static uint64_t domain_epoch(const uint8_t uuid[16], int number)
 	return epoch ? epoch : 1;
 }
 
+/* What is in the arena.  `old` and `removed` as for desc_new(). */
+static void fill(struct domain_desc *desc, const struct desc_source *src,
+		 const struct domain_desc *old, GPtrArray *removed)
+{
+	struct vmt_error error;
+
+	desc->name = arena_strdup(desc->arena, src->name);
+	if (domxml_parse(src->xml, strlen(src->xml), desc->arena, &desc->xml, &error) < 0) {
+		desc->why = arena_strdup(desc->arena, error.text);
+		return;
+	}
+	desc->plugs = old && old->epoch == desc->epoch ? old->plugs : 0;
+	add_disks(desc, old, removed);
+	add_nics(desc, old, removed);
+}
+
 struct domain_desc *desc_new(const struct desc_source *src, const struct domain_desc *old,
 			     GPtrArray *removed)
 {
-	size_t len = strlen(src->xml);
-	uint64_t digest = hash64(src->xml, len, 0);
+	uint64_t digest = hash64(src->xml, strlen(src->xml), 0);
 	struct domain_desc *desc;
-	struct vmt_error error;
 
 	if (old && old->digest == digest && old->number == src->number && !removed) {
 		return NULL;
 	}
 	desc = g_new0(struct domain_desc, 1);
 	atomic_init(&desc->refs, 1);
-	desc->arena = arena_new(ARENA_BLOCK);
 	desc->version = ++versions;
 	memcpy(desc->uuid, src->uuid, sizeof(desc->uuid));
 	uuid_format(src->uuid, desc->id);
-	desc->name = arena_strdup(desc->arena, src->name);
 	desc->number = src->number;
 	desc->epoch = domain_epoch(src->uuid, src->number);
 	desc->digest = digest;
 	desc->read_ns = src->time_ns;
-	if (domxml_parse(src->xml, len, desc->arena, &desc->xml, &error) < 0) {
-		desc->why = arena_strdup(desc->arena, error.text);
-		return desc;
-	}
-	desc->plugs = old && old->epoch == desc->epoch ? old->plugs : 0;
-	add_disks(desc, old, removed);
-	add_nics(desc, old, removed);
+	/* Twice: it stays for as long as the domain, so that it should take what it needs and no more. */
+	arena_reset(src->scratch);
+	desc->arena = src->scratch;
+	fill(desc, src, old, removed);
+	desc->arena = arena_new(arena_given(src->scratch));
+	fill(desc, src, old, removed);
 	return desc;
 }

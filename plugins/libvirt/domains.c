@@ -9,6 +9,7 @@
 #include "plugins/libvirt/domains.h"
 #include "plugins/libvirt/desc.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/uuid.h"
@@ -68,6 +69,8 @@ struct sync_job {
 	struct domains *d; /* counted */
 	uint64_t ticket;
 	int64_t until_ns; /* begin nothing new after this */
+	struct buf xml; /* of one domain */
+	struct arena *scratch;
 };
 
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -487,16 +490,20 @@ static int read_one(struct session *s, struct sync_job *job, virDomainPtr dom,
 	}
 	xml = RPC(s, virDomainGetXMLDesc(dom, 0));
 	if (xml) {
+		/* Libvirt's goes before something is made that stays: else that would hold a hole open behind it. */
+		buf_reset(&job->xml);
+		buf_puts(&job->xml, xml);
+		free(xml);
 		src = (struct desc_source){ .uuid = uuid,
 					    .name = virDomainGetName(dom),
-					    .xml = xml,
+					    .xml = job->xml.data,
 					    .number = (int)virDomainGetID(dom),
-					    .time_ns = clock_monotonic() };
+					    .time_ns = clock_monotonic(),
+					    .scratch = job->scratch };
 		desc = desc_new(&src, old, removed);
 		if (desc) {
 			store_desc(job->d, job, uuid, desc);
 		}
-		free(xml);
 	} else {
 		err = libvirt_error(s, virDomainGetName(dom), error);
 		forget(job->d, job, uuid, err == -ENOENT);
@@ -596,6 +603,8 @@ static void sync_free(void *arg)
 	struct sync_job *job = arg;
 
 	release(job->d);
+	buf_fini(&job->xml);
+	arena_free(job->scratch);
 	g_free(job);
 }
 
@@ -630,6 +639,8 @@ int domains_sync(struct domains *d, const struct vmt_call *call, uint64_t *calls
 	}
 	d->syncing = true;
 	job = g_new0(struct sync_job, 1);
+	buf_init(&job->xml);
+	job->scratch = arena_new(0);
 	job->d = d;
 	job->ticket = ++d->ticket;
 	wait_unlock(&d->lock);

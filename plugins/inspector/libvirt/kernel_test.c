@@ -71,13 +71,16 @@ static struct domain_desc *describe(const char *nics, int number)
 {
 	char *xml = g_strdup_printf(
 		"<domain><uuid>" ID "</uuid><vcpu>1</vcpu><devices>%s</devices></domain>", nics);
-	struct desc_source src = { .name = "d", .xml = xml, .number = number, .time_ns = 1 };
+	struct desc_source src = {
+		.name = "d", .xml = xml, .number = number, .time_ns = 1, .scratch = arena_new(0)
+	};
 	struct domain_desc *desc;
 	uint8_t uuid[16];
 
 	g_assert_cmpint(uuid_parse(ID, uuid), ==, 0);
 	src.uuid = uuid;
 	desc = desc_new(&src, NULL, NULL);
+	arena_free(src.scratch);
 	g_free(xml);
 	return desc;
 }

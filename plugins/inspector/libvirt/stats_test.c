@@ -24,9 +24,13 @@ static char *contents(const char *folder, const char *name)
 static struct domain_desc *describe(const char *xml)
 {
 	static const uint8_t uuid[16] = { 1 };
-	struct desc_source src = { .uuid = uuid, .name = "d", .xml = xml, .number = 1 };
+	struct desc_source src = {
+		.uuid = uuid, .name = "d", .xml = xml, .number = 1, .scratch = arena_new(0)
+	};
+	struct domain_desc *desc = desc_new(&src, NULL, NULL);
 
-	return desc_new(&src, NULL, NULL);
+	arena_free(src.scratch);
+	return desc;
 }
 
 static struct domain_desc *golden_desc(const char *name)
