@@ -2,8 +2,8 @@
 /*
  * Fills the tables of a cycle: a fixed number of enumerations, whatever the number of machines.  What does not change
  * is not asked again: definitions and processors while the connection stays; whose a value is while the values stay the
- * same ones; disks and NICs while the machines do, too, for a few minutes.  A class that does not answer is left alone for a while.
- * Blocks on the network until the call's deadline.
+ * same ones; disks and NICs while the machines do, too, for a few minutes.  A class that does not answer is left alone
+ * for a while.  Blocks on the network until the call's deadline.
  */
 #ifndef INSPECTOR_HYPERV_COLLECT_H
 #define INSPECTOR_HYPERV_COLLECT_H
