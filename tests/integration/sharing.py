@@ -84,7 +84,7 @@ def play(t, name, server, pair):
     server.stop()
     one.start()
     two.start()
-    one.wait(lambda: coordination(one).get("state") == "unreachable", 30, "the coordinator is away")
+    one.wait(lambda: coordination(one).get("state") == "unreachable", 120, "the coordinator is away")
     two.wait(lambda: absorbed(one) + absorbed(two) > 0, 60, "a point that both have")
     t.ok(members(one) is None and members(two) is None, f"{name}: without a coordinator both poll all")
     server.start()
@@ -177,7 +177,7 @@ def refused(t):
     with tempfile.TemporaryDirectory() as folder, coordinators.Redis(password="labpass!") as redis:
         pair = Pair(redis.url().replace("labpass!", "labpass-wrong"), folder)
         with pair.agents[0].start() as a:
-            a.wait(lambda: coordination(a).get("state") == "unreachable", 30, "refused")
+            a.wait(lambda: coordination(a).get("state") == "unreachable", 120, "refused")
             told = coordination(a)
             t.ok("WRONGPASS" in told["last_error"] and "labpass" not in json.dumps(told), "a wrong password is told", str(told))
             t.ok("labpass" not in a.log(), "the password is not in the log", a.log())
@@ -192,7 +192,7 @@ def encrypted(t):
                                         ("", "unreachable", "certificate")):
                 pair = Pair(redis.url(query), folder)
                 with pair.agents[0].start() as a:
-                    a.wait(lambda: coordination(a).get("state") == state, 30, state)     # pylint: disable=W0640
+                    a.wait(lambda: coordination(a).get("state") == state, 120, state)     # pylint: disable=W0640
                     told = coordination(a)
                     t.ok(words in told["last_error"], f"TLS: {state}", str(told))
                     a.stop()
@@ -210,7 +210,7 @@ def succeeded(t):
             one = pair.agents[0].start()
             wait_members(one, 1)
             t.ok(master.say("EXISTS", KEY) == ":1", "sentinel: the master is asked for at the second that is named")
-            rabbit.until(lambda: b"slaves=1" in sentinel.info(), 30, "the sentinel knows the replica")
+            rabbit.until(lambda: b"slaves=1" in sentinel.info(), 120, "the sentinel knows the replica")
             master.stop()
             rabbit.until(lambda: replica.say("DEL", KEY) in (":0", ":1"), 60, "the replica is the master now")
             rabbit.until(lambda: replica.say("EXISTS", KEY) == ":1", 60, "the agent says there that it lives")
@@ -231,7 +231,7 @@ def switched(t):
                 one.conf["coordination"]["backend_url"] = url
                 one.write()
                 t.ok(one.reload().returncode == 0, f"reload: sharing is switched {'on' if url else 'off'}")
-                rabbit.until(lambda: redis.say("ZCARD", KEY) == count, 30, f"{count} members")     # pylint: disable=W0640
+                rabbit.until(lambda: redis.say("ZCARD", KEY) == count, 120, f"{count} members")     # pylint: disable=W0640
                 more_cycles(one, 2)
             t.ok(not coordination(one), "reload: nothing is shared again, and the others know it at once", str(coordination(one)))
             one.stop()
