@@ -66,7 +66,6 @@ static struct device_slot *device_add(struct device_list *l, const struct vmt_de
 
 	d->version = device->version;
 	d->epoch = device->epoch;
-	d->name = device->mac ? g_strdup(device->name) : NULL;
 	return d;
 }
 
