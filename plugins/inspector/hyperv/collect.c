@@ -5,7 +5,7 @@
 #include "plugins/inspector/hyperv/collect.h"
 
 #include "base/clock.h"
-#include "plugins/inspector/hyperv/keys.h"
+#include "base/hash.h"
 
 #include <errno.h>
 #include <glib.h>
@@ -47,7 +47,7 @@ static const struct {
 
 static uint64_t hash_of(const char *text, uint64_t seed)
 {
-	return text ? (key_hash(text, strlen(text)) ^ seed) * UINT64_C(0x9E3779B97F4A7C15) : seed;
+	return text ? hash64(text, strlen(text), seed) : seed;
 }
 
 /* Which rows there are, in whatever order. */
