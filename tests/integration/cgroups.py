@@ -40,7 +40,8 @@ class Partition:
     def __exit__(self, *_):
         for pid in self.lv.qemu_pids():
             os.kill(pid, signal.SIGKILL)
-        while self.lv.qemu_pids():
+        end = time.monotonic() + 30
+        while self.lv.qemu_pids() and time.monotonic() < end:
             time.sleep(0.05)
         self.lv.enter("find", self.path, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";", check=False)
 
