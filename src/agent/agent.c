@@ -138,7 +138,9 @@ void agent_task_start(struct agent_task *at, const struct agent_task *before)
 	if (before) {
 		task_continue(at->task, before->task);
 	} else {
-		task_start(at->task, a->plan->settings.host, shuffle(a), a->sharing != NULL);
+		/* whoever waits for so many cycles has them in step with its start */
+		task_start(at->task, a->options.cycles ? NULL : a->plan->settings.host, shuffle(a),
+			   a->sharing != NULL);
 	}
 }
 

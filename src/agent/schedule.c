@@ -20,7 +20,7 @@ static int64_t modulo(int64_t a, int64_t b)
 void schedule_start(struct schedule *schedule, const char *host, int64_t mono_ns, int64_t real_ns)
 {
 	assert(schedule->interval_ns > 0);
-	schedule->seed = hash64(host, strlen(host), 0);
+	schedule->seed = host ? hash64(host, strlen(host), 0) : (uint64_t)real_ns;
 	schedule->slot_ns = schedule->start_ns = mono_ns;
 	schedule->offset_ns = real_ns - mono_ns;
 }

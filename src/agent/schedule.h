@@ -22,7 +22,7 @@ struct schedule {
 	int64_t offset_ns; /* wall clock minus monotonic clock at the start */
 };
 
-/* Notes the first run, which is now. */
+/* Notes the first run, which is now.  host: NULL has the following ones whole intervals after it. */
 void schedule_start(struct schedule *schedule, const char *host, int64_t mono_ns, int64_t real_ns);
 
 /* Goes on where another schedule of the same interval is; alignment and jitter are its own. */

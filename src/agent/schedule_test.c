@@ -48,6 +48,22 @@ static void test_phase(void)
 	g_assert_cmpint(phase[0][0], !=, phase[1][0]);
 }
 
+static void test_in_step(void)
+{
+	struct schedule s = { .interval_ns = 58 * S };
+	uint64_t missed = 0;
+	int64_t last = 17 * S + 3;
+
+	schedule_start(&s, NULL, last, WALL + 5);
+	for (int i = 0; i < 5; i++) {
+		int64_t t = schedule_next(&s, last + i, WALL + i * S, &missed);
+
+		g_assert_cmpint(t - last, ==, 58 * S);
+		last = t;
+	}
+	g_assert_cmpuint(missed, ==, 0);
+}
+
 static void test_missed(void)
 {
 	struct schedule s = { .interval_ns = 10 * S };
@@ -133,6 +149,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/schedule/spacing", test_spacing);
 	g_test_add_func("/schedule/phase", test_phase);
+	g_test_add_func("/schedule/in-step", test_in_step);
 	g_test_add_func("/schedule/missed", test_missed);
 	g_test_add_func("/schedule/align", test_align);
 	g_test_add_func("/schedule/start-aligned", test_start_aligned);

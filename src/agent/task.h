@@ -43,8 +43,8 @@ struct task_status {
 
 /* Starts the thread, which waits for task_start() or task_continue().  Takes over `work`. */
 int task_new(const struct task_parts *parts, struct work *work, struct task **ret_task);
-/* Its first cycle is due in `delay_ns`; the name of the host spreads the following ones.  With `aligned` it waits for
- * the next whole multiple of the interval instead. */
+/* Its first cycle is due in `delay_ns`; the name of the host spreads the following ones (NULL: whole intervals
+ * after it).  With `aligned` it waits for the next whole multiple of the interval instead. */
 void task_start(struct task *task, const char *host, int64_t delay_ns, bool aligned);
 /* Its first cycle is when that one's next would have been, which begins no more. */
 void task_continue(struct task *task, struct task *before);

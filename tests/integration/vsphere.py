@@ -136,7 +136,7 @@ def means(t):
     """Of as many samples as have come since the last cycle."""
     with serve(3) as s:
         set_values(s)
-        # 58 s are two samples of 20 s, however late the first cycle is on a busy machine
+        # 58 s are two samples of 20 s, even when the first cycle is 18 s late on a busy machine
         samples = read(agent.command("poll", "--config-file", conf(s), "--format", "json", "--cycles", "2", "--interval",
                                      "58", timeout=280).stdout)
         asked = [int(n) for q in s.requests("QueryPerf") for n in re.findall("<maxSample>(\\d+)<", q)]
