@@ -120,8 +120,8 @@ all)
 		for s in static unit golden fuzz conformance scenario; do
 			suite build-asan asan 10 $s
 		done
-		suite build-asan asan 15 fault
 		beside
+		suite build-asan asan 15 fault
 		suite build-asan asan 40 integration
 		joined
 	fi

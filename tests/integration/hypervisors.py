@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib
 import agent
 import cloud
 import hyperv_world
+import joined
 import private
 import tap
 import tlsca
@@ -38,46 +39,26 @@ def hyperv(server, **more):
             "auth": "basic", "ca_file": TLS.ca, **more}
 
 
-class Scene:
-    """An agent with a cycle every two seconds that asks hypervisors, and a cloud where there is one."""
+class Scene(joined.Watched):
+    """With a cycle every two seconds, at hypervisors, and at a cloud where there is one."""
 
     def __init__(self, inspector, meters, c=None, yaml=None, **more):
-        """`yaml`: the text of polling.yaml.  `more`: sections of the configuration."""
+        """`more`: sections of the configuration."""
         options = {"DEFAULT": {"hypervisor_inspector": inspector, "debug": "true"}, **more}
         if c:
             options["compute"] = {"instance_discovery_method": "naive"}
             options["service_credentials"] = c.options(timeout=1)
-        self.a = agent.Agent(None, 2, meters, options=options, start=False)
-        if yaml:
-            self.a.put("polling.yaml", yaml)
-        self.a.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        if kind:
-            print("# " + "\n# ".join(x[:300] for x in self.a.log().splitlines() if " DEBUG " not in x))
-        self.a.close()
+        super().__init__(None, 2, meters, options, yaml)
 
     def samples(self):
         """Those of the last cycle that was written: {(meter, resource): sample}."""
-        if not os.path.exists(self.a.file):
-            return {}
-        with open(self.a.file, encoding="utf-8") as f:
-            lines = [json.loads(x) for x in f.read().rpartition("\n")[0].splitlines()]
-        last = max((agent.moment(s["timestamp"]) for s in lines), default=0)
-        return {(s["name"], s["resource_id"]): s for s in lines if agent.moment(s["timestamp"]) > last - 1}
+        samples = self.written()
+        last = max((agent.moment(s["timestamp"]) for s in samples), default=0)
+        return {(s["name"], s["resource_id"]): s for s in samples if agent.moment(s["timestamp"]) > last - 1}
 
     def names(self, meter):
         """{instance: display name} of the last cycle."""
         return {i: s["resource_metadata"]["display_name"] for (m, i), s in self.samples().items() if m == meter}
-
-    def joined(self):
-        return (self.a.document() or {}).get("discovery", {}).get("joined", {})
-
-    def until(self, good, what, seconds=60):
-        return self.a.wait(lambda: good() or None, seconds, what)
 
     def until_names(self, meter, wanted):
         try:
