@@ -115,12 +115,23 @@ int meter_prepare(struct meter_state *s, const struct vmt_snapshot *snapshot,
 /* Resources of the instances of this cycle are made anew. */
 void meter_outdate(struct meter_state *s);
 
-/* For meter_keep.c: a slot of an instance, of a device, without anything known of it. */
+/* For meter_keep.c: a slot of an instance without anything known of it. */
 struct slot *meter_slot_make(struct meter_state *s, const char *id);
-struct device_slot *meter_device_make(struct device_list *l, const char *key);
 
 /* Keeps this cycle's values for the deltas and rates of the next. */
 void meter_remember(struct meter_state *s);
+
+/* meter_devices.c.  A slot, last in its list, of which nothing but the key is known. */
+struct device_slot *meter_device_make(struct device_list *l, const char *key);
+/* The cycle's device readings get their slots, in `by_disk` and `by_nic`. */
+void meter_devices_take(struct meter_state *s, const struct vmt_inspection *in);
+/* As meter_remember(), of the devices of one reading of the cycle. */
+void meter_devices_remember(const struct meter_state *s, const struct vmt_reading *r);
+/* Their resources are made anew; counters stay. */
+void meter_devices_outdate(struct device_list *l);
+void meter_devices_fini(struct device_list *l);
+/* Bytes held from the heap, resources included. */
+size_t meter_devices_bytes(const struct device_list *l);
 
 /* Resources of the cycle, made when first asked for; borrowed. */
 struct resource *meter_instance_resource(struct meter_state *s, size_t i);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns what a polling task keeps of instances and devices from cycle to cycle: their resources, and
- * the last values of counters.  Instances are known by id, disks by name, NICs by MAC; the order in
- * which they come means nothing.  Runs on the poll worker; blocks on nothing.  Takes memory when
- * something is new or changed, and only then.
+ * Owns what a polling task keeps of instances from cycle to cycle: the last values of counters, and the resources, those
+ * of devices too.  Instances are known by id; the order in which they come means nothing.  Runs on the poll worker;
+ * blocks on nothing.  Takes memory when something is new or changed, and only then.
  */
 #include "base/clock.h"
 #include "base/hash.h"
@@ -13,199 +12,6 @@
 
 #include <errno.h>
 #include <string.h>
-
-enum {
-	FORGET = 64 /* cycles after which a device that is not in the readings is forgotten */
-};
-
-/* ------------------------------------------------------------------ devices */
-
-static void device_slot_free(struct device_slot *d)
-{
-	if (d) {
-		resource_unref(d->resource);
-		g_free(d->name);
-		g_free(d);
-	}
-}
-
-static void device_list_fini(struct device_list *l)
-{
-	for (uint32_t i = 0; i < l->count; i++) {
-		device_slot_free(l->slot[i]);
-	}
-	g_free(l->slot);
-	*l = (struct device_list){ 0 };
-}
-
-static const char *device_key(const struct vmt_device *d)
-{
-	return d->mac ? d->mac : d->name;
-}
-
-struct device_slot *meter_device_make(struct device_list *l, const char *key)
-{
-	size_t n = strlen(key) + 1;
-	struct device_slot *d = g_malloc0(sizeof(*d) + n);
-
-	memcpy(d->key, key, n);
-	for (int i = 0; i < COUNTERS; i++) {
-		d->counter[i] = COUNTER_NONE;
-	}
-	if (l->count == l->cap) {
-		l->cap = l->cap ? l->cap * 2 : 2;
-		l->slot = g_renew(struct device_slot *, l->slot, l->cap);
-	}
-	l->slot[l->count++] = d;
-	return d;
-}
-
-static struct device_slot *device_add(struct device_list *l, const struct vmt_device *device)
-{
-	struct device_slot *d = meter_device_make(l, device_key(device));
-
-	d->version = device->version;
-	d->epoch = device->epoch;
-	return d;
-}
-
-/* The device's slot: at the position it had, else by version, else by key, else a new one.  Each
- * serves one device a cycle, so that two of one name stay apart. */
-static struct device_slot *device_find(struct device_list *l, uint32_t position,
-				       const struct vmt_device *device, uint64_t cycle)
-{
-	struct device_slot *d = NULL;
-
-	if (position < l->count && l->slot[position]->version == device->version &&
-	    l->slot[position]->cycle != cycle) {
-		return l->slot[position];
-	}
-	for (uint32_t i = 0; i < l->count && !d; i++) {
-		d = l->slot[i]->version == device->version && l->slot[i]->cycle != cycle
-			    ? l->slot[i]
-			    : NULL;
-	}
-	for (uint32_t i = 0; i < l->count && !d; i++) {
-		d = l->slot[i]->cycle != cycle && strcmp(l->slot[i]->key, device_key(device)) == 0
-			    ? l->slot[i]
-			    : NULL;
-	}
-	if (!d) {
-		return device_add(l, device);
-	}
-	if (d->version != device->version) {
-		d->version = device->version;
-		resource_unref(d->resource);
-		d->resource = NULL;
-	}
-	return d;
-}
-
-/* All its counters begin anew. */
-static void device_end(struct device_slot *d)
-{
-	for (int i = 0; i < COUNTERS; i++) {
-		d->counter[i].value = COUNTER_ENDED;
-	}
-}
-
-static bool is_behind(const struct counter *before, uint64_t now)
-{
-	return before->mono_ns != INT64_MIN && before->value != COUNTER_ENDED &&
-	       now < before->value;
-}
-
-/* Is it another one than was there before this program's start?  How often it was plugged in since nobody
- * knows; but an interface of another name is another one, and so is one of whose counters any went back.  Where
- * nobody knows of epochs, names may change and values are no counters. */
-static bool is_another(const struct device_slot *d, const struct vmt_device_reading *r,
-		       const uint8_t fields[COUNTERS])
-{
-	if (!d->epoch || !r->device->epoch) {
-		return false;
-	}
-	if (d->name && strcmp(d->name, r->device->name) != 0) {
-		return true;
-	}
-	for (int i = 0; i < COUNTERS; i++) {
-		if (device_has(r, fields[i]) && is_behind(&d->counter[i], r->value[fields[i]].u)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* The first sight of a device that was there before this program's start. */
-static void device_resume(struct device_slot *d, bool same_start,
-			  const struct vmt_device_reading *r, const uint8_t fields[COUNTERS])
-{
-	d->restored = false;
-	if (!same_start) {
-		return; /* the other epoch tells */
-	}
-	if (is_another(d, r, fields)) {
-		device_end(d);
-	}
-	d->epoch = r->device->epoch;
-}
-
-/* Those that are not there any more: what comes under their names is another device. */
-static void device_miss(struct device_list *l, uint64_t cycle)
-{
-	for (uint32_t i = 0; i < l->count; i++) {
-		struct device_slot *d = l->slot[i];
-
-		if (d->restored && d->epoch && d->cycle != cycle) {
-			d->restored = false;
-			device_end(d);
-		}
-	}
-}
-
-/* Forgets what has not been read for long. */
-static void device_prune(struct device_list *l, uint64_t cycle)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < l->count; i++) {
-		if (cycle - l->slot[i]->cycle >= FORGET) {
-			device_slot_free(l->slot[i]);
-		} else {
-			l->slot[kept++] = l->slot[i];
-		}
-	}
-	l->count = kept;
-}
-
-/* The name is kept for the next program: see is_another(). */
-static void device_name(struct device_slot *d, const struct vmt_device *device)
-{
-	if (device->mac && g_strcmp0(d->name, device->name) != 0) {
-		g_free(d->name);
-		d->name = g_strdup(device->name);
-	}
-}
-
-/* Gives each device reading of instance `instance` its slot. */
-static void device_map(struct device_list *l, uint32_t instance, bool same_start,
-		       const struct vmt_device_reading *readings, uint32_t count, uint64_t cycle,
-		       const uint8_t fields[COUNTERS], struct device_slot **map)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		struct device_slot *d = device_find(l, i, readings[i].device, cycle);
-
-		if (d->restored) {
-			device_resume(d, same_start, &readings[i], fields);
-		}
-		device_name(d, readings[i].device);
-		d->cycle = cycle;
-		d->instance = instance;
-		map[i] = d;
-	}
-	if (l->count > count) {
-		device_prune(l, cycle);
-	}
-}
 
 /* ------------------------------------------------------------------ instances */
 
@@ -224,12 +30,8 @@ static void slot_outdate(struct slot *slot)
 	drop(&slot->plain);
 	drop(&slot->cpu);
 	drop(&slot->disks);
-	for (uint32_t i = 0; i < slot->disk.count; i++) {
-		drop(&slot->disk.slot[i]->resource);
-	}
-	for (uint32_t i = 0; i < slot->nic.count; i++) {
-		drop(&slot->nic.slot[i]->resource);
-	}
+	meter_devices_outdate(&slot->disk);
+	meter_devices_outdate(&slot->nic);
 }
 
 static void slot_free(gpointer data)
@@ -237,8 +39,8 @@ static void slot_free(gpointer data)
 	struct slot *slot = data;
 
 	slot_outdate(slot);
-	device_list_fini(&slot->disk);
-	device_list_fini(&slot->nic);
+	meter_devices_fini(&slot->disk);
+	meter_devices_fini(&slot->nic);
 	g_free(slot->id);
 	g_free(slot);
 }
@@ -318,38 +120,6 @@ static void take_snapshot(struct meter_state *s, const struct vmt_snapshot *snap
 
 /* ------------------------------------------------------------------ a cycle */
 
-static void map_reserve(struct device_slot ***map, size_t *cap, size_t count)
-{
-	if (count > *cap) {
-		*cap = count + count / 8;
-		*map = g_renew(struct device_slot *, *map, *cap);
-	}
-}
-
-static void take_devices(struct meter_state *s, const struct vmt_inspection *in)
-{
-	map_reserve(&s->by_disk, &s->disks_cap, in->disks);
-	map_reserve(&s->by_nic, &s->nics_cap, in->nics);
-	for (size_t i = 0; i < in->count; i++) {
-		const struct vmt_reading *r = &in->reading[i];
-		struct slot *slot = s->by_instance[i];
-		bool same = slot->epoch == s->snapshot->instances[i].epoch;
-
-		if (r->disks) {
-			device_map(&slot->disk, (uint32_t)i, same, in->disk + r->first_disk,
-				   r->disks, s->cycle, disk_counters, s->by_disk + r->first_disk);
-		}
-		if (r->nics) {
-			device_map(&slot->nic, (uint32_t)i, same, in->nic + r->first_nic, r->nics,
-				   s->cycle, nic_counters, s->by_nic + r->first_nic);
-		}
-		if (r->outcome == VMT_OK) {
-			device_miss(&slot->disk, s->cycle);
-			device_miss(&slot->nic, s->cycle);
-		}
-	}
-}
-
 /* Times by stamp: an older value is of this cycle too, by its time; when it was read its monotonic
  * time says. */
 static void take_times(struct meter_state *s, const struct vmt_inspection *in, int64_t time_ns,
@@ -395,24 +165,9 @@ int meter_prepare(struct meter_state *s, const struct vmt_snapshot *snapshot,
 	take_times(s, in, time_ns, mono_ns);
 	if (in) {
 		take_whole(s, in);
-		take_devices(s, in);
+		meter_devices_take(s, in);
 	}
 	return 0;
-}
-
-static void remember_device(const struct meter_state *s, const struct vmt_device_reading *r,
-			    struct device_slot *d, const uint8_t fields[COUNTERS])
-{
-	if (meter_other_epoch(d->epoch, r->device->epoch)) {
-		device_end(d); /* also those that were not read this time */
-	}
-	for (int i = 0; i < COUNTERS; i++) {
-		if (device_has(r, fields[i])) {
-			d->counter[i].value = r->value[fields[i]].u;
-			d->counter[i].mono_ns = s->mono_ns[r->stamp[fields[i]] + 1];
-		}
-	}
-	d->epoch = r->device->epoch;
 }
 
 /* A counter that begins anew while the epoch stays tells that discovery is behind: the change of
@@ -446,12 +201,7 @@ void meter_remember(struct meter_state *s)
 		const struct vmt_reading *r = &in->reading[i];
 
 		remember_cpu(s, slot, r, s->snapshot->instances[i].epoch);
-		for (uint32_t k = r->first_disk; k < r->first_disk + r->disks; k++) {
-			remember_device(s, &in->disk[k], s->by_disk[k], disk_counters);
-		}
-		for (uint32_t k = r->first_nic; k < r->first_nic + r->nics; k++) {
-			remember_device(s, &in->nic[k], s->by_nic[k], nic_counters);
-		}
+		meter_devices_remember(s, r);
 	}
 }
 
@@ -776,18 +526,6 @@ void meter_state_free(struct meter_state *s)
 	g_free(s);
 }
 
-static size_t list_bytes(const struct device_list *l)
-{
-	size_t n = l->cap * sizeof(*l->slot);
-
-	for (uint32_t i = 0; i < l->count; i++) {
-		n += sizeof(*l->slot[i]) + strlen(l->slot[i]->key) + 1;
-		n += l->slot[i]->name ? strlen(l->slot[i]->name) + 1 : 0;
-		n += l->slot[i]->resource ? resource_bytes(l->slot[i]->resource) : 0;
-	}
-	return n;
-}
-
 static size_t slot_bytes(const struct slot *slot)
 {
 	const struct resource *parts[] = { slot->plain, slot->cpu, slot->disks };
@@ -798,7 +536,7 @@ static size_t slot_bytes(const struct slot *slot)
 	}
 	n += slot->head ? resource_head_bytes(slot->head) : 0;
 	n += slot->nic_head ? resource_head_bytes(slot->nic_head) : 0;
-	return n + list_bytes(&slot->disk) + list_bytes(&slot->nic);
+	return n + meter_devices_bytes(&slot->disk) + meter_devices_bytes(&slot->nic);
 }
 
 size_t meter_state_bytes(const struct meter_state *s)
