@@ -9,10 +9,9 @@
 #include <errno.h>
 #include <glib.h>
 
-#define FIRST_NS (60 * NS_PER_S)
-#define MOST_NS (120 * NS_PER_S)
+static const struct backoff_limits limits = { 60 * NS_PER_S, 120 * NS_PER_S };
 
-int hyperv_rest_check(const struct hyperv_rest *rest, const char *address, struct vmt_error *error)
+int hyperv_rest_check(const struct backoff *rest, const char *address, struct vmt_error *error)
 {
 	if (clock_monotonic() >= rest->until_ns) {
 		return 0;
@@ -21,12 +20,11 @@ int hyperv_rest_check(const struct hyperv_rest *rest, const char *address, struc
 			     address, (int)(rest->pause_ns / NS_PER_S));
 }
 
-void hyperv_rest_note(struct hyperv_rest *rest, int result)
+void hyperv_rest_note(struct backoff *rest, int result)
 {
 	if (result != -ETIMEDOUT) {
-		*rest = (struct hyperv_rest){ 0 };
+		*rest = (struct backoff){ 0 };
 		return;
 	}
-	rest->pause_ns = CLAMP(rest->pause_ns * 2, FIRST_NS, MOST_NS);
-	rest->until_ns = clock_monotonic() + rest->pause_ns;
+	backoff_fail(rest, &limits, clock_monotonic());
 }

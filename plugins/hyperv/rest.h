@@ -7,15 +7,12 @@
 
 #include <virtmeter/plugin.h>
 
-/* Zeroed: it is to be asked. */
-struct hyperv_rest {
-	int64_t pause_ns, until_ns; /* until_ns: of CLOCK_MONOTONIC */
-};
+#include "base/backoff.h"
 
 /* 0: ask it.  -EAGAIN with the reason: not now. */
-int hyperv_rest_check(const struct hyperv_rest *rest, const char *address, struct vmt_error *error);
+int hyperv_rest_check(const struct backoff *rest, const char *address, struct vmt_error *error);
 /* What came of the first question of a cycle: 0 or -errno.  After -ETIMEDOUT it is left alone for one minute, then two;
  * after anything else not at all. */
-void hyperv_rest_note(struct hyperv_rest *rest, int result);
+void hyperv_rest_note(struct backoff *rest, int result);
 
 #endif

@@ -8,6 +8,7 @@
 #include "plugins/libvirt/suspects.h"
 #include "plugins/libvirt/uri.h"
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/wait.h"
@@ -16,9 +17,9 @@
 #include <glib.h>
 #include <unistd.h>
 
-#define BACKOFF_FIRST (1 * NS_PER_S)
-#define BACKOFF_LOCAL (8 * NS_PER_S) /* asking a local socket costs nothing, a missed cycle does */
-#define BACKOFF_REMOTE (60 * NS_PER_S)
+/* Asking a local socket costs nothing, a missed cycle does. */
+static const struct backoff_limits local = { NS_PER_S, 8 * NS_PER_S };
+static const struct backoff_limits remote = { NS_PER_S, 60 * NS_PER_S };
 
 struct hub {
 	char *uri;
@@ -28,7 +29,7 @@ struct hub {
 	struct suspects *suspects;
 	struct processes *processes; /* NULL: on another host */
 	struct wait lock; /* guards all below; who waits on it waits for the turn */
-	int64_t retry_ns, backoff_ns; /* when the next attempt to connect may be made; 0: now */
+	struct backoff backoff; /* until the next attempt to connect may be made */
 	uint64_t attempts;
 	int err; /* of the last attempt, with its text */
 	char text[400];
@@ -179,8 +180,7 @@ static int64_t jitter(const struct hub *h, int64_t ns)
 	char host[256] = "";
 
 	gethostname(host, sizeof(host) - 1);
-	return ns - ns / 4 +
-	       (int64_t)(hash64(host, strlen(host), h->attempts) % (uint64_t)(ns / 2));
+	return backoff_spread(ns, ns / 4, ns / 4, hash64(host, strlen(host), h->attempts));
 }
 
 int hub_may_connect(struct hub *h, struct vmt_error *error)
@@ -189,7 +189,7 @@ int hub_may_connect(struct hub *h, struct vmt_error *error)
 	int err = 0;
 
 	wait_lock(&h->lock);
-	wait_ns = h->retry_ns - clock_monotonic();
+	wait_ns = h->backoff.until_ns - clock_monotonic();
 	if (wait_ns > 0) {
 		err = vmt_error_set(error, h->err, "%s; next try in %d s", h->text,
 				    (int)((wait_ns + NS_PER_S - 1) / NS_PER_S));
@@ -201,23 +201,24 @@ int hub_may_connect(struct hub *h, struct vmt_error *error)
 void hub_connected(struct hub *h)
 {
 	wait_lock(&h->lock);
-	h->retry_ns = h->backoff_ns = 0;
+	h->backoff = (struct backoff){ 0 };
 	wait_unlock(&h->lock);
 }
 
 int hub_refused(struct hub *h, int err, const char *reason, struct vmt_error *error)
 {
-	int64_t most = uri_is_local(h->uri) ? BACKOFF_LOCAL : BACKOFF_REMOTE;
+	const struct backoff_limits *limits = uri_is_local(h->uri) ? &local : &remote;
+	struct backoff *b = &h->backoff;
 
 	wait_lock(&h->lock);
 	h->attempts++;
-	h->backoff_ns = h->backoff_ns ? MIN(h->backoff_ns * 2, most) : BACKOFF_FIRST;
-	h->retry_ns = clock_monotonic() + MIN(jitter(h, h->backoff_ns), BACKOFF_REMOTE);
+	b->pause_ns = backoff_next(b->pause_ns, limits);
+	b->until_ns = clock_monotonic() + MIN(jitter(h, b->pause_ns), remote.last_ns);
 	h->err = err;
 	g_snprintf(h->text, sizeof(h->text), "libvirt %s: connect: %s%s", h->uri, reason,
 		   uri_advice(h->uri, reason));
 	err = vmt_error_set(error, h->err, "%s; next try in %d s", h->text,
-			    (int)((h->retry_ns - clock_monotonic() + NS_PER_S - 1) / NS_PER_S));
+			    (int)((b->until_ns - clock_monotonic() + NS_PER_S - 1) / NS_PER_S));
 	wait_unlock(&h->lock);
 	return err;
 }

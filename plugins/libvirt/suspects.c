@@ -4,6 +4,7 @@
  */
 #include "plugins/libvirt/suspects.h"
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/uuid.h"
 #include "base/wait.h"
@@ -11,8 +12,6 @@
 #include <glib.h>
 #include <string.h>
 
-#define PROBE_FIRST_NS (1 * NS_PER_S)
-#define PROBE_MOST_NS (60 * NS_PER_S)
 #define PENDING_NS                                                                                 \
 	(10 * NS_PER_S) /* for so long a call left behind keeps others from asking the same */
 
@@ -196,7 +195,8 @@ bool suspects_clear(struct suspects *s, const uint8_t uuid[16], int64_t *ret_sin
 
 bool suspects_probe(struct suspects *s, const uint8_t uuid[16])
 {
-	int64_t now = clock_monotonic(), pause;
+	static const struct backoff_limits limits = { NS_PER_S, 60 * NS_PER_S };
+	int64_t now = clock_monotonic();
 	struct row *r;
 	bool may;
 
@@ -204,9 +204,7 @@ bool suspects_probe(struct suspects *s, const uint8_t uuid[16])
 	r = g_hash_table_lookup(s->table, uuid);
 	may = r && !r->public.outstanding && now >= r->public.probe_ns;
 	if (may) {
-		pause = PROBE_FIRST_NS << MIN(r->public.probes, 6U);
-		r->public.probes++;
-		r->public.probe_ns = now + MIN(pause, PROBE_MOST_NS);
+		r->public.probe_ns = now + backoff_after(r->public.probes++, &limits);
 	}
 	wait_unlock(&s->lock);
 	return may;

@@ -13,6 +13,7 @@
 #define LOG_NAME "coordination"
 #include "agent/plan.h"
 #include "agent/ring.h"
+#include "base/backoff.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -25,8 +26,10 @@
 
 #define LEAVE_NS (2 * NS_PER_S) /* for saying good-bye */
 #define BEAT_MAX_NS (10 * NS_PER_S) /* of one call; less where the lease is shorter */
-#define PAUSE_MAX_NS (10 * NS_PER_S) /* between attempts while it does not answer */
 #define HEARTBEAT_MIN_NS (NS_PER_S / 10)
+
+/* Between attempts while it does not answer; at first it is the heartbeat's time that is doubled. */
+static const struct backoff_limits limits = { NS_PER_S, 10 * NS_PER_S };
 
 struct shares {
 	atomic_uint refs;
@@ -224,7 +227,7 @@ static void *sharing_main(void *arg)
 			pause_ns = s->heartbeat_ns;
 		} else if (!s->leaving) {
 			fail(s, &error);
-			pause_ns = MIN(MAX(pause_ns * 2, NS_PER_S), PAUSE_MAX_NS);
+			pause_ns = backoff_next(pause_ns, &limits);
 			next_ns = clock_monotonic();
 		}
 		next_ns += pause_ns;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define LOG_NAME "collector"
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
@@ -18,8 +19,8 @@
 #include "model/json_text.h"
 
 #define CALL_NS NS_PER_S /* of one call */
-#define BACKOFF_FIRST_NS NS_PER_S
-#define BACKOFF_LAST_NS (60 * NS_PER_S)
+
+static const struct backoff_limits limits = { NS_PER_S, 60 * NS_PER_S };
 
 struct receiver {
 	char *url;
@@ -74,9 +75,9 @@ static int64_t receive(struct receiver *r, int64_t backoff_ns)
 	}
 	note(r, &error);
 	if (atomic_load(&r->cancel) || atomic_load(&r->leaving)) {
-		return BACKOFF_FIRST_NS;
+		return limits.first_ns;
 	}
-	backoff_ns = backoff_ns ? MIN(backoff_ns * 2, BACKOFF_LAST_NS) : BACKOFF_FIRST_NS;
+	backoff_ns = backoff_next(backoff_ns, &limits);
 	log_warn("%s; trying again in %" G_GINT64_FORMAT " s", error.text, backoff_ns / NS_PER_S);
 	return backoff_ns;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define LOG_NAME "publisher"
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -20,8 +21,7 @@
 #include "model/delivery.h"
 #include "model/frame.h"
 
-#define BACKOFF_FIRST_NS NS_PER_S
-#define BACKOFF_LAST_NS (60 * NS_PER_S)
+static const struct backoff_limits limits = { NS_PER_S, 60 * NS_PER_S };
 
 struct outlet {
 	char *url; /* for the main thread */
@@ -112,18 +112,13 @@ static bool is_replaced(struct outlet *o)
 	return replaced;
 }
 
-static int64_t next_backoff(int64_t backoff_ns)
-{
-	return backoff_ns == 0 ? BACKOFF_FIRST_NS : MIN(backoff_ns * 2, BACKOFF_LAST_NS);
-}
-
-/* A fifth at most, different for each outlet and attempt. */
+/* Longer by a fifth at most, differently for each outlet and attempt. */
 static int64_t jitter(const struct outlet *o, int64_t backoff_ns)
 {
 	int64_t now = clock_monotonic();
-	uint64_t h = hash64(&now, sizeof(now), (uint64_t)(uintptr_t)o);
 
-	return (int64_t)(h % (uint64_t)(backoff_ns / 5));
+	return backoff_spread(backoff_ns, 0, backoff_ns / 5,
+			      hash64(&now, sizeof(now), (uint64_t)(uintptr_t)o));
 }
 
 /* Tells the log what became of the frame; what is neither confirmed nor refused is dropped for
@@ -322,9 +317,9 @@ static void *outlet_run(void *arg)
 			backoff_ns = 0;
 			pace(o, rows, began_ns);
 		} else if (!over && !is_replaced(o)) {
-			backoff_ns = MAX(next_backoff(backoff_ns), o->delivery.pause_ns);
+			backoff_ns = MAX(backoff_next(backoff_ns, &limits), o->delivery.pause_ns);
 			tell_failed(o, backoff_ns);
-			rest(o, backoff_ns + jitter(o, backoff_ns));
+			rest(o, jitter(o, backoff_ns));
 			over = is_over(o, true);
 		}
 	}

@@ -26,7 +26,7 @@ struct setting {
 struct discovery {
 	struct wsman_client *client;
 	char *host; /* as configured */
-	struct hyperv_rest rest;
+	struct backoff rest;
 	struct arena *arena;
 	GArray *systems;
 	GHashTable *settings; /* GUID in lower case to its setting */

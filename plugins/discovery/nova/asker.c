@@ -9,15 +9,17 @@
 #include <glib.h>
 #include <string.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/thread.h"
 #include "base/wait.h"
 
 #define DUTY_NS (120 * NS_PER_S) /* for all requests of a duty */
 #define JITTER_MAX_NS (10 * NS_PER_S)
-#define PAUSE_FIRST_NS (2 * NS_PER_S)
-#define PAUSE_MAX_NS (60 * NS_PER_S)
-#define PAUSE_DENIED_NS (300 * NS_PER_S) /* accounts are locked where they knock too often */
+
+static const struct backoff_limits failed = { 2 * NS_PER_S, 60 * NS_PER_S };
+/* Accounts are locked where they knock too often. */
+static const struct backoff_limits denied = { 2 * NS_PER_S, 300 * NS_PER_S };
 
 struct asker {
 	unsigned refs; /* main thread's */
@@ -83,17 +85,14 @@ static int ask_servers(void *self, const struct vmt_call *call, struct vmt_error
 }
 
 /* Up to a quarter more or less, so that hosts that were stopped together do not come together. */
-static int64_t spread(int64_t ns)
-{
-	return ns - ns / 4 + (int64_t)(g_random_double() * (double)ns / 2);
-}
-
 static int64_t pause_after(const struct asker *a, const struct duty *d)
 {
-	int64_t most_ns = d->ret == -EACCES || d->ret == -EPERM ? PAUSE_DENIED_NS : PAUSE_MAX_NS;
-	int64_t pause_ns = PAUSE_FIRST_NS << MIN(d->failures, 10U);
+	bool refused = d->ret == -EACCES || d->ret == -EPERM;
+	int64_t pause_ns = backoff_after(d->failures, refused ? &denied : &failed);
+	uint64_t random = (uint64_t)g_random_int() << 32 | g_random_int();
 
-	return MAX(spread(MIN(pause_ns, most_ns)), session_retry_after(a->session));
+	return MAX(backoff_spread(pause_ns, pause_ns / 4, pause_ns / 4, random),
+		   session_retry_after(a->session));
 }
 
 /* Locked on entry and exit; not while somebody is asked. */

@@ -11,10 +11,9 @@
 #include <glib.h>
 
 #define CYCLE_BYTES (UINT64_C(256) << 20)
-#define ALONE_FIRST_NS (60 * NS_PER_S)
-#define ALONE_MOST_NS (600 * NS_PER_S)
-
 #define KEPT_NS (300 * NS_PER_S) /* devices: what tells of a change does not tell of every one */
+
+static const struct backoff_limits limits = { 60 * NS_PER_S, 600 * NS_PER_S };
 
 enum memory { OF_CYCLE, OF_HOST, KEPT };
 
@@ -131,11 +130,9 @@ static struct vmt_call call_for(const struct vmt_call *call, enum table_id id)
 static void leave_alone(struct collector *c, enum table_id id, int err)
 {
 	if (err == -ETIMEDOUT && id != T_SYSTEMS) {
-		c->alone[id].pause_ns =
-			CLAMP(c->alone[id].pause_ns * 2, ALONE_FIRST_NS, ALONE_MOST_NS);
-		c->alone[id].until_ns = clock_monotonic() + c->alone[id].pause_ns;
+		backoff_fail(&c->alone[id], &limits, clock_monotonic());
 	} else {
-		c->alone[id].pause_ns = c->alone[id].until_ns = 0;
+		c->alone[id] = (struct backoff){ 0 };
 	}
 }
 

@@ -8,6 +8,7 @@
 #ifndef INSPECTOR_HYPERV_COLLECT_H
 #define INSPECTOR_HYPERV_COLLECT_H
 
+#include "base/backoff.h"
 #include "plugins/inspector/hyperv/join.h"
 
 /* A table that outlives its cycle. */
@@ -35,9 +36,7 @@ struct collector {
 	bool looked; /* in this cycle: at the scene of devices, and of metrics */
 	uint64_t devices, metrics;
 	uint64_t learned; /* connection of `host` */
-	struct {
-		int64_t until_ns, pause_ns;
-	} alone[TABLES];
+	struct backoff alone[TABLES];
 	bool missed[TABLES]; /* that it is not there was logged */
 };
 

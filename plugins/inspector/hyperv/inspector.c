@@ -14,7 +14,7 @@ struct inspector {
 	struct arena *arena,
 		*before; /* devices of the last readings stay until the next have been made */
 	struct told told;
-	struct hyperv_rest rest;
+	struct backoff rest;
 	bool microseconds;
 };
 

@@ -8,6 +8,7 @@
 #include "plugins/inspector/libvirt/kernel.h"
 #include "plugins/inspector/libvirt/kernel_bind.h"
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/uuid.h"
@@ -22,10 +23,11 @@
 
 #define FORGET_NS (60 * NS_PER_S) /* what nobody reads any more is closed after so long */
 #define PROVE_AGAIN_NS (600 * NS_PER_S)
-#define SCAN_LEAST_NS (1 * NS_PER_S) /* between looks for processes that were not found, doubled */
-#define SCAN_MOST_NS (64 * NS_PER_S)
 
 enum { TRIES = 3, FILES = 65536 };
+
+/* Between looks for processes that were not found. */
+static const struct backoff_limits scans = { NS_PER_S, 64 * NS_PER_S };
 
 struct kernel {
 	char *uri, *proc, *cgroup_v1, *cgroup_v2;
@@ -101,7 +103,7 @@ static struct kernel *kernel_new(const char *uri, const char *proc)
 	k->place.cgroup_v2 = k->cgroup_v2;
 	k->place.hz = (uint64_t)sysconf(_SC_CLK_TCK);
 	k->place.page_kib = (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
-	k->scan_pause_ns = SCAN_LEAST_NS;
+	k->scan_pause_ns = scans.first_ns;
 	raise_limit();
 	return k;
 }
@@ -230,7 +232,7 @@ static void scan(struct kernel *k, bool fresh)
 	}
 	processes_scan(k->processes);
 	k->scanned = true;
-	k->scan_pause_ns = fresh ? SCAN_LEAST_NS : MIN(k->scan_pause_ns * 2, SCAN_MOST_NS);
+	k->scan_pause_ns = backoff_next(fresh ? 0 : k->scan_pause_ns, &scans);
 	k->scan_after_ns = k->now_ns + k->scan_pause_ns;
 }
 

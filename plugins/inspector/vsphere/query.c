@@ -5,6 +5,7 @@
  */
 #include "plugins/inspector/vsphere/query.h"
 
+#include "base/backoff.h"
 #include "base/clock.h"
 
 #include <errno.h>
@@ -22,9 +23,7 @@ enum {
 };
 
 /* How long who was found out is left alone. */
-static const struct {
-	int64_t first_ns, most_ns;
-} pauses[FATES] = {
+static const struct backoff_limits pauses[FATES] = {
 	[FATE_SILENT] = { 60 * NS_PER_S, 600 * NS_PER_S },
 	[FATE_REFUSED] = { 60 * NS_PER_S, 600 * NS_PER_S },
 	[FATE_SKIPPED] = { 60 * NS_PER_S, 300 * NS_PER_S },
@@ -33,7 +32,7 @@ static const struct {
 /* Whom it was not to be had of. */
 struct suspect {
 	enum fate fate;
-	int64_t pause_ns, until_ns; /* 0: asked behind all others, and found by halves */
+	struct backoff alone; /* after it: asked behind all others, and found by halves */
 	uint64_t cycle; /* that it was wanted in last */
 	uint64_t found; /* the cycle that it was found out in last */
 };
@@ -146,7 +145,7 @@ static void tell_silent(const struct query *q, size_t place, const struct suspec
 {
 	vmt_log(VMT_LOG_WARNING, "%s: machine %s (%s) does not answer; left alone for %d s",
 		vim_client_address(q->client), machine_at(q, place)->ref, machine_at(q, place)->id,
-		(int)(s->pause_ns / NS_PER_S));
+		(int)(s->alone.pause_ns / NS_PER_S));
 }
 
 /* Of those that a fault is about, the first of a cycle is named. */
@@ -167,15 +166,15 @@ static void note_trouble(struct query *q, size_t place, enum fate fate)
 static void leave_alone(struct query *q, size_t place, enum fate fate)
 {
 	struct suspect *s = suspect_at(q, place);
-	bool known = s->fate == fate && s->pause_ns > 0;
+	bool known = s->fate == fate && s->alone.pause_ns > 0;
 
 	if (s->found == q->cycle && known) { /* with other counters the same is asked again */
 		return;
 	}
 	s->found = q->cycle;
 	s->fate = fate;
-	s->pause_ns = known ? MIN(s->pause_ns * 2, pauses[fate].most_ns) : pauses[fate].first_ns;
-	s->until_ns = clock_monotonic() + s->pause_ns;
+	s->alone.pause_ns = known ? s->alone.pause_ns : 0;
+	backoff_fail(&s->alone, &pauses[fate], clock_monotonic());
 	q->alone[fate]++;
 	if (fate == FATE_SILENT) {
 		tell_silent(q, place, s);
@@ -514,7 +513,7 @@ static size_t arrange(struct query *q, const uint8_t *wanted)
 			continue;
 		}
 		s->cycle = q->cycle;
-		if (now < s->until_ns) {
+		if (now < s->alone.until_ns) {
 			q->values[i].fate = s->fate;
 			q->alone[s->fate]++;
 		} else {
@@ -542,7 +541,7 @@ static void absolve(const struct query *q)
 		struct suspect *s = value;
 
 		if (s->fate == FATE_SKIPPED && s->found == q->cycle) {
-			s->until_ns = 0;
+			s->alone.until_ns = 0;
 		}
 	}
 }

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/backoff.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/wait.h"
@@ -26,7 +27,7 @@
 #define CURLOPT_CA_CACHE_TIMEOUT 0
 #endif
 
-#define RETRY_FIRST_NS (NS_PER_S / 10)
+static const struct backoff_limits limits = { NS_PER_S / 10, NS_PER_S };
 
 struct http_publisher {
 	struct http_conf conf;
@@ -192,7 +193,7 @@ static CURLcode perform(struct http_publisher *h)
 /* With the retries of connecting. */
 static CURLcode perform_with_retries(struct http_publisher *h)
 {
-	int64_t pause_ns = RETRY_FIRST_NS;
+	int64_t pause_ns = limits.first_ns;
 	CURLcode code = perform(h);
 
 	for (int64_t i = 0; i < h->conf.max_retries && not_connected(code); i++) {
@@ -202,7 +203,7 @@ static CURLcode perform_with_retries(struct http_publisher *h)
 			break;
 		}
 		wait_sleep(pause_ns);
-		pause_ns = MIN(pause_ns * 2, NS_PER_S);
+		pause_ns = backoff_next(pause_ns, &limits);
 		code = perform(h);
 	}
 	return code;
