@@ -29,6 +29,7 @@ enum {
 #define SUBMIT_AGAIN_NS NS_PER_MS
 #define COMMIT_NS NS_PER_S /* dead letters that nobody waits for are written so often */
 #define TELL_NS (60 * NS_PER_S) /* rejects are told of so often */
+#define QUIET_NS (10 * NS_PER_S) /* without one a burst of them is over */
 
 /* A frame under way, and the messages in it. */
 struct handover {
@@ -37,6 +38,13 @@ struct handover {
 	uint64_t *tag;
 	size_t tags, room;
 	uint64_t rows;
+};
+
+/* Rejects, as the log tells of them: the first at once, those behind it as a sum. */
+struct burst {
+	uint64_t untold; /* samples since the last line */
+	enum message_reject reason; /* of the last one */
+	int64_t last_ns, told_ns;
 };
 
 struct intake {
@@ -51,8 +59,7 @@ struct intake {
 	struct message_reader *reader;
 	struct frame_builder builder;
 	struct handover *gathering; /* the tags of the frame to be */
-	int64_t told_ns; /* when rejects were told of */
-	uint64_t told; /* how many there were then */
+	struct burst burst;
 	/* of dead letters that are not on the disk yet */
 	unsigned letters;
 	bool letter_urgent; /* the far side waits for it */
@@ -128,6 +135,57 @@ static void wake(struct intake *in)
 	ssize_t n = write(in->public.fd, &one, sizeof(one));
 
 	(void)n; /* it can only be full, which is readable too */
+}
+
+/* ------------------------------------------------------------------ telling of rejects */
+
+static uint64_t rejected_of(const uint64_t rejected[MESSAGE_REJECTS])
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < MESSAGE_REJECTS; i++) {
+		n += rejected[i];
+	}
+	return n;
+}
+
+static void tell_burst(struct intake *in, int64_t now_ns)
+{
+	struct burst *b = &in->burst;
+
+	log_warn("%s: %" G_GUINT64_FORMAT
+		 " samples refused, the last for its %s; `virtmeter status` "
+		 "counts them by reason",
+		 in->name, b->untold, message_reject_name(b->reason));
+	b->untold = 0;
+	b->told_ns = now_ns;
+}
+
+static void note_rejected(struct intake *in, const struct message_tally *tally)
+{
+	struct burst *b = &in->burst;
+	int reason = 0;
+
+	while (!tally->rejected[reason]) {
+		reason++;
+	}
+	b->reason = (enum message_reject)reason;
+	b->untold += rejected_of(tally->rejected);
+	b->last_ns = clock_monotonic();
+	if (b->last_ns - b->told_ns >= TELL_NS) {
+		tell_burst(in, b->last_ns);
+	}
+}
+
+/* What came behind the line, when the burst is over, or lasts. */
+static void tell_rest(struct intake *in)
+{
+	const struct burst *b = &in->burst;
+	int64_t now_ns = b->untold ? clock_monotonic() : 0;
+
+	if (b->untold && (now_ns - b->last_ns >= QUIET_NS || now_ns - b->told_ns >= TELL_NS)) {
+		tell_burst(in, now_ns);
+	}
 }
 
 /* ------------------------------------------------------------------ frames */
@@ -251,6 +309,7 @@ static void intake_flush(struct vmt_intake *public)
 {
 	struct intake *in = intake_of(public);
 
+	tell_rest(in);
 	commit_letters(in);
 	if (!may_grow(in)) {
 		submit(in);
@@ -258,40 +317,6 @@ static void intake_flush(struct vmt_intake *public)
 }
 
 /* ------------------------------------------------------------------ messages */
-
-static uint64_t rejected_of(const uint64_t rejected[MESSAGE_REJECTS])
-{
-	uint64_t n = 0;
-
-	for (int i = 0; i < MESSAGE_REJECTS; i++) {
-		n += rejected[i];
-	}
-	return n;
-}
-
-/* One line for a burst. */
-static void tell_rejected(struct intake *in, const struct message_tally *tally)
-{
-	int64_t now_ns = clock_monotonic();
-	uint64_t all;
-	int reason = 0;
-
-	if (in->told > 0 && now_ns - in->told_ns < TELL_NS) {
-		return;
-	}
-	while (!tally->rejected[reason]) {
-		reason++;
-	}
-	pthread_mutex_lock(&in->lock);
-	all = rejected_of(in->ledger.rejected);
-	pthread_mutex_unlock(&in->lock);
-	log_warn("%s: %" G_GUINT64_FORMAT
-		 " samples refused, the last for its %s; `virtmeter status` "
-		 "counts them by reason",
-		 in->name, all - in->told, message_reject_name((enum message_reject)reason));
-	in->told = all;
-	in->told_ns = now_ns;
-}
 
 /* "signature", "shape, type". */
 static void name_reasons(const struct message_tally *tally, char *ret_text, size_t size)
@@ -355,7 +380,7 @@ static void count_message(struct intake *in, const struct message_tally *tally, 
 		wake(in);
 	}
 	in->refusing += tag && !tally->taken && kept;
-	if (rejected && in->spool) {
+	if (rejected) {
 		*(kept ? &in->ledger.dead_letters : &in->ledger.unkept) += rejected;
 	}
 	pthread_mutex_unlock(&in->lock);
@@ -399,7 +424,7 @@ static int intake_message(struct vmt_intake *public, enum vmt_message_form form,
 		remember_tag(in->gathering, tag);
 	}
 	if (ret < 0) {
-		tell_rejected(in, &tally);
+		note_rejected(in, &tally);
 	}
 	if (message_reader_rows(in->reader) >= FRAME_ROWS) {
 		commit_letters(in);
@@ -504,6 +529,7 @@ struct intake *intake_new(const struct intake_parts *parts)
 	atomic_init(&in->public.closing, false);
 	atomic_init(&in->refs, 1);
 	in->name = g_strdup(parts->name);
+	in->burst.told_ns = clock_monotonic() - TELL_NS;
 	in->runner = parts->runner;
 	in->profile = parts->profile;
 	in->reader = reader;
@@ -523,6 +549,9 @@ void intake_free(struct intake *intake)
 {
 	if (!intake) {
 		return;
+	}
+	if (intake->burst.untold) {
+		tell_burst(intake, clock_monotonic());
 	}
 	message_reader_free(intake->reader);
 	frame_builder_fini(&intake->builder);

@@ -7,7 +7,8 @@
  * backlog is stored in large transactions, and a single message at once.
  *
  * A message of which something was rejected becomes a dead letter of the log, where that is durable: with its bytes,
- * at most INTAKE_LETTER of them, and the reason.  It is settled once the letter is on the disk.
+ * at most INTAKE_LETTER of them, and the reason.  It is settled once the letter is on the disk.  The log tells of the
+ * first of a burst at once, and of the others as a sum when it is over, or lasts for a minute.
  *
  * Ledger, in samples, at any time (a message that cannot be read counts as one):
  *     received = accepted + duplicates + conflicts + returned + pending + sum of rejected
@@ -48,7 +49,7 @@ struct intake_ledger {
 	uint64_t messages;
 	uint64_t lost; /* messages that did not come so far */
 	uint64_t dead_letters; /* of `rejected`, samples of messages that were kept */
-	uint64_t unkept; /* and of those that should have been, and could not */
+	uint64_t unkept; /* and of those that were not: without a durable log, or faster than it */
 };
 
 /* NULL when the library has no HMAC-SHA256. */

@@ -10,6 +10,7 @@
 #include <poll.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/wait.h"
 #include "model/frame.h"
 #include "pipeline/pipeline.h"
@@ -236,6 +237,8 @@ static void test_ways(void)
 	g_assert_cmpuint(settled(&b, &s, 1), ==, 1);
 	g_assert_true(s.tag == 4 && !s.again);
 	g_assert_cmpuint(ledger(&b).rejected[REJECT_FORMAT], ==, 1);
+	g_assert_cmpuint(ledger(&b).unkept, ==, 1); /* there is no log for it */
+	g_assert_cmpuint(ledger(&b).dead_letters, ==, 0);
 	g_assert_true(intake_idle(b.intake));
 	bench_fini(&b);
 }
@@ -412,6 +415,89 @@ static void test_letters_bounds(void)
 	g_free(big);
 }
 
+/* ------------------------------------------------------------------ on the simulated clock, from here on */
+
+/* How many lines of the log tell of refused samples, and the number in the last of them. */
+static unsigned lines_told(const char *path, uint64_t *ret_last)
+{
+	char *text = NULL, *at;
+	unsigned n = 0;
+
+	log_flush();
+	g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+	for (at = strstr(text, "test://: "); at; at = strstr(at, "test://: ")) {
+		at += strlen("test://: ");
+		*ret_last = g_ascii_strtoull(at, NULL, 10);
+		n++;
+	}
+	g_free(text);
+	return n;
+}
+
+static void expect_told(const char *path, unsigned lines, uint64_t last)
+{
+	uint64_t got = 0;
+
+	g_assert_cmpuint(lines_told(path, &got), ==, lines);
+	g_assert_cmpuint(got, ==, last);
+}
+
+static void reject(struct bench *b, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		g_assert_cmpint(hand_over(b, "poison", 0), ==, 0);
+	}
+}
+
+/* As the receiver's thread does: it flushes every second. */
+static void pass(struct bench *b, unsigned seconds)
+{
+	for (unsigned i = 0; i < seconds; i++) {
+		wait_sleep(NS_PER_S);
+		vmt_intake_flush(intake_public(b->intake));
+	}
+}
+
+/* The first of a burst at once, the others as a sum: when nothing came for 10 s, after a minute, and at the end. */
+static void test_told(void)
+{
+	char *dir = g_dir_make_tmp("intake-test-XXXXXX", NULL);
+	char *path = g_build_filename(dir, "log", NULL);
+	struct bench b;
+
+	clock_simulate(INT64_C(1795390000) * NS_PER_S, 0);
+	g_assert_cmpint(log_init(&(struct log_settings){ .level = VMT_LOG_INFO,
+							 .file = path,
+							 .fold_ns = -1 },
+				 NULL),
+			==, 0);
+	bench_init(&b);
+	reject(&b, 500);
+	expect_told(path, 1, 1);
+	pass(&b, 9);
+	expect_told(path, 1, 1);
+	pass(&b, 1);
+	expect_told(path, 2, 499);
+	pass(&b, 600);
+	expect_told(path, 2, 499);
+
+	for (unsigned i = 0; i < 60; i++) { /* one that lasts */
+		reject(&b, 2);
+		pass(&b, 1);
+	}
+	expect_told(path, 4, 119);
+	reject(&b, 3);
+	intake_free(b.intake);
+	b.intake = NULL;
+	expect_told(path, 5, 3);
+	bench_fini(&b);
+	log_fini();
+	g_unlink(path);
+	g_rmdir(dir);
+	g_free(path);
+	g_free(dir);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -422,5 +508,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/intake/full", test_full);
 	g_test_add_func("/intake/letters", test_letters);
 	g_test_add_func("/intake/letters-bounds", test_letters_bounds);
+	g_test_add_func("/intake/told", test_told);
 	return g_test_run();
 }

@@ -149,6 +149,10 @@ def ends_well(t, c, what):
     t.ok(code == 0 and balanced, f"{what}: the ledger balances, and it leaves in good order", c.log()[-800:])
 
 
+def check(c):
+    return agent.command("status", "--check", "--collector", "--socket", c.socket)
+
+
 def sockets(t):
     port = rabbit.free_port()
     with Collector([f"udp://127.0.0.1:{port}", f"tcp://127.0.0.1:{port}"]) as c:
@@ -159,6 +163,8 @@ def sockets(t):
                == 2 * len(wanted), 30, "samples")
         t.ok(sorted(c.stored()) == sorted(wanted), "udp and tcp: every sample of our agent once, though it came twice",
              f"{c.kept()} of {len(wanted)}")
+        checked = check(c)
+        t.ok(checked.returncode == 0, "status --check finds nothing", checked.stderr)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             for size in (1, 50, 1400, 60000):
                 for _ in range(50):
@@ -167,6 +173,10 @@ def sockets(t):
         c.wait(lambda: c.kept() == len(set(wanted) | set(more)), 30, "samples between garbage")
         r = c.receiver("udp")
         t.ok(sum(r["rejected"].values()) + r["lost"] >= 200, "garbage is counted by reason", r)
+        t.same(r["unkept"], sum(r["rejected"].values()), "without a durable log nothing of it is kept, which is counted, too")
+        checked = check(c)
+        t.ok(checked.returncode == 1 and all(f"receivers: {k}" in checked.stderr for k in ("rejected.", "unkept is")),
+             "status --check says so", checked.stderr)
         before = c.pid
         t.ok(c.reload().returncode == 0 and c.pid == before, "a reload is taken", c.log()[-500:])
         c.conf["virtmeter"]["receivers"] = f"udp://127.0.0.1:{port},nowhere://"
