@@ -4,13 +4,13 @@
  */
 #include "plugins/openstack/http.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <glib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "plugins/curl/certificate.h"
+#include "plugins/curl/handle.h"
 
 struct http {
 	CURLM *multi;
@@ -71,29 +71,21 @@ static size_t on_head(char *p, size_t size, size_t n, void *data)
 
 /* ------------------------------------------------------------------ the handle */
 
-static void set_up(struct http *h)
+static CURL *set_up(struct http *h)
 {
-	CURL *c = h->curl;
+	const struct handle_conf handle = {
+		.ca_file = h->cafile,
+		.cert_file = h->certfile,
+		.key_file = h->keyfile,
+		.insecure = h->insecure,
+		.compressed = true,
+		.on_body = on_body,
+		.on_head = on_head,
+		.self = h,
+		.ret_error = h->error,
+	};
 
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, h->error);
-	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(c, CURLOPT_USERAGENT, "virtmeter");
-	curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, ""); /* all that libcurl can undo */
-	curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(c, CURLOPT_WRITEDATA, h);
-	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_head);
-	curl_easy_setopt(c, CURLOPT_HEADERDATA, h);
-	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, h->insecure ? 0L : 1L);
-	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, h->insecure ? 0L : 2L);
-	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (h->cafile) {
-		curl_easy_setopt(c, CURLOPT_CAINFO, h->cafile);
-		curl_easy_setopt(c, CURLOPT_CAPATH, NULL);
-	}
-	curl_easy_setopt(c, CURLOPT_SSLCERT, h->certfile);
-	curl_easy_setopt(c, CURLOPT_SSLKEY, h->keyfile);
+	return handle_new(&handle);
 }
 
 static int check_file(const char *option, const char *path, struct vmt_error *error)
@@ -135,12 +127,11 @@ int http_new(const struct openstack_conf *conf, struct http **ret_http, struct v
 	h->insecure = conf->insecure;
 	h->timeout_ns = conf->timeout_ns;
 	h->multi = curl_multi_init();
-	h->curl = curl_easy_init();
+	h->curl = set_up(h);
 	if (!h->multi || !h->curl) {
 		http_free(h);
 		return vmt_error_set(error, -ENOMEM, "libcurl cannot be set up");
 	}
-	set_up(h);
 	*ret_http = h;
 	return 0;
 }

@@ -9,27 +9,19 @@
 #include "base/resolve.h"
 #include "base/wait.h"
 #include "plugins/curl/certificate.h"
+#include "plugins/curl/handle.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <glib.h>
-
-#if LIBCURL_VERSION_NUM <                                                                          \
-	0x075700 /* certificates of authorities are not kept between connections */
-#define CURLOPT_CA_CACHE_TIMEOUT 0
-#endif
-#if LIBCURL_VERSION_NUM < 0x075500
-#define SET_HTTPS(curl) curl_easy_setopt(curl, CURLOPT_PROTOCOLS, (long)CURLPROTO_HTTPS)
-#else
-#define SET_HTTPS(curl) curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https")
-#endif
 
 #define CONNECT_NS (10 * NS_PER_S)
 #define ANSWER_NS (60 * NS_PER_S)
 #define LOOK_NS NS_PER_S /* at the latest, for the deadline and cancel */
 #define PIECES_NS NS_PER_MS
 #define ADDRESS_AGE_NS (60 * NS_PER_S)
+
+enum { BUFFER = 256 << 10 };
 
 static const struct certificate_names names = { "ca_file", "client certificate",
 						"client certificate" };
@@ -71,63 +63,35 @@ static size_t on_body(char *p, size_t size, size_t n, void *data)
 	return n;
 }
 
-/* Not 0: give up.  Called at least about once a second. */
-static int on_progress(void *data, curl_off_t total_down, curl_off_t down, curl_off_t total_up,
-		       curl_off_t up)
-{
-	const struct vim_http *h = data;
-
-	return atomic_load(h->call->cancel) || clock_monotonic() >= h->call->deadline_ns;
-}
-
 /* ------------------------------------------------------------------ the handle */
-
-static void set_tls(struct vim_http *h)
-{
-	const struct vim_conf *c = &h->conf;
-	bool any = c->insecure && !c->ca_file;
-
-	curl_easy_setopt(h->curl, CURLOPT_SSL_VERIFYPEER, any ? 0L : 1L);
-	curl_easy_setopt(h->curl, CURLOPT_SSL_VERIFYHOST, any ? 0L : 2L);
-	curl_easy_setopt(h->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (CURLOPT_CA_CACHE_TIMEOUT) {
-		curl_easy_setopt(h->curl, CURLOPT_CA_CACHE_TIMEOUT, 0L);
-	}
-	if (c->ca_file) {
-		curl_easy_setopt(h->curl, CURLOPT_CAINFO, c->ca_file);
-		curl_easy_setopt(h->curl, CURLOPT_CAPATH, NULL);
-	}
-}
 
 static int set_up_handle(struct vim_http *h, struct vmt_error *error)
 {
+	const struct handle_conf handle = {
+		.url = h->address,
+		.https_only = true,
+		.direct = true, /* a password is for the server alone */
+		.ca_file = h->conf.ca_file,
+		.insecure = h->conf.insecure && !h->conf.ca_file,
+		.connect_ns = CONNECT_NS,
+		.buffer = BUFFER,
+		.compressed = true,
+		.on_body = on_body,
+		.self = h,
+		.call = &h->call,
+		.ret_error = h->error,
+	};
+
 	if (h->curl) {
 		return 0;
 	}
-	h->curl = curl_easy_init();
+	h->curl = handle_new(&handle);
 	h->multi = curl_multi_init();
 	if (!h->curl || !h->multi) {
 		return vmt_error_set(error, -ENOMEM, "%s: libcurl cannot be set up", h->address);
 	}
-	curl_easy_setopt(h->curl, CURLOPT_URL, h->address);
-	SET_HTTPS(h->curl);
-	curl_easy_setopt(h->curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, h->error);
-	curl_easy_setopt(h->curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(h->curl, CURLOPT_USERAGENT, "virtmeter");
-	curl_easy_setopt(h->curl, CURLOPT_PROXY, ""); /* a password is for the server alone */
 	curl_easy_setopt(h->curl, CURLOPT_COOKIEFILE, ""); /* kept, but not on the disk */
-	curl_easy_setopt(h->curl, CURLOPT_ACCEPT_ENCODING, "");
 	curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, 1L);
-	curl_easy_setopt(h->curl, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(h->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(CONNECT_NS / NS_PER_MS));
-	curl_easy_setopt(h->curl, CURLOPT_BUFFERSIZE, 256L << 10);
-	curl_easy_setopt(h->curl, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(h->curl, CURLOPT_WRITEDATA, h);
-	curl_easy_setopt(h->curl, CURLOPT_NOPROGRESS, 0L);
-	curl_easy_setopt(h->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-	curl_easy_setopt(h->curl, CURLOPT_XFERINFODATA, h);
-	set_tls(h);
 	return 0;
 }
 

@@ -6,23 +6,18 @@
 #include "plugins/wsman/session.h"
 
 #include "base/clock.h"
+#include "plugins/curl/handle.h"
 #include "plugins/wsman/auth.h"
 #include "plugins/wsman/sealed.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <glib.h>
-
-#if LIBCURL_VERSION_NUM <                                                                          \
-	0x075700 /* certificates of authorities are not kept between connections */
-#define CURLOPT_CA_CACHE_TIMEOUT 0
-#endif
 
 #define CONNECT_NS (10 * NS_PER_S)
 #define BEYOND_NS (15 * NS_PER_S) /* that an answer may come later than the server was asked for */
 #define SOAP "Content-Type: application/soap+xml;charset=UTF-8"
 
-enum { LEGS = 8, TOKEN_MAX = 64 << 10 };
+enum { LEGS = 8, TOKEN_MAX = 64 << 10, BUFFER = 256 << 10 };
 
 struct wsman_session {
 	struct wsman_conf conf;
@@ -103,65 +98,34 @@ static size_t on_head(char *p, size_t size, size_t n, void *data)
 	return n;
 }
 
-/* Not 0: give up.  Called at least about once a second. */
-static int on_progress(void *data, curl_off_t total_down, curl_off_t down, curl_off_t total_up,
-		       curl_off_t up)
-{
-	const struct wsman_session *s = data;
-
-	return atomic_load(s->call->cancel) || clock_monotonic() >= s->call->deadline_ns;
-}
-
 /* ------------------------------------------------------------------ the handle */
-
-static void set_tls(struct wsman_session *s)
-{
-	const struct wsman_conf *c = &s->conf;
-
-	curl_easy_setopt(s->curl, CURLOPT_SSL_VERIFYPEER, c->insecure ? 0L : 1L);
-	curl_easy_setopt(s->curl, CURLOPT_SSL_VERIFYHOST, c->insecure ? 0L : 2L);
-	curl_easy_setopt(s->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (CURLOPT_CA_CACHE_TIMEOUT) {
-		curl_easy_setopt(s->curl, CURLOPT_CA_CACHE_TIMEOUT, 0L);
-	}
-	if (c->ca_file) {
-		curl_easy_setopt(s->curl, CURLOPT_CAINFO, c->ca_file);
-		curl_easy_setopt(s->curl, CURLOPT_CAPATH, NULL);
-	}
-}
 
 static int set_up_handle(struct wsman_session *s, struct vmt_error *error)
 {
+	const struct handle_conf handle = {
+		.url = s->address,
+		.direct = true, /* a password is for the host alone */
+		.ca_file = s->conf.ca_file,
+		.insecure = s->conf.insecure,
+		.user = s->auth ? NULL : s->conf.user,
+		.password = s->auth ? NULL : s->conf.password,
+		.connect_ns = CONNECT_NS,
+		.buffer = BUFFER,
+		.on_body = on_body,
+		.on_head = on_head,
+		.self = s,
+		.call = &s->call,
+		.ret_error = s->error,
+	};
+
 	if (s->curl) {
 		return 0;
 	}
-	s->curl = curl_easy_init();
+	s->curl = handle_new(&handle);
 	if (!s->curl) {
 		return vmt_error_set(error, -ENOMEM, "%s: libcurl cannot be set up", s->address);
 	}
-	curl_easy_setopt(s->curl, CURLOPT_URL, s->address);
-	curl_easy_setopt(s->curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(s->curl, CURLOPT_ERRORBUFFER, s->error);
-	curl_easy_setopt(s->curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(s->curl, CURLOPT_USERAGENT, "virtmeter");
-	curl_easy_setopt(s->curl, CURLOPT_PROXY, ""); /* a password is for the host alone */
 	curl_easy_setopt(s->curl, CURLOPT_MAXCONNECTS, 1L);
-	curl_easy_setopt(s->curl, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(s->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(CONNECT_NS / NS_PER_MS));
-	curl_easy_setopt(s->curl, CURLOPT_BUFFERSIZE, 256L << 10);
-	curl_easy_setopt(s->curl, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(s->curl, CURLOPT_WRITEDATA, s);
-	curl_easy_setopt(s->curl, CURLOPT_HEADERFUNCTION, on_head);
-	curl_easy_setopt(s->curl, CURLOPT_HEADERDATA, s);
-	curl_easy_setopt(s->curl, CURLOPT_NOPROGRESS, 0L);
-	curl_easy_setopt(s->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-	curl_easy_setopt(s->curl, CURLOPT_XFERINFODATA, s);
-	if (!s->auth) {
-		curl_easy_setopt(s->curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
-		curl_easy_setopt(s->curl, CURLOPT_USERNAME, s->conf.user);
-		curl_easy_setopt(s->curl, CURLOPT_PASSWORD, s->conf.password);
-	}
-	set_tls(s);
 	return 0;
 }
 

@@ -4,7 +4,6 @@
  * request that was answered with 2xx is delivered by itself; a frame that comes again goes on where it was.
  * Shared object, for libcurl.  On the publisher's thread; blocks on the network, until the deadline.
  */
-#include <curl/curl.h>
 #include <errno.h>
 #include <glib.h>
 #include <string.h>
@@ -17,15 +16,11 @@
 #include "base/wait.h"
 #include "options.h"
 #include "plugins/curl/certificate.h"
+#include "plugins/curl/handle.h"
 #include "reply.h"
 #include "target.h"
 #include "wire/sample.h"
 #include "wire/sample_check.h"
-
-#if LIBCURL_VERSION_NUM <                                                                          \
-	0x075700 /* certificates of authorities are not kept between connections */
-#define CURLOPT_CA_CACHE_TIMEOUT 0
-#endif
 
 static const struct backoff_limits limits = { NS_PER_S / 10, NS_PER_S };
 
@@ -85,56 +80,33 @@ static int on_progress(void *data, curl_off_t total_down, curl_off_t down, curl_
 
 /* ------------------------------------------------------------------ the handle */
 
-static void set_tls(struct http_publisher *h)
-{
-	const struct http_target *t = &h->target;
-
-	curl_easy_setopt(h->curl, CURLOPT_SSL_VERIFYPEER, (long)t->verify);
-	curl_easy_setopt(h->curl, CURLOPT_SSL_VERIFYHOST, t->verify ? 2L : 0L);
-	curl_easy_setopt(h->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (CURLOPT_CA_CACHE_TIMEOUT) {
-		curl_easy_setopt(h->curl, CURLOPT_CA_CACHE_TIMEOUT, 0L);
-	}
-	if (t->file[HTTP_CA] && t->ca_folder) {
-		curl_easy_setopt(h->curl, CURLOPT_CAPATH, t->file[HTTP_CA]);
-	} else if (t->file[HTTP_CA]) {
-		curl_easy_setopt(h->curl, CURLOPT_CAINFO, t->file[HTTP_CA]);
-		curl_easy_setopt(h->curl, CURLOPT_CAPATH, NULL);
-	}
-	curl_easy_setopt(h->curl, CURLOPT_SSLCERT, t->file[HTTP_CERT]);
-	curl_easy_setopt(h->curl, CURLOPT_SSLKEY, t->file[HTTP_KEY]);
-}
-
 static int set_up_handle(struct http_publisher *h, struct vmt_error *error)
 {
 	const struct http_target *t = &h->target;
-	int64_t connect_ns = h->conf.timeout_ns;
+	const struct handle_conf handle = {
+		.url = t->url,
+		.ca_file = t->file[HTTP_CA],
+		.ca_folder = t->ca_folder,
+		.cert_file = t->file[HTTP_CERT],
+		.key_file = t->file[HTTP_KEY],
+		.insecure = !t->verify,
+		.user = t->user,
+		.password = t->password,
+		.connect_ns = h->conf.timeout_ns,
+		.on_body = on_body,
+		.on_head = on_head,
+		.self = h,
+		.ret_error = h->error,
+	};
 
-	h->curl = curl_easy_init();
+	h->curl = handle_new(&handle);
 	if (!h->curl) {
 		return vmt_error_set(error, -ENOMEM, "%s: libcurl cannot be set up", h->text);
 	}
-	curl_easy_setopt(h->curl, CURLOPT_URL, t->url);
-	curl_easy_setopt(h->curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, h->error);
 	curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, h->headers);
-	curl_easy_setopt(h->curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(h->curl, CURLOPT_USERAGENT, "virtmeter");
-	curl_easy_setopt(h->curl, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(h->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_ns / NS_PER_MS));
-	curl_easy_setopt(h->curl, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(h->curl, CURLOPT_WRITEDATA, h);
-	curl_easy_setopt(h->curl, CURLOPT_HEADERFUNCTION, on_head);
-	curl_easy_setopt(h->curl, CURLOPT_HEADERDATA, h);
 	curl_easy_setopt(h->curl, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(h->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
 	curl_easy_setopt(h->curl, CURLOPT_XFERINFODATA, h);
-	if (t->user) {
-		curl_easy_setopt(h->curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
-		curl_easy_setopt(h->curl, CURLOPT_USERNAME, t->user);
-		curl_easy_setopt(h->curl, CURLOPT_PASSWORD, t->password ? t->password : "");
-	}
-	set_tls(h);
 	return 0;
 }
 
