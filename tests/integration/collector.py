@@ -4,6 +4,7 @@
 RabbitMQ: every sample arrives, each is stored once, whoever is killed meanwhile.  KILLS says how often a collector is
 killed (20)."""
 import base64
+import collections
 import ctypes
 import json
 import os
@@ -422,6 +423,54 @@ def cpu_of(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def consumers(mq):
+    """How many each queue has; that of the fanout exchange as "fanout"."""
+    names = [q["queue_name"] for q in mq.listed("list_consumers", "queue_name")]
+    return dict(collections.Counter("fanout" if n.startswith("metering_fanout_") else n for n in names))
+
+
+def exchanges(t, mq):
+    """Every topic on every exchange."""
+    options = {"DEFAULT": {"transport_url": mq.url("rabbit")}, "publisher": {"telemetry_secret": ""},
+               "oslo_messaging_notifications": {"topics": "notifications,telemetry"},
+               "notification": {"notification_control_exchanges": "nova\nnotification_control_exchanges = glance"}}
+    topics, wanted = ("metering", "notifications", "telemetry"), set()
+    with Collector(["notifications://"], options) as c:
+        c.wait(lambda: consumers(mq) == {f"{topic}.sample": 1 for topic in topics}, 60, "all topics are consumed")
+        for exchange in ("nova", "glance"):
+            for topic in topics:
+                samples = made(2, f"{exchange}.{topic}")
+                wanted |= {key(s) for s in samples}
+                send(mq, [json.dumps({"payload": samples})], f"{topic}.sample", exchange)
+        c.wait(lambda: drained(mq) and c.kept() >= len(wanted), 30, "what was sent to each of the exchanges")
+        t.same(set(c.stored()), wanted, "notifications come from every exchange on every topic")
+        ends_well(t, c, "exchanges")
+
+
+def peak_mb(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmHWM:")) / 1024
+
+
+def oversized(t, mq):
+    """A body beyond message_bytes has no memory: nothing of it is kept."""
+    options = {"DEFAULT": {"transport_url": mq.url("rabbit")}, "publisher": {"telemetry_secret": ""},
+               "virtmeter": {"message_bytes": "65536"}}
+    env = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"}     # freed memory is not the collector's
+    with Collector(["notifications://"], options, env=env) as c:
+        c.wait(lambda: len(mq.listed("list_consumers", "queue_name")) == 2, 60, "both queues are consumed")
+        send(mq, [json.dumps({"payload": made(5, "before")})])
+        c.wait(lambda: c.kept() == 5, 30, "a message of the usual size")
+        before = peak_mb(c.pid)
+        send(mq, [b"[" + b" " * (15 << 20) + b"]", json.dumps({"payload": made(5, "behind")})])
+        c.wait(lambda: c.kept() == 10 and drained(mq), 60, "the message behind it, and the queue is empty")
+        r, grown = c.receiver("notifications"), peak_mb(c.pid) - before
+        t.ok(r["rejected"] == {"size": 1} and r["accepted"] == 10 and r["returned"] == 0,
+             "a body above message_bytes is counted and acknowledged, and does not come again", r)
+        t.ok(grown < 7, f"none of its 15 MiB were kept: {grown:.1f} MiB more at the most")
+        ends_well(t, c, "oversized")
+
+
 def kills(t, mq):
     options = {"DEFAULT": {"transport_url": mq.url("rabbit")}, "publisher": {"telemetry_secret": ""},
                "virtmeter": {"amqp_prefetch": "20"}}
@@ -456,7 +505,7 @@ def main():
         sockets(t)
         flood(t)
         with rabbit.Rabbit() as mq:
-            for part in (broker, alone, letters, oslo, store_away, kills):
+            for part in (broker, alone, letters, oslo, store_away, exchanges, oversized, kills):
                 part(t, mq)
                 for q in mq.listed("list_queues", "name"):
                     mq.ctl("delete_queue", "-p", rabbit.VHOST, q["name"])

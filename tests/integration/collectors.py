@@ -102,9 +102,38 @@ def faults(t, mq, pg):
         collector.ends_well(t, two, "two")
 
 
-def peak_mb(pid):
-    with open(f"/proc/{pid}/status") as f:
-        return next(int(line.split()[1]) for line in f if line.startswith("VmHWM:")) / 1024
+def queued(mq):
+    return next(q["messages"] for q in mq.listed("list_queues", "name", "messages") if q["name"] == QUEUE)
+
+
+def disk_full(t, mq):
+    """No message is acknowledged that is not stored, though the database's disk is full and the collector is killed."""
+    if os.geteuid() != 0:
+        t.skip("disk full", "a disk of its own needs root")
+        return
+    few, count, start = 20, 400, int(time.time()) - 7200
+    with postgres.Postgres(megabytes=96) as pg, \
+            collector.Collector(["notifications://"], options(mq), publishers=(pg.url(),)) as c:
+        c.wait(lambda: len(mq.listed("list_consumers", "queue_name")) == 2, 60, "both queues are consumed")
+        collector.send(mq, (message(n, "full", start) for n in range(few)), QUEUE)
+        c.wait(lambda: collector.drained(mq), 60, "the database stores")
+        pg.fill()
+        collector.send(mq, (message(n, "full", start) for n in range(few, count)), QUEUE)
+        c.wait(lambda: c.status()["publishers"][0]["state"] == "retrying", 60, "the disk is full")
+        t.ok("No space left on device" in pg.log(), "the database says so")
+        c.stop(signal.SIGKILL)
+        rabbit.until(lambda: not mq.listed("list_consumers", "queue_name"), 30, "the broker knows that it is gone")
+        left = queued(mq)
+        pg.make_room()
+        pg.stop()
+        pg.start()
+        there = stored(pg, "full")[0]
+        t.ok(0 < left and (count - left) * SIZE <= there, "disk full: every message that is acknowledged is stored",
+             f"{count - left} of {count} are acknowledged, {there / SIZE} stored")
+        c.start()
+        c.wait(lambda: c.status() and collector.drained(mq), 90, "the queue is empty")
+        t.same(stored(pg, "full"), wanted(count * SIZE), "room again: all are stored, each once")
+        collector.ends_well(t, c, "disk full")
 
 
 def backlog(t, mq, pg):
@@ -124,7 +153,7 @@ def backlog(t, mq, pg):
             return told >= BACKLOG
         c.wait(taken, max(900, BACKLOG // 1000), "the backlog is accepted")
         c.wait(lambda: collector.drained(mq), 120, "the backlog is stored")
-        got, peak = stored(pg, "backlog"), peak_mb(c.pid)
+        got, peak = stored(pg, "backlog"), collector.peak_mb(c.pid)
         t.ok(got == wanted(BACKLOG), f"a backlog of {BACKLOG} samples is stored, each once", got)
         t.ok(peak < MEMORY_MB, f"memory is bounded meanwhile: {peak:.0f} MiB of {MEMORY_MB}")
         r = c.receiver("notifications")
@@ -135,6 +164,7 @@ def backlog(t, mq, pg):
 def main():
     with tap.Suite("collectors") as t, rabbit.Rabbit() as mq, postgres.Postgres() as pg:
         faults(t, mq, pg)
+        disk_full(t, mq)
         backlog(t, mq, pg)
 
 
