@@ -102,6 +102,26 @@ def faults(t, mq, pg):
         collector.ends_well(t, two, "two")
 
 
+def refused(t, mq, pg):
+    """A store that is away, and a publisher that waits for nothing: what it drops goes back to the broker, ever more
+    slowly."""
+    count, start = 20, int(time.time()) - 7200
+    pg.stop()
+    with collector.Collector(["notifications://"], options(mq), publishers=(pg.url("?policy=drop"),)) as c:
+        c.wait(lambda: len(mq.listed("list_consumers", "queue_name")) == 2, 60, "both queues are consumed")
+        collector.send(mq, (message(n, "refused", start) for n in range(count)), QUEUE)
+        c.wait(lambda: c.receiver("notifications")["returned"] > 0, 30, "the store takes nothing")
+        time.sleep(6)   # who gives back at once is sent thousands by then
+        r = c.receiver("notifications")
+        t.ok(count < r["messages"] <= 6 * count, f"of {count} messages that cannot be stored {r['messages']} are delivered in 6 s", r)
+        t.ok(c.balanced() and r["accepted"] == 0, "none is accepted meanwhile", r)
+        pg.start()
+        r = c.wait(lambda: collector.drained(mq) and c.receiver("notifications"), 90, "the store is back")
+        t.ok(stored(pg, "refused") == wanted(count * SIZE) and r["accepted"] + r["duplicates"] == count * SIZE,
+             "what was given back is stored once when the store is back", r)
+        collector.ends_well(t, c, "refused")
+
+
 def queued(mq):
     return next(q["messages"] for q in mq.listed("list_queues", "name", "messages") if q["name"] == QUEUE)
 
@@ -164,6 +184,7 @@ def backlog(t, mq, pg):
 def main():
     with tap.Suite("collectors") as t, rabbit.Rabbit() as mq, postgres.Postgres() as pg:
         faults(t, mq, pg)
+        refused(t, mq, pg)
         disk_full(t, mq)
         backlog(t, mq, pg)
 

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/thread.h"
 #include "base/uuid.h"
@@ -22,6 +23,9 @@
 	NS_PER_S /* the longest wait: librabbitmq sends heartbeats only when it is called */
 enum { TAG_BITS = 48, TURN = 64 };
 
+/* Before what could not be stored goes back. */
+static const struct backoff_limits pauses = { NS_PER_S, 60 * NS_PER_S };
+
 struct amqp_receiver {
 	enum receiver_kind kind;
 	const struct receiver_conf *conf;
@@ -32,6 +36,8 @@ struct amqp_receiver {
 	struct entities entities;
 	struct consume consume;
 	uint64_t generation; /* of the connection: tags of one before mean nothing */
+	GArray *back; /* uint64_t: tags of messages that could not be stored, which go back at the end of `pause` */
+	struct backoff pause; /* zeroed when something was stored */
 };
 
 /* ------------------------------------------------------------------ queues */
@@ -112,6 +118,7 @@ static int begin(struct amqp_receiver *r, struct vmt_error *error)
 		return ret;
 	}
 	r->generation++;
+	g_array_set_size(r->back, 0); /* the broker has them all again */
 	ret = consume_begin(&r->consume, (unsigned)r->conf->prefetch, error);
 	if (ret == 0) {
 		ret = r->kind == RECEIVER_RPC ? consume_casts(r, error)
@@ -125,6 +132,46 @@ static int begin(struct amqp_receiver *r, struct vmt_error *error)
 
 /* ------------------------------------------------------------------ messages */
 
+/* It could not be stored.  Given back, the broker would send it again at once; so it is kept for a while, the longer the
+ * more often, and no more than the prefetch comes meanwhile. */
+static void keep_back(struct amqp_receiver *r, uint64_t tag)
+{
+	if (r->back->len == 0) {
+		backoff_fail(&r->pause, &pauses, clock_monotonic());
+		vmt_log(VMT_LOG_WARNING,
+			"%s: a publisher could not take what came; it goes back to the broker in %d s",
+			r->url, (int)(r->pause.pause_ns / NS_PER_S));
+	}
+	g_array_append_val(r->back, tag);
+}
+
+/* Gives back what has been kept for long enough; all of it, when there is no time any more. */
+static int give_back(struct amqp_receiver *r, bool closing, struct vmt_error *error)
+{
+	int ret = 0;
+
+	if (r->back->len == 0 || (!closing && clock_monotonic() < r->pause.until_ns)) {
+		return 0;
+	}
+	for (guint i = 0; i < r->back->len && ret == 0; i++) {
+		ret = consume_answer(&r->consume, g_array_index(r->back, uint64_t, i), true, error);
+	}
+	g_array_set_size(r->back, 0);
+	return ret;
+}
+
+static int answer_one(struct amqp_receiver *r, uint64_t tag, bool again, struct vmt_error *error)
+{
+	if (again) {
+		keep_back(r, tag);
+		return 0;
+	}
+	if (r->back->len == 0) {
+		r->pause = (struct backoff){ 0 };
+	}
+	return consume_answer(&r->consume, tag, false, error);
+}
+
 /* Answers what was settled. */
 static int answer(struct amqp_receiver *r, struct vmt_intake *out, struct vmt_error *error)
 {
@@ -137,7 +184,7 @@ static int answer(struct amqp_receiver *r, struct vmt_intake *out, struct vmt_er
 			uint64_t tag = settled[i].tag & ((UINT64_C(1) << TAG_BITS) - 1);
 
 			if (settled[i].tag >> TAG_BITS == (r->generation & 0xffff)) {
-				ret = consume_answer(&r->consume, tag, settled[i].again, error);
+				ret = answer_one(r, tag, settled[i].again, error);
 			}
 		}
 	}
@@ -184,12 +231,14 @@ static int turn(struct amqp_receiver *r, struct vmt_intake *out, int64_t deadlin
 	bool closing = vmt_intake_closing(out);
 	int ret = answer(r, out, error);
 
+	ret = ret < 0 ? ret : give_back(r, closing, error);
 	if (ret == 0 && !closing) {
 		ret = hand_over(r, out, error);
 	}
 	if (ret == 0 || ret == -EAGAIN) {
 		vmt_intake_flush(out);
-		wait_for_input(r, out, ret == 0 && !closing, deadline_ns);
+		wait_for_input(r, out, ret == 0 && !closing,
+			       r->back->len ? MIN(deadline_ns, r->pause.until_ns) : deadline_ns);
 	}
 	return ret == -EAGAIN ? 0 : MIN(ret, 0);
 }
@@ -239,6 +288,7 @@ int amqp_receiver_open(enum receiver_kind kind, const struct receiver_conf *conf
 	r->kind = kind;
 	r->conf = conf;
 	r->url = g_strdup(url->text);
+	r->back = g_array_new(false, false, sizeof(uint64_t));
 	r->host = g_strdup(conf->host && conf->host[0] ? conf->host : g_get_host_name());
 	consume_init(&r->consume, NULL, 0);
 	if (url->query && url->query[0].key) {
@@ -272,6 +322,7 @@ void amqp_receiver_close(void *self)
 		link_free(r->link);
 		amqp_settings_free(r->settings);
 		consume_fini(&r->consume);
+		g_array_unref(r->back);
 		g_free(r->host);
 		g_free(r->url);
 		g_free(r);
