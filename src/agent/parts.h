@@ -29,6 +29,7 @@ struct agent_outlet {
 struct agent_receiver {
 	char *url; /* as configured, secrets and all */
 	uint64_t fingerprint; /* of URL, options and what samples must be like */
+	unsigned worker; /* which of those that consume beside each other, from 0 */
 	struct plugin_object *object;
 	struct receiver *receiver;
 	bool wanted; /* by the configuration in force */

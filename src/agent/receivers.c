@@ -63,12 +63,14 @@ static void close_receiver(struct agent_receiver *ar)
 	g_free(ar);
 }
 
-static struct agent_receiver *find_receiver(GPtrArray *list, const char *url, uint64_t fingerprint)
+static struct agent_receiver *find_receiver(GPtrArray *list, const char *url, uint64_t fingerprint,
+					    unsigned worker)
 {
 	for (guint i = 0; i < list->len; i++) {
 		struct agent_receiver *ar = g_ptr_array_index(list, i);
 
-		if (strcmp(ar->url, url) == 0 && ar->fingerprint == fingerprint) {
+		if (ar->worker == worker && ar->fingerprint == fingerprint &&
+		    strcmp(ar->url, url) == 0) {
 			return ar;
 		}
 	}
@@ -115,10 +117,67 @@ static int check_shared(struct agent *a, const struct plan *plan, const struct a
 	return vmt_error_set(error, -EINVAL, "%s", problems_first_error(problems));
 }
 
+/* How many consume beside each other: of a queue that is shared anyway. */
+static unsigned workers_of(const struct plan *plan, const struct agent_receiver *first)
+{
+	const struct vmt_receiver_ops *ops = first->object->plugin->ops.receiver;
+
+	return ops->shared && ops->shared(first->object->self) ? (unsigned)plan->settings.workers
+							       : 1;
+}
+
+/* The first of a URL's workers, or another one: at work already, or opened. */
+static int open_worker(struct agent *a, struct plan *plan, const struct vmt_plugin *plugin,
+		       const char *url, unsigned worker, GPtrArray *ret_new,
+		       struct problems *problems, struct agent_receiver **ret_ar,
+		       struct vmt_error *error)
+{
+	uint64_t fingerprint = fingerprint_of(plugin, plan, url);
+	struct agent_receiver *ar = find_receiver(a->receivers, url, fingerprint, worker);
+
+	ar = ar ? ar : find_receiver(ret_new, url, fingerprint, worker);
+	*ret_ar = ar;
+	if (ar) {
+		return 0;
+	}
+	*ret_ar = ar = g_new0(struct agent_receiver, 1);
+	ar->url = g_strdup(url);
+	ar->fingerprint = fingerprint;
+	ar->worker = worker;
+	g_ptr_array_add(ret_new, ar);
+	return open_one(a, plan, plugin, url, problems, ar, error);
+}
+
+/* All of a URL's workers. */
+static int open_url(struct agent *a, struct plan *plan, const char *url, GPtrArray *ret_new,
+		    struct problems *problems, struct vmt_error *error)
+{
+	const struct vmt_plugin *plugin = registry_find_url(a->registry, VMT_RECEIVER, url, error);
+	struct agent_receiver *ar;
+	unsigned workers;
+	int ret = plugin ? open_worker(a, plan, plugin, url, 0, ret_new, problems, &ar, error)
+			 : -ENOENT;
+
+	ret = ret < 0 ? ret : check_shared(a, plan, ar, problems, error);
+	if (ret < 0) {
+		return ret;
+	}
+	if (plan->settings.workers > 1 && vet_alone(ar->object)) {
+		log_info("%s has one consumer, as amqp_exclusive says, and not %d",
+			 plugin_object_url(ar->object), (int)plan->settings.workers);
+	}
+	workers = workers_of(plan, ar);
+	for (unsigned w = 1; w < workers && ret == 0; w++) {
+		ret = open_worker(a, plan, plugin, url, w, ret_new, problems, &ar, error);
+	}
+	return ret;
+}
+
 int agent_receivers_open(struct agent *a, struct plan *plan, GPtrArray *ret_new,
 			 struct problems *problems, struct vmt_error *error)
 {
 	const char *const *urls = plan->settings.receivers;
+	int ret = 0;
 
 	if (plan->polling) {
 		return 0;
@@ -127,33 +186,10 @@ int agent_receivers_open(struct agent *a, struct plan *plan, GPtrArray *ret_new,
 		return vmt_error_set(error, -EINVAL,
 				     "receivers is empty: the collector would receive nothing");
 	}
-	for (size_t i = 0; urls[i]; i++) {
-		const struct vmt_plugin *plugin =
-			registry_find_url(a->registry, VMT_RECEIVER, urls[i], error);
-		struct agent_receiver *ar;
-		uint64_t fingerprint;
-		int ret;
-
-		if (!plugin) {
-			return -ENOENT;
-		}
-		fingerprint = fingerprint_of(plugin, plan, urls[i]);
-		ar = find_receiver(a->receivers, urls[i], fingerprint);
-		ar = ar ? ar : find_receiver(ret_new, urls[i], fingerprint);
-		ret = 0;
-		if (!ar) {
-			ar = g_new0(struct agent_receiver, 1);
-			ar->url = g_strdup(urls[i]);
-			ar->fingerprint = fingerprint;
-			g_ptr_array_add(ret_new, ar);
-			ret = open_one(a, plan, plugin, urls[i], problems, ar, error);
-		}
-		ret = ret < 0 ? ret : check_shared(a, plan, ar, problems, error);
-		if (ret < 0) {
-			return ret;
-		}
+	for (size_t i = 0; urls[i] && ret == 0; i++) {
+		ret = open_url(a, plan, urls[i], ret_new, problems, error);
 	}
-	return 0;
+	return ret;
 }
 
 void agent_receivers_undo(GPtrArray *opened)
@@ -182,6 +218,22 @@ static void let_go(struct agent *a, guint i)
 	g_ptr_array_add(a->old_receivers, ar);
 }
 
+/* Those at work that the plan names. */
+static void mark_wanted(struct agent *a, const struct plan *plan, const char *url)
+{
+	const struct vmt_plugin *plugin = registry_find_url(a->registry, VMT_RECEIVER, url, NULL);
+	uint64_t fingerprint = fingerprint_of(plugin, plan, url);
+	struct agent_receiver *ar = find_receiver(a->receivers, url, fingerprint, 0);
+	unsigned workers = ar ? workers_of(plan, ar) : 0;
+
+	for (unsigned w = 0; w < workers; w++) {
+		ar = find_receiver(a->receivers, url, fingerprint, w);
+		if (ar) {
+			ar->wanted = true;
+		}
+	}
+}
+
 void agent_receivers_commit(struct agent *a, const struct plan *plan, GPtrArray *opened)
 {
 	const char *const *urls = plan->settings.receivers;
@@ -194,14 +246,7 @@ void agent_receivers_commit(struct agent *a, const struct plan *plan, GPtrArray 
 		((struct agent_receiver *)g_ptr_array_index(a->receivers, i))->wanted = false;
 	}
 	for (size_t i = 0; urls[i]; i++) {
-		const struct vmt_plugin *plugin =
-			registry_find_url(a->registry, VMT_RECEIVER, urls[i], NULL);
-		struct agent_receiver *ar =
-			find_receiver(a->receivers, urls[i], fingerprint_of(plugin, plan, urls[i]));
-
-		if (ar) {
-			ar->wanted = true;
-		}
+		mark_wanted(a, plan, urls[i]);
 	}
 	for (guint i = a->receivers->len; i-- > 0;) {
 		if (!((struct agent_receiver *)g_ptr_array_index(a->receivers, i))->wanted) {
@@ -317,4 +362,31 @@ bool agent_receivers_quiet(struct agent *a)
 bool agent_receivers_done(struct agent *a)
 {
 	return all(a, receiver_done);
+}
+
+/* ------------------------------------------------------------------ status */
+
+void agent_receivers_status(struct agent *a, struct buf *json)
+{
+	GPtrArray *workers = g_ptr_array_new();
+	const char *comma = "";
+
+	for (guint i = 0; i < a->receivers->len; i++) {
+		const struct agent_receiver *first = g_ptr_array_index(a->receivers, i), *ar;
+
+		g_ptr_array_set_size(workers, 0);
+		for (unsigned w = 0;
+		     first->worker == 0 &&
+		     (ar = find_receiver(a->receivers, first->url, first->fingerprint, w)) != NULL;
+		     w++) {
+			g_ptr_array_add(workers, ar->receiver);
+		}
+		if (workers->len > 0) {
+			buf_puts(json, comma);
+			receiver_status((struct receiver *const *)workers->pdata, workers->len,
+					json);
+			comma = ",";
+		}
+	}
+	g_ptr_array_unref(workers);
 }

@@ -9,6 +9,7 @@
 
 #include "agent/agent.h"
 
+struct buf;
 struct problems;
 
 /* Opens those of the plan that are not at work already, into `ret_new`.  -errno with the reason; what was opened is
@@ -28,5 +29,7 @@ bool agent_receivers_quiet(struct agent *agent); /* what came in is on its way *
 bool agent_receivers_done(struct agent *agent);
 /* Lets go of all. */
 void agent_retire_receivers(struct agent *agent);
+/* Adds the objects of the status document, one a URL, with commas between. */
+void agent_receivers_status(struct agent *agent, struct buf *json);
 
 #endif

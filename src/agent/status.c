@@ -4,9 +4,9 @@
 
 #include "agent/instances.h"
 #include "agent/parts.h"
+#include "agent/receivers.h"
 #include "agent/sharing.h"
 #include "base/clock.h"
-#include "collector/receiver.h"
 #include "model/json_text.h"
 #include "pipeline/outlet.h"
 #include "pipeline/pipeline.h"
@@ -223,12 +223,7 @@ static void add_receivers(struct agent *a, struct buf *json)
 {
 	add_key(json, "receivers");
 	buf_putc(json, '[');
-	for (guint i = 0; i < a->receivers->len; i++) {
-		const struct agent_receiver *ar = g_ptr_array_index(a->receivers, i);
-
-		buf_puts(json, i ? "," : "");
-		receiver_status(ar->receiver, json);
-	}
+	agent_receivers_status(a, json);
 	buf_putc(json, ']');
 }
 

@@ -10,7 +10,6 @@
 #include "agent/work.h"
 #include "conf/nearest.h"
 #include "model/meter.h"
-#include "plugin/object.h"
 
 /* ---- patterns */
 
@@ -325,9 +324,48 @@ int vet_shared(struct registry *registry, const struct polling *pipeline, const 
 	return ret;
 }
 
+/* The name by which the largest number was given. */
+static const struct ini_value *find_workers(const struct settings *settings, const struct ini *ini)
+{
+	static const struct {
+		const char *group, *name;
+	} names[] = { /* as settings' workers_given */
+		      { "collector", "workers" },
+		      { NULL, "collector_workers" },
+		      { "notification", "workers" },
+		      { NULL, "notification_workers" }
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+		if (settings->workers_given[i] == settings->workers) {
+			return ini_find(ini, names[i].group, names[i].name, NULL);
+		}
+	}
+	return NULL;
+}
+
+bool vet_alone(const struct plugin_object *receiver)
+{
+	const struct vmt_receiver_ops *ops = receiver->plugin->ops.receiver;
+
+	return ops->shared && !ops->shared(receiver->self);
+}
+
+static void vet_workers(const struct settings *settings, const struct ini *ini,
+			const struct plugin_object *receiver, struct problems *problems)
+{
+	const struct ini_value *v = find_workers(settings, ini);
+
+	if (settings->workers > 1 && vet_alone(receiver)) {
+		problems_add(problems, PROBLEM_NOTE, v ? &v->value_at : NULL,
+			     "%s: %s has one consumer, as amqp_exclusive says",
+			     v ? v->name : "workers", plugin_object_url(receiver));
+	}
+}
+
 static void vet_receiver(struct registry *registry, const struct ini *ini, const char *url,
-			 const struct position *at, const struct polling *pipeline,
-			 struct problems *problems)
+			 const struct position *at, const struct settings *settings,
+			 const struct polling *pipeline, struct problems *problems)
 {
 	struct vmt_error error = { .text = "" };
 	const struct vmt_plugin *plugin = registry_find_url(registry, VMT_RECEIVER, url, &error);
@@ -347,6 +385,7 @@ static void vet_receiver(struct registry *registry, const struct ini *ini, const
 	if (plugin->ops.receiver->shared && plugin->ops.receiver->shared(object->self)) {
 		(void)vet_shared(registry, pipeline, plugin_object_url(object), problems);
 	}
+	vet_workers(settings, ini, object, problems);
 	plugin_object_close(object);
 }
 
@@ -358,7 +397,7 @@ void vet_receivers(struct registry *registry, const struct ini *ini,
 
 	v = v ? v : ini_find(ini, NULL, "receivers", NULL);
 	for (size_t i = 0; v && settings->receivers[i]; i++) {
-		vet_receiver(registry, ini, settings->receivers[i], &v->value_at, pipeline,
-			     problems);
+		vet_receiver(registry, ini, settings->receivers[i], &v->value_at, settings,
+			     pipeline, problems);
 	}
 }

@@ -10,6 +10,7 @@
 #include "conf/ini.h"
 #include "conf/polling.h"
 #include "conf/settings.h"
+#include "plugin/object.h"
 #include "plugin/registry.h"
 
 /* Sources that are polled by these endpoints.  -EINVAL when the agent could not start so. */
@@ -35,6 +36,8 @@ void vet_pipeline(const struct registry *registry, const struct polling *pipelin
  * -EINVAL, each with its place. */
 int vet_shared(struct registry *registry, const struct polling *pipeline, const char *receiver,
 	       struct problems *problems);
+/* Whether the receiver takes from queues that have one consumer only: then several workers are not for it. */
+bool vet_alone(const struct plugin_object *receiver);
 /* The coordinator of [coordination] backend_url: it is opened, as far as it looks at itself, and let go of. */
 void vet_coordination(struct registry *registry, const struct ini *ini,
 		      const struct settings *settings, struct problems *problems);

@@ -224,19 +224,61 @@ static void add_number(struct buf *json, const char *key, uint64_t value)
 	buf_printf(json, ",\"%s\":%" G_GUINT64_FORMAT, key, value);
 }
 
-void receiver_status(struct receiver *r, struct buf *json)
+static void add_ledger(struct intake_ledger *sum, const struct intake_ledger *l)
 {
-	struct intake_ledger l;
-	const char *comma = "";
+	sum->messages += l->messages;
+	sum->received += l->received;
+	sum->accepted += l->accepted;
+	sum->duplicates += l->duplicates;
+	sum->conflicts += l->conflicts;
+	sum->returned += l->returned;
+	sum->pending += l->pending;
+	for (int i = 0; i < MESSAGE_REJECTS; i++) {
+		sum->rejected[i] += l->rejected[i];
+	}
+	sum->lost += l->lost;
+	sum->dead_letters += l->dead_letters;
+	sum->unkept += l->unkept;
+}
 
-	intake_ledger(r->intake, &l);
+/* Who has trouble comes before who had some, and that one before who had none. */
+static void find_trouble(struct receiver *const *workers, size_t count, bool *ret_failing,
+			 char *ret_error, size_t size)
+{
+	*ret_failing = false;
+	ret_error[0] = '\0';
+	for (size_t i = 0; i < count; i++) {
+		struct receiver *r = workers[i];
+
+		wait_lock(&r->wait);
+		if ((r->failing && !*ret_failing) || !ret_error[0]) {
+			g_strlcpy(ret_error, r->last_error, size);
+		}
+		*ret_failing |= r->failing;
+		wait_unlock(&r->wait);
+	}
+}
+
+void receiver_status(struct receiver *const *workers, size_t count, struct buf *json)
+{
+	struct intake_ledger l = { .received = 0 };
+	char last_error[sizeof(workers[0]->last_error)];
+	const char *comma = "";
+	bool failing;
+
+	for (size_t i = 0; i < count; i++) {
+		struct intake_ledger one;
+
+		intake_ledger(workers[i]->intake, &one);
+		add_ledger(&l, &one);
+	}
+	find_trouble(workers, count, &failing, last_error, sizeof(last_error));
 	buf_puts(json, "{\"url\":");
-	json_add(json, r->url);
-	wait_lock(&r->wait);
-	buf_printf(json, ",\"state\":\"%s\"", r->failing ? "retrying" : "ok");
+	json_add(json, workers[0]->url);
+	buf_printf(json, ",\"state\":\"%s\"", failing ? "retrying" : "ok");
 	buf_puts(json, ",\"last_error\":");
-	json_add(json, r->last_error);
-	wait_unlock(&r->wait);
+	json_add(json, last_error);
+	add_number(json, "workers", count);
 	add_number(json, "messages", l.messages);
 	add_number(json, "received", l.received);
 	add_number(json, "accepted", l.accepted);

@@ -39,7 +39,8 @@ void receiver_free(struct receiver *receiver);
 
 const char *receiver_url(const struct receiver *receiver);
 uint64_t receiver_received(struct receiver *receiver);
-/* Adds an object of the status document. */
-void receiver_status(struct receiver *receiver, struct buf *json);
+/* Adds an object of the status document, of `count` receivers that share the work of one: their ledgers summed up, and
+ * the trouble of the first that has any. */
+void receiver_status(struct receiver *const *workers, size_t count, struct buf *json);
 
 #endif

@@ -46,6 +46,8 @@ static const struct {
 		__VA_ARGS__                                                                        \
 	}
 #define OWN "virtmeter"
+#define WORKERS(group_, name_, i_, help_)                                                          \
+	OPTION(group_, name_, INT, workers_given[i_], "1", help_, .min = 0, .max = 1024)
 
 const struct vmt_option settings_options[] = {
 	OPTION(NULL, "host", STRING, host, NULL,
@@ -184,6 +186,13 @@ const struct vmt_option settings_options[] = {
 	OPTION(OWN, "message_bytes", INT, message_bytes, "8388608",
 	       "Bytes of the longest message that the collector takes.", .min = 1 << 10,
 	       .max = 64 << 20),
+	WORKERS("collector", "workers", 0,
+		"Consumers of a receiver that takes from queues, each with a connection and a thread of its own. Of this "
+		"and its other names the largest counts."),
+	WORKERS(NULL, "collector_workers", 1, "As [collector] workers, in older releases."),
+	WORKERS("notification", "workers", 2, "As [collector] workers, of the notification agent."),
+	WORKERS(NULL, "notification_workers", 3,
+		"As [collector] workers, of the notification agent of older releases."),
 	OPTION("publisher", "telemetry_secret", STRING, secret, NULL,
 	       "Secret that samples are signed with; empty: no signature.", .flags = VMT_OPT_SECRET,
 	       .deprecated = "metering_secret"),
@@ -350,6 +359,14 @@ static void check_namespaces(struct settings *s, const struct ini *ini, struct p
 	}
 }
 
+static void choose_workers(struct settings *s)
+{
+	s->workers = 1;
+	for (size_t i = 0; i < G_N_ELEMENTS(s->workers_given); i++) {
+		s->workers = MAX(s->workers, s->workers_given[i]);
+	}
+}
+
 int settings_read(struct settings *s, const struct ini *ini, struct problems *problems)
 {
 	static int (*const checks[])(struct settings *, const struct ini *, struct problems *) = {
@@ -365,6 +382,7 @@ int settings_read(struct settings *s, const struct ini *ini, struct problems *pr
 		ret = ret ? ret : one;
 	}
 	check_namespaces(s, ini, problems);
+	choose_workers(s);
 	s->control_socket = s->control_socket && s->control_socket[0] ? s->control_socket : NULL;
 	s->store = s->store && s->store[0] ? s->store : NULL;
 	s->meter_profile = (enum vmt_profile)index_of(profiles, s->meter_profile_name);

@@ -85,6 +85,8 @@ struct settings {
 	int64_t time_to_live; /* seconds, [database]; 0 or less: for ever */
 	bool accept_unsigned;
 	int64_t message_bytes;
+	int64_t workers_given[4]; /* as the eras name them */
+	int64_t workers; /* the most of them: consumers of a receiver's queues, 1 or more */
 	const char *const *pollsters; /* plugins to use beside the table of meters; "*": all */
 };
 

@@ -31,6 +31,31 @@ static void end(struct fixture *f)
 	ini_free(f->ini);
 }
 
+/* Juno, Kilo to Pike, and the notification agent's: the largest counts, and there is one at least. */
+static void test_workers(void)
+{
+	static const struct {
+		const char *text;
+		int workers;
+	} cases[] = {
+		{ "", 1 },
+		{ "[DEFAULT]\ncollector_workers = 3\n", 3 },
+		{ "[collector]\nworkers = 4\n", 4 },
+		{ "[DEFAULT]\nnotification_workers = 2\n", 2 },
+		{ "[notification]\nworkers = 5\n[collector]\nworkers = 2\n", 5 },
+		{ "[collector]\nworkers = 0\n", 1 },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		struct fixture f;
+
+		begin(&f, cases[i].text);
+		g_assert_cmpint(f.ret, ==, 0);
+		g_assert_cmpint(f.settings.workers, ==, cases[i].workers);
+		end(&f);
+	}
+}
+
 static void test_defaults(void)
 {
 	struct fixture f;
@@ -253,6 +278,7 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/conf/settings/defaults", test_defaults);
+	g_test_add_func("/conf/settings/workers", test_workers);
 	g_test_add_func("/conf/settings/values", test_values);
 	g_test_add_func("/conf/settings/faults", test_faults);
 	g_test_add_func("/conf/settings/juno-log-format", test_juno_log_format);

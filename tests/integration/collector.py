@@ -429,6 +429,60 @@ def consumers(mq):
     return dict(collections.Counter("fanout" if n.startswith("metering_fanout_") else n for n in names))
 
 
+def several(queues, count):
+    return dict.fromkeys(queues, count)
+
+
+def workers(t, mq):
+    """Three consumers of each queue, one of whose connections the broker cuts."""
+    queues = ("notifications.sample", "metering.sample", "metering", "metering.collector-0", "fanout")
+    options = {"DEFAULT": {"transport_url": mq.url("rabbit")}, "publisher": {"telemetry_secret": ""}, "collector": {"workers": "3"},
+               "virtmeter": {"publish_timeout": "2", "amqp_prefetch": "10"}}
+    with Collector(["rpc://", "notifications://"], options) as c:
+        c.wait(lambda: consumers(mq) == several(queues, 3), 60, "three workers consume each queue")
+        t.same(len(mq.listed("list_connections", "pid")), 6, "workers = 3: three consumers of every queue, each with a connection")
+        t.same([r["workers"] for r in c.status()["receivers"]], [3, 3], "the status has a row a receiver, and says how many work")
+        cast = {"method": "record_metering_data", "args": {"data": made(5, "cast")}}
+        send(mq, [json.dumps(cast)], "", "metering_fanout")
+        c.wait(lambda: c.kept() == 5, 30, "a cast to all servers")
+        t.same(c.receiver("rpc")["received"], 5, "what goes to all servers comes once to the process")
+        with sqlite3.connect(c.db, isolation_level=None) as lock:
+            lock.execute("BEGIN EXCLUSIVE")
+            send(mq, [json.dumps({"payload": made(5, f"w{i}")}) for i in range(60)])
+
+            def taken():
+                return next(q["messages_unacknowledged"] for q in mq.listed("list_queues", "name", "messages_unacknowledged")
+                            if q["name"] == "notifications.sample")
+            c.wait(lambda: taken() == 30, 30, "each of the three takes its prefetch")
+            channel = next(pid for queue, pid in mq.rows("list_consumers", "queue_name", "channel_pid")
+                           if queue == "notifications.sample")
+            mq.ctl("close_connection", dict(mq.rows("list_channels", "pid", "connection"))[channel], "test")
+            c.wait(lambda: consumers(mq) == several(queues, 3) and taken() == 30, 30, "the third is back")
+            lock.execute("ROLLBACK")
+        c.wait(lambda: c.kept() == 305 and drained(mq), 90, "the store is back")
+        r = c.receiver("notifications")
+        t.ok(len(set(c.stored())) == 305 and r["accepted"] == 300 and r["pending"] == 0 and r["received"] > 300,
+             "a connection is cut amid its messages: none is lost, none doubled", r)
+        t.ok(c.balanced(), "the ledger of three balances", r)
+        c.conf["collector"]["workers"] = "1"
+        c.write()
+        t.same(c.reload().returncode, 0, "a reload takes another number")
+        c.wait(lambda: consumers(mq) == several(queues, 1), 30, "one worker is left")
+        t.same([r["workers"] for r in c.status()["receivers"]], [1, 1], "one worker is left")
+        del c.conf["collector"]
+        c.conf["DEFAULT"]["collector_workers"] = "2"
+        c.conf["virtmeter"]["amqp_exclusive"] = "true"
+        c.write()
+        t.same(c.reload().returncode, 0, "Juno's name is taken, too")
+        told, checked = "notifications:// has one consumer, as amqp_exclusive says", agent.command("check", "--config-file", c.config)
+        t.ok(f"collector_workers: {told}" in checked.stdout and told in c.log(),
+             "where a queue may have one consumer only there is one, which check and the log tell", checked.stdout + c.log()[-500:])
+        c.wait(lambda: consumers(mq) == several(queues, 1) and all(r["state"] == "ok" for r in c.status()["receivers"]), 60,
+               "each is alone")
+        t.same([r["workers"] for r in c.status()["receivers"]], [1, 1], "each is alone")
+        ends_well(t, c, "workers")
+
+
 def exchanges(t, mq):
     """Every topic on every exchange."""
     options = {"DEFAULT": {"transport_url": mq.url("rabbit")}, "publisher": {"telemetry_secret": ""},
@@ -505,7 +559,7 @@ def main():
         sockets(t)
         flood(t)
         with rabbit.Rabbit() as mq:
-            for part in (broker, alone, letters, oslo, store_away, exchanges, oversized, kills):
+            for part in (broker, alone, letters, oslo, store_away, workers, exchanges, oversized, kills):
                 part(t, mq)
                 for q in mq.listed("list_queues", "name"):
                     mq.ctl("delete_queue", "-p", rabbit.VHOST, q["name"])

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <glib.h>
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/backoff.h"
@@ -50,17 +51,26 @@ static int consume_one(struct amqp_receiver *r, const char *queue, const char *e
 	return ret < 0 ? ret : consume_queue(&r->consume, queue, r->conf->exclusive, error);
 }
 
+/* Of this process: its receivers share one queue of a fanout exchange, so that what goes to all servers comes here once. */
+static char server_id[UUID_TEXT];
+
+static void make_server_id(void)
+{
+	unsigned char id[16];
+
+	uuid1_block(1, id);
+	uuid_format(id, server_id);
+}
+
 static int consume_fanout(struct amqp_receiver *r, struct vmt_error *error)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	const char *topic = r->conf->rpc_topic;
-	unsigned char id[16];
-	char uuid[UUID_TEXT];
 	char *exchange = g_strdup_printf("%s_fanout", topic), *queue;
 	int ret;
 
-	uuid1_block(1, id);
-	uuid_format(id, uuid);
-	queue = g_strdup_printf("%s_fanout_%s", topic, uuid);
+	pthread_once(&once, make_server_id);
+	queue = g_strdup_printf("%s_fanout_%s", topic, server_id);
 	ret = entities_fanout(&r->entities, exchange, queue, error);
 	ret = ret < 0 ? ret : consume_queue(&r->consume, queue, r->conf->exclusive, error);
 	g_free(exchange);

@@ -206,6 +206,10 @@ class Rabbit:
         """[{column: value}] of `rabbitmqctl list_…`."""
         return json.loads(self.ctl(what, "-p", VHOST, "--formatter", "json", *columns))
 
+    def rows(self, what, *columns):
+        """The same as lists of texts: process ids as rabbitmqctl takes them, which its JSON has in another form."""
+        return [line.split("\t") for line in self.ctl(what, "-p", VHOST, "--no-table-headers", *columns).splitlines()]
+
     def listed_all(self, what, *columns):
         """The same of what belongs to no virtual host."""
         return json.loads(self.ctl(what, "--formatter", "json", *columns))
