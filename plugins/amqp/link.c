@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/resolve.h"
+#include "base/socket.h"
 #include "base/uuid.h"
 #include "plugins/amqp/link_private.h"
 
@@ -188,7 +189,7 @@ static unsigned user_timeout_ms(const struct link *l)
 static int open_tcp(struct link *l, const struct addrinfo *address)
 {
 	amqp_socket_t *socket = amqp_tcp_socket_new(l->c);
-	int fd = socket ? resolve_connect(address, user_timeout_ms(l), l->call) : -ENOMEM;
+	int fd = socket ? socket_connect(address, user_timeout_ms(l), l->call) : -ENOMEM;
 
 	if (fd < 0) {
 		return vmt_error_set(l->error, fd, "%s: connect: %s", l->peer, g_strerror(-fd));
@@ -221,7 +222,7 @@ static int open_tls(struct link *l, const struct transport_host *h, const char *
 		return link_lost(l, ret == AMQP_STATUS_SOCKET_ERROR ? "connect" : "TLS", ret,
 				 l->error);
 	}
-	resolve_tune(amqp_get_sockfd(l->c), user_timeout_ms(l));
+	socket_tune(amqp_get_sockfd(l->c), user_timeout_ms(l));
 	return 0;
 }
 

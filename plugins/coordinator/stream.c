@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sockets with deadlines.  The coordination thread; blocks in poll(2), until a call's end. */
+/* Sockets with deadlines.  The coordination thread; blocks in base/socket, until a call's end. */
 #include "plugins/coordinator/stream.h"
 
 #include <errno.h>
@@ -12,9 +12,8 @@
 
 #include "base/clock.h"
 #include "base/resolve.h"
-#include "base/thread.h"
+#include "base/socket.h"
 
-#define LOOK_NS (50 * NS_PER_MS) /* how often `cancel` is looked at */
 #define ADDRESS_AGE_NS (60 * NS_PER_S)
 
 void stream_init(struct stream *s)
@@ -25,30 +24,6 @@ void stream_init(struct stream *s)
 bool stream_is_open(const struct stream *s)
 {
 	return s->fd >= 0;
-}
-
-int stream_wait(int fd, short events, const struct vmt_call *call)
-{
-	struct pollfd p = { .fd = fd, .events = events };
-
-	while (!atomic_load(call->cancel)) {
-		int64_t left = MIN(call->deadline_ns - clock_monotonic(), LOOK_NS);
-		int ready;
-
-		if (left <= 0) {
-			return -ETIMEDOUT;
-		}
-		thread_block_begin();
-		ready = poll(&p, 1, (int)MAX(left / NS_PER_MS, 1));
-		thread_block_end();
-		if (ready > 0) {
-			return 0;
-		}
-		if (ready < 0 && errno != EINTR) {
-			return -errno;
-		}
-	}
-	return -ECANCELED;
 }
 
 const char *stream_reason(int code)
@@ -96,7 +71,7 @@ static int connect_host(struct resolver *resolver, const char *subject, const st
 	}
 	ret = -EHOSTUNREACH;
 	for (const struct addrinfo *a = list; a; a = a->ai_next) {
-		ret = resolve_connect(a, 0, call);
+		ret = socket_connect(a, 0, call);
 		if (ret >= 0 || ret == -ECANCELED || ret == -ETIMEDOUT) {
 			break;
 		}
@@ -166,7 +141,7 @@ int stream_write(struct stream *s, const void *data, size_t len, const struct vm
 		ssize_t n = write_some(s, at, len, &events);
 
 		if (n == -EAGAIN) {
-			n = stream_wait(s->fd, events, call);
+			n = socket_wait(s->fd, events, call);
 			if (n < 0) {
 				return (int)n;
 			}
@@ -188,7 +163,7 @@ ssize_t stream_read(struct stream *s, void *data, size_t size, const struct vmt_
 		ssize_t n = read_some(s, data, size, &events);
 
 		if (n == -EAGAIN) {
-			n = stream_wait(s->fd, events, call);
+			n = socket_wait(s->fd, events, call);
 			if (n < 0) {
 				return n;
 			}

@@ -35,8 +35,6 @@ int stream_open(struct stream *s, struct resolver *resolver, const char *path, c
 int stream_write(struct stream *s, const void *data, size_t len, const struct vmt_call *call);
 /* At least one byte, or -errno; -ECONNRESET: the far side has closed it. */
 ssize_t stream_read(struct stream *s, void *data, size_t size, const struct vmt_call *call);
-/* Until the socket is ready for `events`; -errno as above. */
-int stream_wait(int fd, short events, const struct vmt_call *call);
 void stream_close(struct stream *s);
 
 /* "timed out" in the words of a log: why a call ended as it did. */

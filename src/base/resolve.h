@@ -2,7 +2,7 @@
 /*
  * Names of hosts to addresses, with a deadline: the system's resolver has none, so it is asked by a thread
  * of its own, which is left behind when it does not answer in time (one for each resolver, at most; its
- * answer is taken when it comes).  One thread at a time for an object.  And connections to addresses.
+ * answer is taken when it comes).  One thread at a time for an object.
  */
 #ifndef BASE_RESOLVE_H
 #define BASE_RESOLVE_H
@@ -25,12 +25,5 @@ void resolver_free(struct resolver *r); /* NULL is fine; does not wait */
  * begins with `subject`. */
 int resolver_get(struct resolver *r, int64_t max_age_ns, const struct vmt_call *call,
 		 const char *subject, const struct addrinfo **ret_list, struct vmt_error *error);
-
-/* A connected stream socket that does not block, tuned, or -errno; -ETIMEDOUT, -ECANCELED: `call` came to its
- * end. */
-int resolve_connect(const struct addrinfo *address, unsigned user_timeout_ms,
-		    const struct vmt_call *call);
-/* TCP_NODELAY, keepalive and TCP_USER_TIMEOUT (0: none) for a socket. */
-void resolve_tune(int fd, unsigned user_timeout_ms);
 
 #endif

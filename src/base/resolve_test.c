@@ -6,12 +6,9 @@
 #include "base/resolve.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <unistd.h>
 #include <virtmeter/plugin.h>
 
 static atomic_bool no, yes = true;
@@ -80,41 +77,11 @@ static void test_over(void)
 	resolver_free(r); /* perhaps while it is asked */
 }
 
-/* A connection stands, without blocking and tuned; refused, it leaves no descriptor. */
-static void test_connect(void)
-{
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct addrinfo address = { .ai_family = AF_INET,
-				    .ai_addr = (void *)&a,
-				    .ai_addrlen = sizeof(a) };
-	struct vmt_call call = call_for(60 * NS_PER_S, &no);
-	socklen_t len = sizeof(a), size = sizeof(unsigned);
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fd, nodelay = 0;
-	unsigned timeout_ms = 0;
-
-	g_assert_cmpint(bind(listener, (void *)&a, sizeof(a)), ==, 0);
-	g_assert_cmpint(listen(listener, 1), ==, 0);
-	g_assert_cmpint(getsockname(listener, (void *)&a, &len), ==, 0);
-	fd = resolve_connect(&address, 1500, &call);
-	g_assert_cmpint(fd, >=, 0);
-	g_assert_cmpint(fcntl(fd, F_GETFL) & O_NONBLOCK, ==, O_NONBLOCK);
-	g_assert_cmpint(getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, &size), ==, 0);
-	g_assert_cmpuint(timeout_ms, ==, 1500);
-	g_assert_cmpint(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &nodelay, &size), ==, 0);
-	g_assert_cmpint(nodelay, !=, 0);
-	close(fd);
-	close(listener);
-	g_assert_cmpint(resolve_connect(&address, 0, &call), ==, -ECONNREFUSED);
-	g_assert_cmpint(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), ==, listener);
-	close(listener);
-}
-
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/resolve/numeric", test_numeric);
 	g_test_add_func("/resolve/names", test_names);
 	g_test_add_func("/resolve/over", test_over);
-	g_test_add_func("/resolve/connect", test_connect);
 	return g_test_run();
 }

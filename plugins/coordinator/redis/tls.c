@@ -9,6 +9,8 @@
 #include <openssl/ssl.h>
 #include <poll.h>
 
+#include "base/socket.h"
+
 /* What OpenSSL answered, as -errno. */
 static ssize_t code_of(SSL *ssl, int n, short *ret_events)
 {
@@ -144,7 +146,7 @@ int tls_start(struct stream *s, const struct tls_options *o, const char *host, c
 		n = SSL_connect(ssl);
 		code = n == 1 ? 1 : code_of(ssl, n, &events);
 		if (code == -EAGAIN) {
-			int ret = stream_wait(s->fd, events, call);
+			int ret = socket_wait(s->fd, events, call);
 
 			code = ret < 0 ? ret : -EAGAIN;
 		}

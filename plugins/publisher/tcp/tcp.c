@@ -16,6 +16,7 @@
 
 #include "../peer.h"
 #include "base/clock.h"
+#include "base/socket.h"
 #include "base/thread.h"
 
 enum {
@@ -150,7 +151,7 @@ static int get_connected(struct tcp_publisher *p, const struct vmt_call *call,
 	}
 	ret = -EHOSTUNREACH;
 	for (const struct addrinfo *a = list; a && ret < 0; a = a->ai_next) {
-		ret = resolve_connect(a, 0, call);
+		ret = socket_connect(a, 0, call);
 	}
 	if (ret < 0) {
 		return vmt_error_set(error, ret, "%s: connect: %s%s", p->peer.text,
