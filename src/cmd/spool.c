@@ -91,16 +91,7 @@ static int take_source(void *context, const struct disk_cursor *cursor)
 
 static int take_ledger(void *context, unsigned cursor, const char *name, uint64_t samples)
 {
-	struct spool_ledger *l = &((struct job *)context)->cursor[cursor].ledger;
-	int reason = spool_reason_find(name);
-
-	if (strcmp(name, "produced") == 0) {
-		l->produced = samples;
-	} else if (strcmp(name, "confirmed") == 0) {
-		l->confirmed = samples;
-	} else if (reason >= 0) {
-		l->dropped[reason] = samples;
-	}
+	spool_ledger_take(&((struct job *)context)->cursor[cursor].ledger, name, samples);
 	return 0;
 }
 

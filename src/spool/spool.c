@@ -33,7 +33,7 @@ const char *spool_reason_name(enum spool_reason reason)
 	return reason_names[reason];
 }
 
-int spool_reason_find(const char *name)
+static int reason_find(const char *name)
 {
 	for (int i = 0; i < SPOOL_REASONS; i++) {
 		if (strcmp(reason_names[i], name) == 0) {
@@ -41,6 +41,19 @@ int spool_reason_find(const char *name)
 		}
 	}
 	return -1;
+}
+
+void spool_ledger_take(struct spool_ledger *ledger, const char *name, uint64_t samples)
+{
+	int reason = reason_find(name);
+
+	if (strcmp(name, "produced") == 0) {
+		ledger->produced = samples;
+	} else if (strcmp(name, "confirmed") == 0) {
+		ledger->confirmed = samples;
+	} else if (reason >= 0) {
+		ledger->dropped[reason] = samples;
+	}
 }
 
 struct spool *spool_new(const struct spool_twin *twin, const struct spool_limits *limits)

@@ -54,8 +54,6 @@ enum spool_reason {
 
 /* "overflow", "refused"… for status. */
 const char *spool_reason_name(enum spool_reason reason);
-/* The reason of that name; -1 when there is none. */
-int spool_reason_find(const char *name);
 
 struct spool_limits {
 	uint32_t frames; /* at least 1 */
@@ -72,6 +70,9 @@ struct spool_ledger {
 	uint64_t queue_frames, queue_messages, queue_bytes;
 	uint64_t dead_letters; /* samples that are kept as dead letters */
 };
+
+/* Takes one count by its name in the files: "produced", "confirmed" or a reason; others are left alone. */
+void spool_ledger_take(struct spool_ledger *ledger, const char *name, uint64_t samples);
 
 struct spool *spool_new_memory(const struct spool_limits *limits);
 struct spool *spool_new_null(void);
