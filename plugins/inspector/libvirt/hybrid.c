@@ -145,31 +145,11 @@ static void put_values(struct vmt_inspection *out, size_t i, const struct domain
 		       const struct kernel_reading *k, unsigned groups, uint8_t stamp)
 {
 	struct vmt_reading *r = &out->reading[i];
-	const struct {
-		unsigned group;
-		enum vmt_field field;
-		uint64_t value;
-	} list[] = {
-		{ VMT_GROUP_CPU, VMT_F_CPU_TIME, k->cpu },
-		{ VMT_GROUP_CPU, VMT_F_CPU_USER, k->user },
-		{ VMT_GROUP_CPU, VMT_F_CPU_SYSTEM, k->system },
-		{ VMT_GROUP_VCPU, VMT_F_VCPUS, k->vcpus },
-		{ VMT_GROUP_VCPU, VMT_F_VCPU_TIME, k->vcpu_time },
-		{ VMT_GROUP_VCPU, VMT_F_VCPU_WAIT, k->vcpu_wait },
-		{ VMT_GROUP_VCPU, VMT_F_VCPU_DELAY, k->vcpu_delay },
-		{ VMT_GROUP_MEMORY, VMT_F_MEM_RSS, k->rss_kib },
-		{ VMT_GROUP_PROCESS, VMT_F_IO_READ_BYTES, k->io.read_bytes },
-		{ VMT_GROUP_PROCESS, VMT_F_IO_WRITE_BYTES, k->io.write_bytes },
-		{ VMT_GROUP_PROCESS, VMT_F_IO_READ_CHARS, k->io.read_chars },
-		{ VMT_GROUP_PROCESS, VMT_F_IO_WRITE_CHARS, k->io.write_chars },
-		{ VMT_GROUP_PROCESS, VMT_F_IO_READ_CALLS, k->io.read_calls },
-		{ VMT_GROUP_PROCESS, VMT_F_IO_WRITE_CALLS, k->io.write_calls },
-	};
 
 	groups &= k->groups;
-	for (size_t f = 0; f < G_N_ELEMENTS(list); f++) {
-		if (groups & list[f].group) {
-			put(r, list[f].field, list[f].value, stamp);
+	for (const struct kernel_value *v = kernel_values; v < kernel_values + KERNEL_VALUES; v++) {
+		if (groups & v->group) {
+			put(r, v->field, kernel_value(k, v), stamp);
 		}
 	}
 	if (groups & VMT_GROUP_NIC) {

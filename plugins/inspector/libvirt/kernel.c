@@ -54,6 +54,28 @@ static void free_bind(gpointer b)
 	bind_free(b);
 }
 
+#define VALUE(group, field, member)                                                                \
+	{                                                                                          \
+		VMT_GROUP_##group, VMT_F_##field, offsetof(struct kernel_reading, member)          \
+	}
+
+const struct kernel_value kernel_values[KERNEL_VALUES] = {
+	VALUE(CPU, CPU_TIME, cpu),
+	VALUE(CPU, CPU_USER, user),
+	VALUE(CPU, CPU_SYSTEM, system),
+	VALUE(VCPU, VCPUS, vcpus),
+	VALUE(VCPU, VCPU_TIME, vcpu_time),
+	VALUE(VCPU, VCPU_WAIT, vcpu_wait),
+	VALUE(VCPU, VCPU_DELAY, vcpu_delay),
+	VALUE(MEMORY, MEM_RSS, rss_kib),
+	VALUE(PROCESS, IO_READ_BYTES, io.read_bytes),
+	VALUE(PROCESS, IO_WRITE_BYTES, io.write_bytes),
+	VALUE(PROCESS, IO_READ_CHARS, io.read_chars),
+	VALUE(PROCESS, IO_WRITE_CHARS, io.write_chars),
+	VALUE(PROCESS, IO_READ_CALLS, io.read_calls),
+	VALUE(PROCESS, IO_WRITE_CALLS, io.write_calls),
+};
+
 void kernel_reading_fini(struct kernel_reading *r)
 {
 	g_free(r->nic);

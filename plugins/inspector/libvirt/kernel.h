@@ -37,6 +37,21 @@ struct kernel_reading {
 		[KERNEL_NIC_VALUES]; /* by index in the description; from the heap, kernel_reading_fini() */
 };
 
+/* Where one value of an instance is in a reading. */
+struct kernel_value {
+	unsigned group;
+	enum vmt_field field;
+	size_t offset; /* of a uint64_t in struct kernel_reading */
+};
+
+enum { KERNEL_VALUES = 14 };
+extern const struct kernel_value kernel_values[KERNEL_VALUES];
+
+static inline uint64_t kernel_value(const struct kernel_reading *r, const struct kernel_value *v)
+{
+	return *(const uint64_t *)(const void *)((const char *)r + v->offset);
+}
+
 void kernel_reading_fini(struct kernel_reading *r);
 
 struct kernel;

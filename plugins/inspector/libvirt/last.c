@@ -176,32 +176,14 @@ static void put_later(const struct last *l, struct vmt_inspection *out, size_t i
 {
 	const struct kernel_reading *k = l->kernel;
 	struct vmt_reading *r = &out->reading[i];
-	const struct {
-		unsigned group;
-		enum vmt_field field;
-		uint64_t value;
-	} list[] = {
-		{ VMT_GROUP_CPU, VMT_F_CPU_TIME, k->cpu },
-		{ VMT_GROUP_CPU, VMT_F_CPU_USER, k->user },
-		{ VMT_GROUP_CPU, VMT_F_CPU_SYSTEM, k->system },
-		{ VMT_GROUP_VCPU, VMT_F_VCPU_TIME, k->vcpu_time },
-		{ VMT_GROUP_VCPU, VMT_F_VCPU_WAIT, k->vcpu_wait },
-		{ VMT_GROUP_VCPU, VMT_F_VCPU_DELAY, k->vcpu_delay },
-		{ VMT_GROUP_PROCESS, VMT_F_IO_READ_BYTES, k->io.read_bytes },
-		{ VMT_GROUP_PROCESS, VMT_F_IO_WRITE_BYTES, k->io.write_bytes },
-		{ VMT_GROUP_PROCESS, VMT_F_IO_READ_CHARS, k->io.read_chars },
-		{ VMT_GROUP_PROCESS, VMT_F_IO_WRITE_CHARS, k->io.write_chars },
-		{ VMT_GROUP_PROCESS, VMT_F_IO_READ_CALLS, k->io.read_calls },
-		{ VMT_GROUP_PROCESS, VMT_F_IO_WRITE_CALLS, k->io.write_calls },
-	};
 	uint8_t stamp;
 
 	stamp = vmt_inspection_stamp(out, (struct vmt_stamp){ .time_ns = k->time_ns,
 							      .mono_ns = k->mono_ns,
 							      .source = "kernel" });
-	for (size_t f = 0; f < G_N_ELEMENTS(list); f++) {
-		if (k->groups & list[f].group && r->present >> list[f].field & 1) {
-			vmt_set(r, list[f].field, list[f].value, stamp);
+	for (const struct kernel_value *v = kernel_values; v < kernel_values + KERNEL_VALUES; v++) {
+		if (k->groups & v->group && r->present >> v->field & 1) {
+			vmt_set(r, v->field, kernel_value(k, v), stamp);
 		}
 	}
 	for (uint32_t n = 0; k->groups & VMT_GROUP_NIC && r->nics == k->nics && n < r->nics; n++) {
