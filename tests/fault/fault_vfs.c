@@ -2,6 +2,8 @@
 /* A layer below SQLite; see fault_vfs.h.  Runs on whatever thread uses SQLite. */
 #include "fault_vfs.h"
 
+#include "child.h"
+
 #include <glib.h>
 #include <sqlite3.h>
 #include <unistd.h>
@@ -30,7 +32,7 @@ static int strike(int failure)
 	case FAULT_FULL:
 		return SQLITE_FULL;
 	case FAULT_DIE:
-		_exit(FAULT_DIED);
+		_exit(CHILD_DIED);
 	default:
 		return SQLITE_OK;
 	}
@@ -52,7 +54,7 @@ static int f_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 at)
 
 	if (fault_disk.fault == FAULT_DIE_TORN && fault_disk.count + 1 == fault_disk.at) {
 		REAL(f)->pMethods->xWrite(REAL(f), p, n / 2, at);
-		_exit(FAULT_DIED);
+		_exit(CHILD_DIED);
 	}
 	code = strike(SQLITE_IOERR_WRITE);
 	return code ? code : REAL(f)->pMethods->xWrite(REAL(f), p, n, at);

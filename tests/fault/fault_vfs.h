@@ -10,11 +10,9 @@ enum fault_kind {
 	FAULT_NONE,
 	FAULT_FAIL, /* an I/O error */
 	FAULT_FULL, /* no space */
-	FAULT_DIE, /* the process dies before the operation, with status FAULT_DIED */
+	FAULT_DIE, /* the process dies before the operation, with status CHILD_DIED */
 	FAULT_DIE_TORN, /* it dies when half of a write is done */
 };
-
-enum { FAULT_DIED = 7 };
 
 extern struct fault_disk {
 	enum fault_kind fault;

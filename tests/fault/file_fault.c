@@ -9,16 +9,16 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <stdarg.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "publisher/fixture.h"
 
 extern const struct vmt_plugin vmt_plugin_publisher_file;
 
 #define OPS (vmt_plugin_publisher_file.ops.publisher)
 
-enum { RESOURCES = 90, METERS = 6, FRAMES = 4, DIED = 7, PASSED = 8 };
+enum { RESOURCES = 90, METERS = 6, FRAMES = 4 };
 
 /* ------------------------------------------------------------------ the calls
  * (meson compiles with 64-bit file offsets: two of them have that in their names) */
@@ -51,7 +51,7 @@ static bool strike(void)
 		return false;
 	}
 	if (disk.fault == DIE) {
-		_exit(DIED);
+		_exit(CHILD_DIED);
 	}
 	errno = ENOSPC;
 	return true;
@@ -73,7 +73,7 @@ ssize_t __wrap_write(int fd, const void *p, size_t n)
 	}
 	if (disk.on && disk.fault == DIE && disk.count + 1 == disk.at) {
 		(void)!__real_write(fd, p, n / 2 + 7);
-		_exit(DIED);
+		_exit(CHILD_DIED);
 	}
 	return strike() ? -1 : __real_write(fd, p, n);
 }
@@ -224,35 +224,26 @@ static void test_short(void)
 
 static unsigned run_child(const char *path, int *ret_end)
 {
-	int ends[2], status;
 	unsigned confirmed = 0;
-	pid_t child;
+	int fd;
+	pid_t child = child_start(&fd);
 	char c;
 
-	g_assert_cmpint(pipe(ends), ==, 0);
-	child = fork();
-	g_assert_cmpint(child, >=, 0);
 	if (child == 0) {
-		close(ends[0]);
 		disk.count = 0;
-		publish_all(path, 0, ends[1]);
-		_exit(disk.count < disk.at ? 0 : PASSED);
+		publish_all(path, 0, fd);
+		_exit(disk.count < disk.at ? CHILD_DONE : CHILD_PASSED);
 	}
-	close(ends[1]);
-	while (read(ends[0], &c, 1) == 1) {
+	while (read(fd, &c, 1) == 1) {
 		confirmed++;
 	}
-	close(ends[0]);
-	g_assert_cmpint(waitpid(child, &status, 0), ==, child);
-	g_assert_true(WIFEXITED(status));
-	*ret_end = WEXITSTATUS(status);
-	g_assert_true(*ret_end == 0 || *ret_end == DIED || *ret_end == PASSED);
+	*ret_end = child_end(child, fd);
 	return confirmed;
 }
 
 static void test_die(void)
 {
-	int end = DIED;
+	int end = CHILD_DIED;
 	long places = 0;
 
 	disk.fault = DIE;
@@ -261,7 +252,7 @@ static void test_die(void)
 		unsigned confirmed = run_child(path, &end);
 		long at = disk.at;
 
-		places += end == DIED;
+		places += end == CHILD_DIED;
 		disk.at = 0;
 		publish_all(path, confirmed, -1);
 		g_assert_cmpuint(assert_all(folder), <=, RESOURCES * METERS);

@@ -18,11 +18,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "child.h"
 #include "fault_vfs.h"
 #include "model/batch.h"
 #include "spool/spool.h"
 
-enum { FRAMES = 6, ROWS = 5, PUBLISHERS = 2, PASSED = FAULT_DIED + 1 };
+enum { FRAMES = 6, ROWS = 5, PUBLISHERS = 2 };
 
 static const struct spool_publisher publishers[PUBLISHERS] = {
 	{ .name = "sink/a/0", .url = "a://" },
@@ -250,39 +251,29 @@ static void test_full(void)
 /* What the child said before it ended; its end: 0 when there was no such place. */
 static int run_child(const char *dir, struct seen *seen, bool *appended)
 {
-	int ends[2], status;
 	unsigned char word[2];
-	pid_t child;
+	int fd;
+	pid_t child = child_start(&fd);
 
-	g_assert_cmpint(pipe(ends), ==, 0);
-	child = fork();
-	g_assert_cmpint(child, >=, 0);
 	if (child == 0) {
-		close(ends[0]);
 		fault_disk.count = 0;
-		run(dir, NULL, ends[1]);
-		_exit(fault_disk.count < fault_disk.at ? 0 : PASSED);
+		run(dir, NULL, fd);
+		_exit(fault_disk.count < fault_disk.at ? CHILD_DONE : CHILD_PASSED);
 	}
-	close(ends[1]);
-	while (read(ends[0], word, 2) == 2) {
+	while (read(fd, word, 2) == 2) {
 		if (word[0] == 0xff) {
 			appended[word[1]] = true;
 		} else {
 			seen->frame[word[0]][word[1]] = true;
 		}
 	}
-	close(ends[0]);
-	g_assert_cmpint(waitpid(child, &status, 0), ==, child);
-	g_assert_true(WIFEXITED(status));
-	g_assert_true(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == FAULT_DIED ||
-		      WEXITSTATUS(status) == PASSED);
-	return WEXITSTATUS(status);
+	return child_end(child, fd);
 }
 
 static void die_everywhere(enum fault_kind fault)
 {
 	char *dir = fresh_folder();
-	int end = FAULT_DIED;
+	int end = CHILD_DIED;
 	long places = 0;
 
 	fault_disk.fault = fault;
@@ -294,7 +285,7 @@ static void die_everywhere(enum fault_kind fault)
 		empty_folder(dir);
 		fault_disk.at = at;
 		end = run_child(dir, &seen, appended);
-		places += end == FAULT_DIED;
+		places += end == CHILD_DIED;
 		fault_disk.at = 0;
 		assert_whole(dir, &seen, FRAMES, ROWS, false);
 		for (unsigned i = 0; i < FRAMES; i++) {

@@ -9,9 +9,9 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "fault_vfs.h"
 #include "publisher/fixture.h"
 #include "publisher/sqlite/store.h"
@@ -20,7 +20,7 @@ extern const struct vmt_plugin vmt_plugin_publisher_sqlite;
 
 #define OPS (vmt_plugin_publisher_sqlite.ops.publisher)
 
-enum { RESOURCES = 8, METERS = 6, FRAMES = 4, PASSED = FAULT_DIED + 1 };
+enum { RESOURCES = 8, METERS = 6, FRAMES = 4 };
 
 /* ------------------------------------------------------------------ a run */
 
@@ -149,40 +149,31 @@ static void test_full(void)
 	fail_everywhere(FAULT_FULL, 3);
 }
 
-/* Frames that the child had confirmed before it ended; *ret_end: 0 when there was no such place, FAULT_DIED, or
- * PASSED when that place was none to die at (a sync cannot be torn). */
+/* Frames that the child had confirmed before it ended; *ret_end: 0 when there was no such place, CHILD_DIED, or
+ * CHILD_PASSED when that place was none to die at (a sync cannot be torn). */
 static unsigned run_child(char *path, int *ret_end)
 {
-	int ends[2], status;
 	unsigned confirmed = 0;
-	pid_t child;
+	int fd;
+	pid_t child = child_start(&fd);
 	char c;
 
-	g_assert_cmpint(pipe(ends), ==, 0);
-	child = fork();
-	g_assert_cmpint(child, >=, 0);
 	if (child == 0) {
-		close(ends[0]);
 		fault_disk.count = 0;
-		publish_all(path, 0, ends[1]);
-		_exit(fault_disk.count < fault_disk.at ? 0 : PASSED);
+		publish_all(path, 0, fd);
+		_exit(fault_disk.count < fault_disk.at ? CHILD_DONE : CHILD_PASSED);
 	}
-	close(ends[1]);
-	while (read(ends[0], &c, 1) == 1) {
+	while (read(fd, &c, 1) == 1) {
 		confirmed++;
 	}
-	close(ends[0]);
-	g_assert_cmpint(waitpid(child, &status, 0), ==, child);
-	g_assert_true(WIFEXITED(status));
-	*ret_end = WEXITSTATUS(status);
-	g_assert_true(*ret_end == 0 || *ret_end == FAULT_DIED || *ret_end == PASSED);
+	*ret_end = child_end(child, fd);
 	return confirmed;
 }
 
 static void die_everywhere(enum fault_kind fault, long step)
 {
 	char *folder = fixture_folder();
-	int end = FAULT_DIED;
+	int end = CHILD_DIED;
 	long places = 0;
 
 	fault_disk.fault = fault;
@@ -191,7 +182,7 @@ static void die_everywhere(enum fault_kind fault, long step)
 		unsigned confirmed = run_child(path, &end);
 		long at = fault_disk.at;
 
-		places += end == FAULT_DIED;
+		places += end == CHILD_DIED;
 		fault_disk.at = 0; /* the disk is well again */
 		publish_all(path, confirmed, -1);
 		assert_whole(path);
