@@ -5,42 +5,10 @@
  */
 #include "tests/scenario/stage.h"
 
-#include "base/buf.h"
 #include "pipeline/pipeline.h"
 #include "tests/scenario/tally.h"
 
 enum { CYCLES = 1000 };
-
-/* ---- the files */
-
-#define CONF                                                                                       \
-	"[virtmeter]\nalign = true\n[simulated]\ninstances = 2\nstopped = 0\ndisks = 1\nnics = 1\n"
-
-static void write_conf(struct stage *stage, const char *source, const char *secret)
-{
-	stage_write(stage, "virtmeter.conf",
-		    "[DEFAULT]\nhost = compute-0\nhypervisor_inspector = simulated\n"
-		    "sample_source = %s\n[tally]\nsecret = %s\n" CONF,
-		    source, secret);
-}
-
-static void write_pipeline(struct stage *stage, const char *publishers)
-{
-	stage_write(stage, "pipeline.yaml",
-		    "sources:\n  - name: all\n    meters: ['*']\n    sinks: [sink]\n"
-		    "sinks:\n  - name: sink\n    publishers: [%s]\n",
-		    publishers);
-}
-
-static int reload(struct stage *stage)
-{
-	struct buf answer = BUF_INIT;
-	int ret = agent_reload(stage->agent, &answer);
-
-	g_assert_cmpuint(answer.len, >, 0);
-	buf_fini(&answer);
-	return ret;
-}
 
 /* ---- a thousand cycles */
 
@@ -51,11 +19,12 @@ static void storm(struct stage *stage)
 	unsigned k = reloads++;
 	int ret;
 
-	write_conf(stage, k % 40 < 20 ? "one" : "two", k % 8 < 4 ? "old" : "new");
-	write_pipeline(stage, k % 4 == 3   ? "'tally://a', {"
-			      : k % 4 == 2 ? "'tally://a', 'tally://b'"
-					   : "'tally://a'");
-	ret = reload(stage);
+	tally_write_conf(stage, k % 40 < 20 ? "one" : "two", k % 8 < 4 ? "old" : "new");
+	stage_write_pipeline(stage, "'*'",
+			     k % 4 == 3   ? "'tally://a', {"
+			     : k % 4 == 2 ? "'tally://a', 'tally://b'"
+					  : "'tally://a'");
+	ret = stage_reload(stage);
 	g_assert_cmpint(ret < 0, ==, k % 4 == 3);
 	refused += ret < 0;
 	if (k < CYCLES * 10) {
@@ -69,12 +38,12 @@ static void test_storm(void)
 	struct pipeline_ledger ledger;
 	struct outlet_status st;
 
-	stage_open(&stage, CONF, 1, "'tally://a'");
+	stage_open(&stage, TALLY_WORLD, 1, "'tally://a'");
 	stage_write(&stage, "polling.yaml",
 		    "sources:\n  - name: all\n    interval: 1\n    meters: ['*']\n");
-	write_conf(&stage, "one", "old");
-	write_pipeline(&stage, "'tally://a'");
-	g_assert_cmpint(reload(&stage), ==, 0);
+	tally_write_conf(&stage, "one", "old");
+	stage_write_pipeline(&stage, "'*'", "'tally://a'");
+	g_assert_cmpint(stage_reload(&stage), ==, 0);
 	stage_at(&stage, NS_PER_S / 20, storm);
 	g_assert_cmpint(stage_run(&stage, (CYCLES + 2) * NS_PER_S), ==, 0);
 	g_assert_cmpuint(reloads, >=, CYCLES * 10);

@@ -4,39 +4,7 @@
  */
 #include "tests/scenario/stage.h"
 
-#include "base/buf.h"
 #include "tests/scenario/tally.h"
-
-/* ---- the files */
-
-#define CONF                                                                                       \
-	"[virtmeter]\nalign = true\n[simulated]\ninstances = 2\nstopped = 0\ndisks = 1\nnics = 1\n"
-
-static void write_conf(struct stage *stage, const char *source, const char *secret)
-{
-	stage_write(stage, "virtmeter.conf",
-		    "[DEFAULT]\nhost = compute-0\nhypervisor_inspector = simulated\n"
-		    "sample_source = %s\n[tally]\nsecret = %s\n" CONF,
-		    source, secret);
-}
-
-static void write_pipeline(struct stage *stage, const char *publishers)
-{
-	stage_write(stage, "pipeline.yaml",
-		    "sources:\n  - name: all\n    meters: ['*']\n    sinks: [sink]\n"
-		    "sinks:\n  - name: sink\n    publishers: [%s]\n",
-		    publishers);
-}
-
-static int reload(struct stage *stage)
-{
-	struct buf answer = BUF_INIT;
-	int ret = agent_reload(stage->agent, &answer);
-
-	g_assert_cmpuint(answer.len, >, 0);
-	buf_fini(&answer);
-	return ret;
-}
 
 static void queue_only(struct stage *stage)
 {
@@ -50,8 +18,8 @@ static void queue_only(struct stage *stage)
 static void other_url(struct stage *stage)
 {
 	queue_only(stage);
-	write_pipeline(stage, "'tally://here?policy=queue'");
-	g_assert_cmpint(reload(stage), ==, 0);
+	stage_write_pipeline(stage, "'*'", "'tally://here?policy=queue'");
+	g_assert_cmpint(stage_reload(stage), ==, 0);
 	g_assert_cmpuint(stage->agent->outlets->len, ==, 1);
 	g_assert_cmpstr(
 		outlet_url(((struct agent_outlet *)stage->agent->outlets->pdata[0])->outlet), ==,
@@ -61,8 +29,8 @@ static void other_url(struct stage *stage)
 static void right_secret(struct stage *stage)
 {
 	queue_only(stage);
-	write_conf(stage, "one", "right");
-	g_assert_cmpint(reload(stage), ==, 0);
+	tally_write_conf(stage, "one", "right");
+	g_assert_cmpint(stage_reload(stage), ==, 0);
 	g_assert_cmpuint(stage->agent->outlets->len, ==, 1);
 }
 
@@ -79,10 +47,11 @@ static void test_requeue(void)
 {
 	struct stage stage = { NULL };
 
-	stage_open(&stage, CONF "[tally]\nsecret = wrong\n", 60, "'tally://away?policy=queue'");
+	stage_open(&stage, TALLY_WORLD "[tally]\nsecret = wrong\n", 60,
+		   "'tally://away?policy=queue'");
 	/* the configuration of the stage, written anew, says the same */
-	write_conf(&stage, "openstack", "wrong");
-	write_pipeline(&stage, "'tally://away?policy=queue'");
+	tally_write_conf(&stage, "openstack", "wrong");
+	stage_write_pipeline(&stage, "'*'", "'tally://away?policy=queue'");
 	stage_at(&stage, HOUR, other_url);
 	stage_at(&stage, HOUR + 10 * 60 * NS_PER_S, right_secret);
 	/* the pause between attempts, a minute by now, is not waited for */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "spool/spool.h"
 
 #define BEGIN_REAL (INT64_C(1784641000) * NS_PER_S)
@@ -54,6 +55,14 @@ void stage_write(struct stage *stage, const char *name, const char *format, ...)
 	g_free(path);
 }
 
+void stage_write_pipeline(struct stage *stage, const char *meters, const char *publishers)
+{
+	stage_write(stage, "pipeline.yaml",
+		    "sources:\n  - name: all\n    meters: [%s]\n    sinks: [sink]\n"
+		    "sinks:\n  - name: sink\n    publishers: [%s]\n",
+		    meters, publishers);
+}
+
 void stage_open(struct stage *stage, const char *conf, unsigned interval_s, const char *publishers)
 {
 	const char *files[2] = { NULL, NULL };
@@ -70,10 +79,7 @@ void stage_open(struct stage *stage, const char *conf, unsigned interval_s, cons
 	stage_write(stage, "polling.yaml",
 		    "sources:\n  - name: all\n    interval: %u\n    meters: ['*', 'vm.*']\n",
 		    interval_s);
-	stage_write(stage, "pipeline.yaml",
-		    "sources:\n  - name: all\n    meters: ['*', 'vm.*']\n    sinks: [sink]\n"
-		    "sinks:\n  - name: sink\n    publishers: [%s]\n",
-		    publishers);
+	stage_write_pipeline(stage, "'*', 'vm.*'", publishers);
 	path = g_build_filename(stage->dir, "virtmeter.conf", NULL);
 	files[0] = path;
 	options.plan.search.files = files;
@@ -99,6 +105,16 @@ void stage_at(struct stage *stage, int64_t after_ns, void (*fn)(struct stage *st
 
 	*cue = (struct cue){ .stage = stage, .fn = fn };
 	loop_timer_add(stage->agent->loop, clock_monotonic() + after_ns, play, cue);
+}
+
+int stage_reload(struct stage *stage)
+{
+	struct buf answer = BUF_INIT;
+	int ret = agent_reload(stage->agent, &answer);
+
+	g_assert_cmpuint(answer.len, >, 0);
+	buf_fini(&answer);
+	return ret;
 }
 
 static void stop(struct stage *stage)

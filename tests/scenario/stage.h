@@ -24,6 +24,8 @@ struct stage {
 /* Writes a file of the stage's folder; `format` as printf. */
 void stage_write(struct stage *stage, const char *name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* One source of these meters, one sink to these publishers: lists as in YAML, without their brackets. */
+void stage_write_pipeline(struct stage *stage, const char *meters, const char *publishers);
 /* A plugin of the scenario's own, before stage_open. */
 void stage_add_plugin(const struct vmt_plugin *plugin);
 /* Reads the folder's configuration: [simulated] and [virtmeter] as in `conf`, a source of all meters every
@@ -31,6 +33,8 @@ void stage_add_plugin(const struct vmt_plugin *plugin);
 void stage_open(struct stage *stage, const char *conf, unsigned interval_s, const char *publishers);
 /* Calls fn(stage) on the main thread after so much time. */
 void stage_at(struct stage *stage, int64_t after_ns, void (*fn)(struct stage *stage));
+/* As agent_reload(); that it answers is asserted. */
+int stage_reload(struct stage *stage);
 /* Runs for so long, then stops in good order; answers the exit status. */
 int stage_run(struct stage *stage, int64_t length_ns);
 void stage_close(struct stage *stage);

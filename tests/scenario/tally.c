@@ -2,6 +2,8 @@
 /* A counting publisher for scenarios; see tally.h.  On the publishers' threads. */
 #include "tests/scenario/tally.h"
 
+#include "tests/scenario/stage.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -105,4 +107,12 @@ void tally_clear(struct tally *t)
 		g_hash_table_unref(t->ids);
 	}
 	*t = (struct tally){ .samples = 0 };
+}
+
+void tally_write_conf(struct stage *stage, const char *source, const char *secret)
+{
+	stage_write(stage, "virtmeter.conf",
+		    "[DEFAULT]\nhost = compute-0\nhypervisor_inspector = simulated\n"
+		    "sample_source = %s\n[tally]\nsecret = %s\n" TALLY_WORLD,
+		    source, secret);
 }
