@@ -57,6 +57,28 @@ void scene_instances(struct scene *s, const struct vmt_instance *instances, size
 	snapshot_unref(previous);
 }
 
+struct vmt_instance scene_instance(void)
+{
+	return (struct vmt_instance){
+		.id = SCENE_ID,
+		.name = "instance-00000001",
+		.display_name = "web",
+		.has_flavor = true,
+		.flavor = { .id = "42", .name = "m1.nano", .disk_gib = 20, .ephemeral_gib = 5 },
+	};
+}
+
+struct vmt_reading *scene_init_one(struct scene *s, enum vmt_profile profile,
+				   const char *const *meters)
+{
+	struct vmt_instance in = scene_instance();
+
+	scene_init(s, profile, meters);
+	scene_instances(s, &in, 1);
+	scene_begin(s, 0);
+	return scene_reading(s, 0, VMT_OK);
+}
+
 void scene_begin(struct scene *s, double seconds)
 {
 	s->time_ns += (int64_t)(seconds * 1e9);
@@ -162,4 +184,22 @@ struct vmt_device_reading *scene_nic(struct scene *s, int device, const char *na
 	s->device[device].name = name;
 	s->device[device].mac = mac;
 	return vmt_inspection_nic(s->in, 0, &s->device[device]);
+}
+
+void scene_nics(struct scene *s, double seconds, const struct scene_nic_read *nics, size_t count)
+{
+	scene_begin(s, seconds);
+	scene_reading(s, 0, VMT_OK);
+	for (const struct scene_nic_read *n = nics; n < nics + count; n++) {
+		struct vmt_device_reading *r = scene_nic(s, n->device, n->name, n->mac);
+
+		s->device[n->device].epoch = n->epoch;
+		if (n->bytes != UINT64_MAX) {
+			vmt_device_set(r, VMT_N_RX_BYTES, n->bytes, s->stamp);
+		}
+		if (n->packets != UINT64_MAX) {
+			vmt_device_set(r, VMT_N_RX_PACKETS, n->packets, s->stamp);
+		}
+	}
+	scene_run(s);
 }

@@ -32,6 +32,13 @@ void scene_fini(struct scene *s);
 /* The instances of the next cycles. */
 void scene_instances(struct scene *s, const struct vmt_instance *instances, size_t count);
 
+/* One of a flavor, with that id; and a scene of it alone, about to be read. */
+#define SCENE_ID "c40c7cc3-2022-5bb6-afcd-6d9804d1b23a"
+#define SCENE_NIC_ID(name) "instance-00000001-" SCENE_ID "-" name /* of a resource */
+struct vmt_instance scene_instance(void);
+struct vmt_reading *scene_init_one(struct scene *s, enum vmt_profile profile,
+				   const char *const *meters);
+
 /* Begins a cycle `seconds` after the last: empty readings, one stamp. */
 void scene_begin(struct scene *s, double seconds);
 struct vmt_reading *scene_reading(struct scene *s, size_t i, enum vmt_outcome outcome);
@@ -62,5 +69,15 @@ void scene_check_none(const struct scene *s, const char *name, const char *resou
 struct vmt_device_reading *scene_disk(struct scene *s, int device, const char *name);
 struct vmt_device_reading *scene_nic(struct scene *s, int device, const char *name,
 				     const char *mac);
+
+/* A NIC as it was read: bytes and packets received, UINT64_MAX: not read. */
+struct scene_nic_read {
+	const char *name, *mac;
+	uint64_t epoch, bytes, packets;
+	int device; /* position of its description */
+};
+
+/* A whole cycle, in which instance 0 is read with these NICs. */
+void scene_nics(struct scene *s, double seconds, const struct scene_nic_read *nics, size_t count);
 
 #endif

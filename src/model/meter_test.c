@@ -11,30 +11,6 @@
 #include <math.h>
 #include <string.h>
 
-#define ID "c40c7cc3-2022-5bb6-afcd-6d9804d1b23a"
-
-static struct vmt_instance web(void)
-{
-	return (struct vmt_instance){
-		.id = ID,
-		.name = "instance-00000001",
-		.display_name = "web",
-		.has_flavor = true,
-		.flavor = { .id = "42", .name = "m1.nano", .disk_gib = 20, .ephemeral_gib = 5 },
-	};
-}
-
-/* One running instance, about to be read. */
-static struct vmt_reading *one(struct scene *s, enum vmt_profile profile, const char *const *meters)
-{
-	struct vmt_instance in = web();
-
-	scene_init(s, profile, meters);
-	scene_instances(s, &in, 1);
-	scene_begin(s, 0);
-	return scene_reading(s, 0, VMT_OK);
-}
-
 /* ------------------------------------------------------------------ the table */
 
 static void test_table(void)
@@ -97,11 +73,11 @@ static void test_selection(void)
 	static const char *const found[] = { "instance", NULL };
 	struct scene s, t;
 
-	one(&s, VMT_PROFILE_26, some);
+	scene_init_one(&s, VMT_PROFILE_26, some);
 	g_assert_cmpuint(s.selection->count, ==, 2);
 	g_assert_cmphex(s.selection->groups, ==, VMT_GROUP_CPU | VMT_GROUP_VCPU | VMT_GROUP_NIC);
 	g_assert_false(s.selection->remembers);
-	one(&t, VMT_PROFILE_26, found);
+	scene_init_one(&t, VMT_PROFILE_26, found);
 	g_assert_cmphex(t.selection->groups, ==, 0);
 	scene_fini(&s);
 	scene_fini(&t);
@@ -125,7 +101,7 @@ static void test_cpu(void)
 		for (int p = 0; p < PROFILES; p++) {
 			uint64_t cpu = p == VMT_PROFILE_JUNO ? rows[i].cpu_juno : rows[i].cpu19;
 			struct scene s;
-			struct vmt_reading *r = one(&s, (enum vmt_profile)p, meters);
+			struct vmt_reading *r = scene_init_one(&s, (enum vmt_profile)p, meters);
 
 			if (rows[i].time) {
 				vmt_set(r, VMT_F_VCPU_TIME, 50, s.stamp);
@@ -137,12 +113,13 @@ static void test_cpu(void)
 				vmt_set(r, VMT_F_CPU_TIME, 900, s.stamp);
 			}
 			scene_run(&s);
-			(cpu ? scene_check_uint(&s, "cpu", ID, cpu)
-			     : scene_check_none(&s, "cpu", ID));
-			(rows[i].guest ? scene_check_uint(&s, "vm.cpu.time", ID, rows[i].guest)
-				       : scene_check_none(&s, "vm.cpu.time", ID));
-			(rows[i].wait ? scene_check_uint(&s, "vm.cpu.wait", ID, 7)
-				      : scene_check_none(&s, "vm.cpu.wait", ID));
+			(cpu ? scene_check_uint(&s, "cpu", SCENE_ID, cpu)
+			     : scene_check_none(&s, "cpu", SCENE_ID));
+			(rows[i].guest
+				 ? scene_check_uint(&s, "vm.cpu.time", SCENE_ID, rows[i].guest)
+				 : scene_check_none(&s, "vm.cpu.time", SCENE_ID));
+			(rows[i].wait ? scene_check_uint(&s, "vm.cpu.wait", SCENE_ID, 7)
+				      : scene_check_none(&s, "vm.cpu.wait", SCENE_ID));
 			scene_fini(&s);
 		}
 	}
@@ -162,28 +139,29 @@ static void set_memory(struct scene *s, struct vmt_reading *r)
 static void test_memory(void)
 {
 	struct scene s;
-	struct vmt_reading *r = one(&s, VMT_PROFILE_26, NULL);
+	struct vmt_reading *r = scene_init_one(&s, VMT_PROFILE_26, NULL);
 
 	set_memory(&s, r);
 	scene_run(&s);
-	scene_check_double(&s, "memory", ID, 65537 / 1024.0);
-	scene_check_double(&s, "memory.available", ID, 61);
-	scene_check_double(&s, "memory.usage", ID, 21); /* without usable: available - unused */
-	scene_check_double(&s, "memory.resident", ID, 43.9296875);
-	scene_check_double(&s, "memory.swap.in", ID, 1.5);
-	scene_check_double(&s, "memory.swap.out", ID, 0);
-	scene_check_double(&s, "vm.memory.maximum", ID, 128);
-	scene_check_none(&s, "vm.memory.usable", ID);
+	scene_check_double(&s, "memory", SCENE_ID, 65537 / 1024.0);
+	scene_check_double(&s, "memory.available", SCENE_ID, 61);
+	/* without usable: available - unused */
+	scene_check_double(&s, "memory.usage", SCENE_ID, 21);
+	scene_check_double(&s, "memory.resident", SCENE_ID, 43.9296875);
+	scene_check_double(&s, "memory.swap.in", SCENE_ID, 1.5);
+	scene_check_double(&s, "memory.swap.out", SCENE_ID, 0);
+	scene_check_double(&s, "vm.memory.maximum", SCENE_ID, 128);
+	scene_check_none(&s, "vm.memory.usable", SCENE_ID);
 	vmt_set(r, VMT_F_MEM_USABLE, 44032, s.stamp);
 	scene_run(&s);
-	scene_check_double(&s, "memory.usage", ID, 18);
+	scene_check_double(&s, "memory.usage", SCENE_ID, 18);
 	vmt_set(r, VMT_F_MEM_USABLE, 62464 + 512, s.stamp);
 	scene_run(&s);
-	scene_check_double(&s, "memory.usage", ID, -0.5);
+	scene_check_double(&s, "memory.usage", SCENE_ID, -0.5);
 	vmt_set_double(r, VMT_F_MEM_USED, 2048.5,
 		       s.stamp); /* where the hypervisor says it itself */
 	scene_run(&s);
-	scene_check_double(&s, "memory.usage", ID, 2.00048828125);
+	scene_check_double(&s, "memory.usage", SCENE_ID, 2.00048828125);
 	scene_fini(&s);
 }
 
@@ -191,39 +169,39 @@ static void test_memory(void)
 static void test_memory_juno(void)
 {
 	struct scene s;
-	struct vmt_reading *r = one(&s, VMT_PROFILE_JUNO, NULL);
+	struct vmt_reading *r = scene_init_one(&s, VMT_PROFILE_JUNO, NULL);
 
 	set_memory(&s, r);
 	scene_run(&s);
-	scene_check_int(&s, "memory", ID, 64);
-	scene_check_int(&s, "memory.resident", ID, 43);
-	scene_check_int(&s, "memory.swap.in", ID, 1);
-	scene_check_int(&s, "memory.usage", ID, 21);
+	scene_check_int(&s, "memory", SCENE_ID, 64);
+	scene_check_int(&s, "memory.resident", SCENE_ID, 43);
+	scene_check_int(&s, "memory.swap.in", SCENE_ID, 1);
+	scene_check_int(&s, "memory.usage", SCENE_ID, 21);
 	vmt_set(r, VMT_F_MEM_USABLE, 62464 + 512, s.stamp);
 	scene_run(&s);
-	scene_check_int(&s, "memory.usage", ID, -1);
+	scene_check_int(&s, "memory.usage", SCENE_ID, -1);
 	vmt_set(r, VMT_F_MEM_USABLE, 62464 + 1024, s.stamp);
 	scene_run(&s);
-	scene_check_int(&s, "memory.usage", ID, -1);
+	scene_check_int(&s, "memory.usage", SCENE_ID, -1);
 	vmt_set_double(r, VMT_F_MEM_USED, 3071.5, s.stamp);
 	scene_run(&s);
-	scene_check_int(&s, "memory.usage", ID, 2);
+	scene_check_int(&s, "memory.usage", SCENE_ID, 2);
 	scene_fini(&s);
 }
 
 static void test_memory_parts(void)
 {
 	struct scene s;
-	struct vmt_reading *r = one(&s, VMT_PROFILE_19, NULL);
+	struct vmt_reading *r = scene_init_one(&s, VMT_PROFILE_19, NULL);
 
 	vmt_set(r, VMT_F_MEM_AVAILABLE, 62464, s.stamp); /* alone: no usage */
 	vmt_set(r, VMT_F_SWAP_IN, 8, s.stamp); /* without its pair: none */
 	vmt_set(r, VMT_F_MEM_MAXIMUM, 8, s.stamp); /* no balloon: not what it has */
 	scene_run(&s);
-	scene_check_none(&s, "memory.usage", ID);
-	scene_check_none(&s, "memory.swap.in", ID);
-	scene_check_none(&s, "memory.swap.out", ID);
-	scene_check_none(&s, "memory", ID);
+	scene_check_none(&s, "memory.usage", SCENE_ID);
+	scene_check_none(&s, "memory.swap.in", SCENE_ID);
+	scene_check_none(&s, "memory.swap.out", SCENE_ID);
+	scene_check_none(&s, "memory", SCENE_ID);
 	scene_fini(&s);
 }
 
@@ -246,7 +224,7 @@ static void test_units_and_names(void)
 
 	for (int p = 0; p < PROFILES; p++) {
 		struct scene s;
-		struct vmt_reading *r = one(&s, (enum vmt_profile)p, NULL);
+		struct vmt_reading *r = scene_init_one(&s, (enum vmt_profile)p, NULL);
 		struct vmt_device_reading *disk = scene_disk(&s, 0, "vda"), *nic;
 
 		set_memory(&s, r);
@@ -254,12 +232,12 @@ static void test_units_and_names(void)
 		nic = scene_nic(&s, 1, "tap0", "aa");
 		vmt_device_set(nic, VMT_N_TX_BYTES, 1, s.stamp);
 		scene_run(&s);
-		g_assert_cmpstr(unit_of(&s, "memory.resident", ID), ==, memory[p]);
-		g_assert_cmpstr(unit_of(&s, "disk.root.size", ID), ==, size[p]);
-		g_assert_cmpstr(unit_of(&s, "disk.device.read.requests.rate", ID "-vda"), ==,
+		g_assert_cmpstr(unit_of(&s, "memory.resident", SCENE_ID), ==, memory[p]);
+		g_assert_cmpstr(unit_of(&s, "disk.root.size", SCENE_ID), ==, size[p]);
+		g_assert_cmpstr(unit_of(&s, "disk.device.read.requests.rate", SCENE_ID "-vda"), ==,
 				requests[p]);
-		g_assert_cmpstr(unit_of(&s, sent[p], "instance-00000001-" ID "-tap0"), ==, "B");
-		g_assert_cmpstr(unit_of(&s, "vm.memory.maximum", ID), ==, "MiB");
+		g_assert_cmpstr(unit_of(&s, sent[p], SCENE_NIC_ID("tap0")), ==, "B");
+		g_assert_cmpstr(unit_of(&s, "vm.memory.maximum", SCENE_ID), ==, "MiB");
 		scene_fini(&s);
 	}
 }
@@ -279,7 +257,7 @@ static void test_nothing_made_up(void)
 	for (int p = 0; p < PROFILES; p++) {
 		struct scene s;
 
-		one(&s, (enum vmt_profile)p, NULL);
+		scene_init_one(&s, (enum vmt_profile)p, NULL);
 		s.in->reading[0].outcome = VMT_PARTIAL; /* nothing could be read */
 		scene_run(&s);
 		for (size_t i = 0; i < s.frame->public.count; i++) {
@@ -305,26 +283,26 @@ static void test_outcomes(void)
 
 	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
 		struct scene s;
-		struct vmt_reading *r = one(&s, VMT_PROFILE_26, NULL);
+		struct vmt_reading *r = scene_init_one(&s, VMT_PROFILE_26, NULL);
 
 		r->outcome = (uint8_t)rows[i].outcome;
 		vmt_set(r, VMT_F_CPU_TIME, 5, s.stamp);
 		vmt_device_set(scene_disk(&s, 0, "vda"), VMT_D_READ_BYTES, 5, s.stamp);
 		scene_run(&s);
-		scene_check_uint(&s, "vm.outcome", ID, rows[i].code);
-		(rows[i].known ? scene_check_uint(&s, "instance", ID, 1)
-			       : scene_check_none(&s, "instance", ID));
-		(rows[i].read ? scene_check_uint(&s, "cpu", ID, 5)
-			      : scene_check_none(&s, "cpu", ID));
-		(rows[i].read ? scene_check_uint(&s, "disk.device.read.bytes", ID "-vda", 5)
-			      : scene_check_none(&s, "disk.device.read.bytes", ID "-vda"));
+		scene_check_uint(&s, "vm.outcome", SCENE_ID, rows[i].code);
+		(rows[i].known ? scene_check_uint(&s, "instance", SCENE_ID, 1)
+			       : scene_check_none(&s, "instance", SCENE_ID));
+		(rows[i].read ? scene_check_uint(&s, "cpu", SCENE_ID, 5)
+			      : scene_check_none(&s, "cpu", SCENE_ID));
+		(rows[i].read ? scene_check_uint(&s, "disk.device.read.bytes", SCENE_ID "-vda", 5)
+			      : scene_check_none(&s, "disk.device.read.bytes", SCENE_ID "-vda"));
 		scene_fini(&s);
 	}
 }
 
 static void stopped(struct scene *s, bool report)
 {
-	struct vmt_reading *r = one(s, VMT_PROFILE_26, NULL);
+	struct vmt_reading *r = scene_init_one(s, VMT_PROFILE_26, NULL);
 	struct vmt_device_reading *disk = scene_disk(s, 0, "vda");
 
 	s->settings.report_stopped = report;
@@ -344,21 +322,21 @@ static void test_stopped(void)
 	struct scene s;
 
 	stopped(&s, false);
-	scene_check_none(&s, "power.state", ID);
-	scene_check_none(&s, "memory", ID);
-	scene_check_none(&s, "disk.device.capacity", ID "-vda");
+	scene_check_none(&s, "power.state", SCENE_ID);
+	scene_check_none(&s, "memory", SCENE_ID);
+	scene_check_none(&s, "disk.device.capacity", SCENE_ID "-vda");
 	scene_fini(&s);
 	stopped(&s, true);
-	scene_check_uint(&s, "power.state", ID, 5);
-	scene_check_uint(&s, "vcpus", ID, 2);
-	scene_check_double(&s, "memory", ID, 128); /* what it may have, not the balloon */
-	scene_check_uint(&s, "disk.device.capacity", ID "-vda", 100);
-	scene_check_uint(&s, "disk.device.allocation", ID "-vda", 50);
-	scene_check_uint(&s, "disk.device.usage", ID "-vda", 60);
-	scene_check_none(&s, "cpu", ID);
-	scene_check_none(&s, "memory.resident", ID);
-	scene_check_none(&s, "memory.usage", ID);
-	scene_check_none(&s, "disk.device.read.bytes", ID "-vda");
+	scene_check_uint(&s, "power.state", SCENE_ID, 5);
+	scene_check_uint(&s, "vcpus", SCENE_ID, 2);
+	scene_check_double(&s, "memory", SCENE_ID, 128); /* what it may have, not the balloon */
+	scene_check_uint(&s, "disk.device.capacity", SCENE_ID "-vda", 100);
+	scene_check_uint(&s, "disk.device.allocation", SCENE_ID "-vda", 50);
+	scene_check_uint(&s, "disk.device.usage", SCENE_ID "-vda", 60);
+	scene_check_none(&s, "cpu", SCENE_ID);
+	scene_check_none(&s, "memory.resident", SCENE_ID);
+	scene_check_none(&s, "memory.usage", SCENE_ID);
+	scene_check_none(&s, "disk.device.read.bytes", SCENE_ID "-vda");
 	scene_fini(&s);
 }
 
@@ -366,22 +344,22 @@ static void test_stopped(void)
 
 static void test_sizes(void)
 {
-	struct vmt_instance in = web();
+	struct vmt_instance in = scene_instance();
 	struct scene s;
 
-	one(&s, VMT_PROFILE_26, NULL);
+	scene_init_one(&s, VMT_PROFILE_26, NULL);
 	scene_run(&s);
-	scene_check_int(&s, "disk.root.size", ID, 15);
-	scene_check_int(&s, "disk.ephemeral.size", ID, 5);
-	scene_check_int(&s, "vm.disk.root.size", ID, 20);
+	scene_check_int(&s, "disk.root.size", SCENE_ID, 15);
+	scene_check_int(&s, "disk.ephemeral.size", SCENE_ID, 5);
+	scene_check_int(&s, "vm.disk.root.size", SCENE_ID, 20);
 	in.has_flavor = false; /* a guest that Nova does not know */
 	scene_instances(&s, &in, 1);
 	scene_begin(&s, 1);
 	scene_run(&s);
-	scene_check_none(&s, "disk.root.size", ID);
-	scene_check_none(&s, "disk.ephemeral.size", ID);
-	scene_check_none(&s, "instance:m1.nano", ID);
-	scene_check_uint(&s, "instance", ID, 1);
+	scene_check_none(&s, "disk.root.size", SCENE_ID);
+	scene_check_none(&s, "disk.ephemeral.size", SCENE_ID);
+	scene_check_none(&s, "instance:m1.nano", SCENE_ID);
+	scene_check_uint(&s, "instance", SCENE_ID, 1);
 	scene_fini(&s);
 }
 
@@ -425,7 +403,7 @@ static void test_capacity(void)
 		struct scene s;
 		struct vmt_device_reading *disk;
 
-		one(&s, (enum vmt_profile)p, NULL);
+		scene_init_one(&s, (enum vmt_profile)p, NULL);
 		disk = scene_disk(&s, 0, "hda");
 		vmt_device_set(disk, VMT_D_CAPACITY, 1000, s.stamp);
 		disk = scene_disk(&s, 1, "vda");
@@ -435,13 +413,14 @@ static void test_capacity(void)
 		vmt_device_set(disk, VMT_D_CAPACITY, 1000, s.stamp);
 		vmt_device_set(disk, VMT_D_PHYSICAL, 10, s.stamp);
 		scene_run(&s);
-		scene_check_uint(&s, "disk.device.capacity", ID "-hda", 1000);
-		scene_check_uint(&s, "disk.device.capacity", ID "-vda",
+		scene_check_uint(&s, "disk.device.capacity", SCENE_ID "-hda", 1000);
+		scene_check_uint(&s, "disk.device.capacity", SCENE_ID "-vda",
 				 p == VMT_PROFILE_JUNO ? 1000 : 1024);
-		scene_check_uint(&s, "disk.device.capacity", ID "-vdb", 1000);
-		scene_check_uint(&s, "disk.capacity", ID, p == VMT_PROFILE_JUNO ? 3000 : 3024);
-		scene_check_none(&s, "disk.device.usage", ID "-hda");
-		scene_check_none(&s, "disk.usage", ID); /* not of all: no sum */
+		scene_check_uint(&s, "disk.device.capacity", SCENE_ID "-vdb", 1000);
+		scene_check_uint(&s, "disk.capacity", SCENE_ID,
+				 p == VMT_PROFILE_JUNO ? 3000 : 3024);
+		scene_check_none(&s, "disk.device.usage", SCENE_ID "-hda");
+		scene_check_none(&s, "disk.usage", SCENE_ID); /* not of all: no sum */
 		scene_fini(&s);
 	}
 }
@@ -452,7 +431,7 @@ static void test_sums(void)
 	struct scene_sample found;
 	struct vmt_device_reading *disk;
 
-	one(&s, VMT_PROFILE_26, NULL);
+	scene_init_one(&s, VMT_PROFILE_26, NULL);
 	disk = scene_disk(&s, 0, "vda");
 	vmt_device_set(disk, VMT_D_READ_BYTES, 3, s.stamp);
 	vmt_device_set(disk, VMT_D_WRITE_BYTES, 30, s.stamp);
@@ -461,17 +440,17 @@ static void test_sums(void)
 	vmt_device_set(disk, VMT_D_READ_BYTES, 4, s.stamp);
 	vmt_device_set_double(disk, VMT_D_LATENCY, 0.25, s.stamp);
 	scene_run(&s);
-	scene_check_uint(&s, "disk.read.bytes", ID, 7);
-	scene_check_none(&s, "disk.write.bytes", ID);
-	scene_check_double(&s, "disk.latency", ID, 0.75);
-	g_assert_true(scene_find(&s, "disk.read.bytes", ID, &found));
+	scene_check_uint(&s, "disk.read.bytes", SCENE_ID, 7);
+	scene_check_none(&s, "disk.write.bytes", SCENE_ID);
+	scene_check_double(&s, "disk.latency", SCENE_ID, 0.75);
+	g_assert_true(scene_find(&s, "disk.read.bytes", SCENE_ID, &found));
 	g_assert_nonnull(strstr(found.resource->meta_tail, "\"device\":[\"vda\",\"vdb\"]"));
 	/* another disk: another list */
 	scene_disk(&s, 2, "vdc");
 	vmt_device_set(&s.in->disk[2], VMT_D_READ_BYTES, 1, s.stamp);
 	scene_run(&s);
-	scene_check_uint(&s, "disk.read.bytes", ID, 8);
-	g_assert_true(scene_find(&s, "disk.read.bytes", ID, &found));
+	scene_check_uint(&s, "disk.read.bytes", SCENE_ID, 8);
+	g_assert_true(scene_find(&s, "disk.read.bytes", SCENE_ID, &found));
 	g_assert_nonnull(strstr(found.resource->meta_tail, "\"device\":[\"vda\",\"vdb\",\"vdc\"]"));
 	scene_fini(&s);
 }
@@ -480,21 +459,21 @@ static void test_sums_juno(void)
 {
 	struct scene s;
 	struct scene_sample found;
-	struct vmt_reading *r = one(&s, VMT_PROFILE_JUNO, NULL);
+	struct vmt_reading *r = scene_init_one(&s, VMT_PROFILE_JUNO, NULL);
 
 	scene_run(&s); /* no disks: Juno's sum is 0 of an empty list */
-	scene_check_uint(&s, "disk.read.bytes", ID, 0);
-	g_assert_true(scene_find(&s, "disk.read.bytes", ID, &found));
+	scene_check_uint(&s, "disk.read.bytes", SCENE_ID, 0);
+	g_assert_true(scene_find(&s, "disk.read.bytes", SCENE_ID, &found));
 	g_assert_nonnull(strstr(found.resource->meta_tail, "\"device\":[]"));
-	g_assert_true(scene_find(&s, "disk.usage", ID, &found));
+	g_assert_true(scene_find(&s, "disk.usage", SCENE_ID, &found));
 	g_assert_null(strstr(found.resource->meta_tail, "\"device\"")); /* listed from Pike on */
 	r->outcome = VMT_PARTIAL; /* but not when they could not be read */
 	scene_run(&s);
-	scene_check_none(&s, "disk.read.bytes", ID);
+	scene_check_none(&s, "disk.read.bytes", SCENE_ID);
 	scene_fini(&s);
-	one(&s, VMT_PROFILE_19, NULL);
+	scene_init_one(&s, VMT_PROFILE_19, NULL);
 	scene_run(&s);
-	scene_check_none(&s, "disk.read.bytes", ID); /* Pike: no sample */
+	scene_check_none(&s, "disk.read.bytes", SCENE_ID); /* Pike: no sample */
 	scene_fini(&s);
 }
 
@@ -507,7 +486,7 @@ static void test_times(void)
 	struct vmt_device_reading *disk;
 	uint8_t old;
 
-	one(&s, VMT_PROFILE_26, NULL);
+	scene_init_one(&s, VMT_PROFILE_26, NULL);
 	vmt_set(&s.in->reading[0], VMT_F_CPU_TIME, 1, s.stamp);
 	old = vmt_inspection_stamp(s.in,
 				   (struct vmt_stamp){ s.time_ns - 60000000000,
@@ -515,19 +494,19 @@ static void test_times(void)
 	disk = scene_disk(&s, 0, "vda");
 	vmt_device_set(disk, VMT_D_PHYSICAL, 1, old);
 	scene_run(&s);
-	g_assert_true(scene_find(&s, "cpu", ID, &found));
+	g_assert_true(scene_find(&s, "cpu", SCENE_ID, &found));
 	g_assert_cmpint(found.time_ns, ==, s.time_ns + 1000000000);
 	g_assert_cmpint(found.mono_ns, ==, s.mono_ns + 1000000000);
 	/* read a minute ago: a sample of this cycle, and its monotonic time tells the age */
-	g_assert_true(scene_find(&s, "disk.device.usage", ID "-vda", &found));
+	g_assert_true(scene_find(&s, "disk.device.usage", SCENE_ID "-vda", &found));
 	g_assert_cmpint(found.time_ns, ==, s.time_ns);
 	g_assert_cmpint(found.mono_ns, ==, s.mono_ns - 60000000000);
-	g_assert_true(scene_find(&s, "instance", ID, &found));
+	g_assert_true(scene_find(&s, "instance", SCENE_ID, &found));
 	g_assert_cmpint(found.time_ns, ==, s.time_ns);
 	/* all at the time of the cycle, read when they were read */
 	meter_state_one_time(s.state, true);
 	scene_run(&s);
-	g_assert_true(scene_find(&s, "cpu", ID, &found));
+	g_assert_true(scene_find(&s, "cpu", SCENE_ID, &found));
 	g_assert_cmpint(found.time_ns, ==, s.time_ns);
 	g_assert_cmpint(found.mono_ns, ==, s.mono_ns + 1000000000);
 	scene_fini(&s);
@@ -539,16 +518,16 @@ static void test_not_finite(void)
 
 	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
 		struct scene s;
-		struct vmt_reading *r = one(&s, VMT_PROFILE_26, NULL);
+		struct vmt_reading *r = scene_init_one(&s, VMT_PROFILE_26, NULL);
 
 		r->value[VMT_F_CPU_UTIL].d = bad[i];
 		r->present |= UINT64_C(1) << VMT_F_CPU_UTIL;
 		r->stamp[VMT_F_CPU_UTIL] = s.stamp;
 		scene_run(&s);
-		scene_check_none(&s, "cpu_util", ID);
+		scene_check_none(&s, "cpu_util", SCENE_ID);
 		r->value[VMT_F_CPU_UTIL].d = 12.5;
 		scene_run(&s);
-		scene_check_double(&s, "cpu_util", ID, 12.5);
+		scene_check_double(&s, "cpu_util", SCENE_ID, 12.5);
 		scene_fini(&s);
 	}
 }
@@ -557,7 +536,7 @@ static void test_mismatch(void)
 {
 	struct scene s;
 
-	one(&s, VMT_PROFILE_26, NULL);
+	scene_init_one(&s, VMT_PROFILE_26, NULL);
 	inspection_reset(s.in, 2);
 	g_assert_cmpint(scene_run(&s), ==, -EINVAL);
 	g_assert_null(s.frame);
@@ -569,14 +548,14 @@ static void test_without_inspection(void)
 {
 	struct scene s;
 
-	one(&s, VMT_PROFILE_26, NULL);
+	scene_init_one(&s, VMT_PROFILE_26, NULL);
 	s.state = meter_state_new(&s.settings);
 	frame_begin(&s.builder, VMT_PROFILE_26, s.time_ns, s.mono_ns);
 	g_assert_cmpint(meters_run(s.state, s.selection, &s.snapshot->list, NULL, &s.builder), ==,
 			5);
 	s.frame = frame_finish(&s.builder);
-	scene_check_uint(&s, "instance", ID, 1);
-	scene_check_none(&s, "vm.outcome", ID);
+	scene_check_uint(&s, "instance", SCENE_ID, 1);
+	scene_check_none(&s, "vm.outcome", SCENE_ID);
 	scene_fini(&s);
 }
 
@@ -600,27 +579,27 @@ static double sample_double(const struct scene *s, const char *name, const char 
 static void test_age(void)
 {
 	struct scene s;
-	struct vmt_reading *r = one(&s, VMT_PROFILE_26, health_meters);
+	struct vmt_reading *r = scene_init_one(&s, VMT_PROFILE_26, health_meters);
 	double first;
 
 	s.mono_ns = clock_monotonic() - 100 * NS_PER_S;
 	r->outcome = VMT_STUCK;
 	scene_run(&s);
-	scene_check_none(&s, "vm.sample.age", ID);
+	scene_check_none(&s, "vm.sample.age", SCENE_ID);
 	scene_begin(&s, 10);
 	r = scene_reading(&s, 0, VMT_OK);
 	vmt_set(r, VMT_F_STATE, 1, s.stamp);
 	scene_run(&s);
-	first = sample_double(&s, "vm.sample.age", ID);
+	first = sample_double(&s, "vm.sample.age", SCENE_ID);
 	g_assert_cmpfloat(first, >=, 80);
 	scene_begin(&s, 10);
 	r = scene_reading(&s, 0, VMT_STUCK);
 	vmt_set(r, VMT_F_STATE, 1, s.stamp);
 	vmt_set(r, VMT_F_MONITOR_LATENCY, 7400 * (uint64_t)NS_PER_MS, s.stamp);
 	scene_run(&s);
-	g_assert_cmpfloat(sample_double(&s, "vm.sample.age", ID), >=, first);
-	scene_check_double(&s, "vm.monitor.latency", ID, 7400);
-	scene_check_uint(&s, "vm.outcome", ID, 4);
+	g_assert_cmpfloat(sample_double(&s, "vm.sample.age", SCENE_ID), >=, first);
+	scene_check_double(&s, "vm.monitor.latency", SCENE_ID, 7400);
+	scene_check_uint(&s, "vm.outcome", SCENE_ID, 4);
 	scene_fini(&s);
 }
 
@@ -629,7 +608,7 @@ static void test_host(void)
 	struct scene s;
 	struct scene_sample found;
 
-	one(&s, VMT_PROFILE_26, health_meters);
+	scene_init_one(&s, VMT_PROFILE_26, health_meters);
 	s.settings.host = "compute-\"0\"";
 	s.in->quarantined = 2;
 	s.in->outstanding = 1;
@@ -656,7 +635,7 @@ static void test_only(void)
 	static const uint8_t none[] = { 0 };
 	struct scene s;
 
-	one(&s, VMT_PROFILE_26, health_meters);
+	scene_init_one(&s, VMT_PROFILE_26, health_meters);
 	s.settings.host = "h";
 	s.state = meter_state_new(&s.settings);
 	meter_state_only(s.state, none);
