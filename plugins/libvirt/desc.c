@@ -187,6 +187,7 @@ struct domain_desc *desc_new(const struct desc_source *src, const struct domain_
 			     GPtrArray *removed)
 {
 	uint64_t digest = hash64(src->xml, strlen(src->xml), 0);
+	struct arena *scratch, *own = NULL;
 	struct domain_desc *desc;
 
 	if (old && old->digest == digest && old->number == src->number && !removed) {
@@ -202,10 +203,12 @@ struct domain_desc *desc_new(const struct desc_source *src, const struct domain_
 	desc->digest = digest;
 	desc->read_ns = src->time_ns;
 	/* Twice: it stays for as long as the domain, so that it should take what it needs and no more. */
-	arena_reset(src->scratch);
-	desc->arena = src->scratch;
+	scratch = src->scratch ? src->scratch : (own = arena_new(0));
+	arena_reset(scratch);
+	desc->arena = scratch;
 	fill(desc, src, old, removed);
-	desc->arena = arena_new(arena_given(src->scratch));
+	desc->arena = arena_new(arena_given(scratch));
 	fill(desc, src, old, removed);
+	arena_free(own);
 	return desc;
 }

@@ -16,7 +16,7 @@ struct desc_source {
 	const char *xml;
 	int number; /* libvirt's id, -1 while it does not run */
 	int64_t time_ns; /* monotonic */
-	struct arena *scratch; /* memory to work in, reset and left to the caller */
+	struct arena *scratch; /* to work in; reset, and left to the caller; NULL: its own */
 };
 
 /* A description with one reference.  Devices that were in `old` (NULL: none) keep version and epoch as far

@@ -225,18 +225,13 @@ static struct domain_desc *describe(int number, const char *devices, const struc
 	char *xml =
 		g_strdup_printf("<domain><name>d</name><devices>%s</devices></domain>", devices);
 	GPtrArray *list = removed ? g_ptr_array_new() : NULL;
-	struct desc_source src = { .uuid = some_uuid,
-				   .name = "d",
-				   .xml = xml,
-				   .number = number,
-				   .scratch = arena_new(0) };
+	struct desc_source src = { .uuid = some_uuid, .name = "d", .xml = xml, .number = number };
 	struct domain_desc *desc;
 
 	if (removed) {
 		g_ptr_array_add(list, (gpointer)removed);
 	}
 	desc = desc_new(&src, old, list);
-	arena_free(src.scratch);
 	if (list) {
 		g_ptr_array_free(list, TRUE);
 	}

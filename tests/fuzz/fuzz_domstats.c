@@ -19,9 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		"<disk><source file='/b'/><target dev='vdb'/></disk>"
 		"<interface><mac address='m'/><target dev='tap0'/></interface></devices></domain>";
 	static const uint8_t uuid[16] = { 1 };
-	struct desc_source src = {
-		.uuid = uuid, .name = "d", .xml = xml, .number = 1, .scratch = arena_new(0)
-	};
+	struct desc_source src = { .uuid = uuid, .name = "d", .xml = xml, .number = 1 };
 	struct domain_desc *desc = desc_new(&src, NULL, NULL);
 	struct vmt_inspection *out = inspection_new();
 	char *text = g_strndup((const char *)data, size);
@@ -38,6 +36,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	g_free(text);
 	inspection_free(out);
 	domain_desc_unref(desc);
-	arena_free(src.scratch);
 	return 0;
 }

@@ -24,9 +24,7 @@ static struct domain domain_of(const char *file, int state)
 {
 	char *path = g_build_filename(CORPUS, file, NULL), *xml;
 	uint8_t uuid[16];
-	struct desc_source src = {
-		.uuid = uuid, .name = "instance-00000001", .number = 4, .scratch = arena_new(0)
-	};
+	struct desc_source src = { .uuid = uuid, .name = "instance-00000001", .number = 4 };
 	struct domain domain = { .state = state };
 	char *at;
 
@@ -37,7 +35,6 @@ static struct domain domain_of(const char *file, int state)
 	}
 	src.xml = xml;
 	domain.desc = desc_new(&src, NULL, NULL);
-	arena_free(src.scratch);
 	g_free(xml);
 	g_free(path);
 	return domain;
