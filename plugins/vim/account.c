@@ -18,14 +18,14 @@
 #define FIRST_NS (60 * NS_PER_S)
 #define MOST_NS (600 * NS_PER_S)
 #define SILENT_NS (10 * NS_PER_S)
-#define LOOK_NS (20 * NS_PER_MS)
+#define LOOK_NS (100 * NS_PER_MS) /* how soon a cancel is seen: nobody wakes for it */
 
 enum { ACCOUNTS = 64 };
 
-/* Zeroed at first. */
 struct account {
 	_Atomic uint64_t key; /* 0: free */
-	atomic_bool busy;
+	struct wait wait; /* woken when a login is over */
+	bool busy; /* a login is going on; under its lock */
 	_Atomic int64_t pause_ns, until_ns, silent_until_ns; /* times of CLOCK_MONOTONIC */
 };
 
@@ -37,11 +37,21 @@ static uint64_t key_of(const char *address, const char *user, const char *passwo
 	return hash64(password, strlen(password), key) | 1;
 }
 
+static void init_all(void *memory)
+{
+	struct account *all = memory;
+
+	for (size_t i = 0; i < ACCOUNTS; i++) {
+		wait_init(&all[i].wait);
+	}
+}
+
 struct account *account_of(const char *address, const char *user, const char *password)
 {
-	struct account *all = vmt_shared(SHARED, ACCOUNTS * sizeof(*all));
+	struct account *all = vmt_shared(SHARED, ACCOUNTS * sizeof(*all), init_all);
 	uint64_t key = key_of(address, user, password);
 
+	g_assert(all); /* it has one size: shared objects of another version are not opened */
 	for (size_t i = 0; i < ACCOUNTS; i++) {
 		uint64_t there = 0;
 
@@ -57,30 +67,45 @@ int64_t account_left_ns(const struct account *a)
 	return MAX(atomic_load(&a->until_ns) - clock_monotonic(), 0);
 }
 
-int account_enter(struct account *a, const struct vmt_call *call)
+/* Until no login is going on.  0, -ECANCELED, -ETIMEDOUT.  Locked. */
+static int await_turn(struct account *a, const struct vmt_call *call)
 {
-	bool busy = false;
+	while (a->busy) {
+		int64_t now = clock_monotonic();
 
-	while (!atomic_compare_exchange_strong(&a->busy, &busy, true)) {
-		busy = false;
 		if (atomic_load(call->cancel)) {
 			return -ECANCELED;
 		}
-		if (clock_monotonic() >= call->deadline_ns) {
+		if (now >= call->deadline_ns) {
 			return -ETIMEDOUT;
 		}
-		wait_sleep(LOOK_NS);
-	}
-	if (account_left_ns(a) > 0) {
-		account_leave(a);
-		return -EACCES;
+		wait_until(&a->wait, MIN(call->deadline_ns, now + LOOK_NS));
 	}
 	return 0;
 }
 
+int account_enter(struct account *a, const struct vmt_call *call)
+{
+	int err;
+
+	wait_lock(&a->wait);
+	err = await_turn(a, call);
+	if (err == 0 && account_left_ns(a) > 0) {
+		err = -EACCES;
+	}
+	if (err == 0) {
+		a->busy = true;
+	}
+	wait_unlock(&a->wait);
+	return err;
+}
+
 void account_leave(struct account *a)
 {
-	atomic_store(&a->busy, false);
+	wait_lock(&a->wait);
+	a->busy = false;
+	wait_wake(&a->wait);
+	wait_unlock(&a->wait);
 }
 
 int64_t account_refuse(struct account *a, bool account)

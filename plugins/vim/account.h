@@ -11,7 +11,7 @@
 
 struct account;
 
-/* The same for the same three, whichever plugin asks; it is never freed, and of the password a hash is kept. */
+/* The same for the same three, whichever plugin asks; never NULL, never freed, and of the password a hash is kept. */
 struct account *account_of(const char *address, const char *user, const char *password);
 
 /* How long it is still to be left alone; 0: a login may be tried. */

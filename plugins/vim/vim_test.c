@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "plugins/vim/account.h"
 #include "plugins/vim/answers.h"
 #include "plugins/vim/fault.h"
 #include "plugins/vim/http.h"
@@ -439,41 +438,6 @@ static void test_permission(void)
 	g_assert_cmpstr(fault.privilege, ==, "System.Read");
 }
 
-/* ------------------------------------------------------------------ the account */
-
-/* One login at a time; refused once, refused for all who have the same, whichever session. */
-static void test_account(void)
-{
-	atomic_bool cancel = false;
-	struct vmt_call call = { .cancel = &cancel }; /* its time is over */
-	struct account *a = account_of("https://a/sdk", "u", "p");
-	int64_t minute = 60 * NS_PER_S;
-
-	g_assert_true(account_of("https://a/sdk", "u", "p") == a);
-	g_assert_true(account_of("https://a/sdk", "u", "q") != a);
-	g_assert_true(account_of("https://b/sdk", "u", "p") != a);
-	g_assert_cmpint(account_enter(a, &call), ==, 0);
-	g_assert_cmpint(account_enter(a, &call), ==, -ETIMEDOUT);
-	atomic_store(&cancel, true);
-	g_assert_cmpint(account_enter(a, &call), ==, -ECANCELED);
-	g_assert_cmpint(account_refuse(a, true), ==, minute);
-	account_leave(a);
-	g_assert_cmpint(account_enter(a, &call), ==, -EACCES);
-	g_assert_cmpint(account_enter(a, &call), ==, -EACCES); /* it was not left busy */
-	g_assert_cmpint(account_left_ns(a), >, 0);
-	for (int i = 2; i <= 32; i *= 2) {
-		g_assert_cmpint(account_refuse(a, true), ==, MIN(i * minute, 10 * minute));
-	}
-	g_assert_cmpint(account_refuse(a, false), ==, minute);
-	account_accept(a);
-	g_assert_cmpint(account_enter(a, &call), ==, 0);
-	account_leave(a);
-	g_assert_cmpint(account_refuse(a, true), ==, minute);
-	g_assert_false(account_is_silent(a));
-	account_set_silent(a);
-	g_assert_true(account_is_silent(a));
-}
-
 /* ------------------------------------------------------------------ what no server sends */
 
 #define RESPONSE(body) ENVELOPE("<XResponse xmlns=\"urn:vim25\">" body "</XResponse>")
@@ -625,7 +589,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/vim/faults", test_faults);
 	g_test_add_func("/vim/faults/others", test_faults_of_others);
 	g_test_add_func("/vim/faults/permission", test_permission);
-	g_test_add_func("/vim/account", test_account);
 	g_test_add_func("/vim/hostile", test_hostile);
 	g_test_add_func("/vim/namespaces", test_namespaces);
 	g_test_add_func("/vim/configuration", test_configuration);

@@ -30,7 +30,7 @@ static struct block *find(const char *name)
 	return NULL;
 }
 
-void *vmt_shared(const char *name, size_t size)
+void *vmt_shared(const char *name, size_t size, void (*init)(void *memory))
 {
 	struct block *b;
 
@@ -39,6 +39,9 @@ void *vmt_shared(const char *name, size_t size)
 	if (!b) {
 		b = g_malloc0(sizeof(*b) + size);
 		*b = (struct block){ .next = blocks, .name = g_strdup(name), .size = size };
+		if (init) {
+			init(b->data);
+		}
 		blocks = b;
 	}
 	pthread_mutex_unlock(&lock);

@@ -8,9 +8,9 @@
 
 #include <virtmeter/plugin.h>
 
-/* Memory of the whole process under a name ("PART.WHAT"): zeroed when the first asks for it, and there until the process
- * ends.  They come to it from any thread at any time: atomics, and no pointers into a shared object.  NULL: it is there
- * with another size. */
-VMT_API void *vmt_shared(const char *name, size_t size);
+/* Memory of the whole process under a name ("PART.WHAT"): zeroed when the first asks for it, then given to that one's
+ * `init` (NULL: none) before anyone else has it, and there until the process ends.  They come to it from any thread at any
+ * time: atomics and locks, and no pointers into a shared object.  NULL: it is there with another size. */
+VMT_API void *vmt_shared(const char *name, size_t size, void (*init)(void *memory));
 
 #endif

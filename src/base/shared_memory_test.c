@@ -4,7 +4,12 @@
 #include <glib.h>
 #include <pthread.h>
 
-enum { THREADS = 4, NAMES = 50 };
+enum { THREADS = 4, NAMES = 50, BEGIN = 1000 };
+
+static void begin(void *memory)
+{
+	atomic_fetch_add((atomic_int *)memory, BEGIN);
+}
 
 static void *ask(void *arg)
 {
@@ -13,14 +18,15 @@ static void *ask(void *arg)
 		atomic_int *count;
 
 		g_snprintf(name, sizeof(name), "test.%d", i);
-		count = vmt_shared(name, sizeof(*count));
+		count = vmt_shared(name, sizeof(*count), begin);
 		g_assert_nonnull(count);
+		g_assert_cmpint(atomic_load(count), >=, BEGIN);
 		atomic_fetch_add(count, 1);
 	}
 	return NULL;
 }
 
-/* Zeroed once, the same for all who ask at once. */
+/* Begun once, the same for all who ask at once. */
 static void test_threads(void)
 {
 	pthread_t thread[THREADS];
@@ -32,24 +38,25 @@ static void test_threads(void)
 		pthread_join(thread[i], NULL);
 	}
 	for (int i = 0; i < NAMES; i++) {
+		atomic_int *count;
 		char name[16];
 
 		g_snprintf(name, sizeof(name), "test.%d", i);
-		g_assert_cmpint(atomic_load((atomic_int *)vmt_shared(name, sizeof(atomic_int))), ==,
-				THREADS);
+		count = vmt_shared(name, sizeof(*count), begin);
+		g_assert_cmpint(atomic_load(count), ==, BEGIN + THREADS);
 	}
 }
 
 static void test_size(void)
 {
-	char *memory = vmt_shared("test.size", 100);
+	char *memory = vmt_shared("test.size", 100, NULL);
 
 	for (int i = 0; i < 100; i++) {
 		g_assert_cmpint(memory[i], ==, 0);
 	}
-	g_assert_null(vmt_shared("test.size", 101));
-	g_assert_true(vmt_shared("test.size", 100) == memory);
-	g_assert_true(vmt_shared("test.other", 100) != memory);
+	g_assert_null(vmt_shared("test.size", 101, NULL));
+	g_assert_true(vmt_shared("test.size", 100, NULL) == memory);
+	g_assert_true(vmt_shared("test.other", 100, NULL) != memory);
 }
 
 int main(int argc, char **argv)
