@@ -6,8 +6,7 @@
 
 #include "base/hash.h"
 
-/* Of resource << 32 | meter: g_int64_hash() would give the few numbers of both the same few values. */
-static guint series_hash(gconstpointer key)
+guint pgids_series_hash(gconstpointer key)
 {
 	return (guint)hash64(key, sizeof(uint64_t), 0);
 }
@@ -19,7 +18,7 @@ struct pgids *pgids_new(void)
 	ids->meter = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	ids->form = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	ids->version = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
-	ids->series = g_hash_table_new_full(series_hash, g_int64_equal, NULL, g_free);
+	ids->series = g_hash_table_new_full(pgids_series_hash, g_int64_equal, NULL, g_free);
 	ids->generation = INT64_MIN;
 	return ids;
 }

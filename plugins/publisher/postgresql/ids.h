@@ -29,6 +29,9 @@ struct pgids {
 	int64_t generation; /* that all of it is right for; INT64_MIN: none */
 };
 
+/* Of a key of `series`: g_int64_hash() would give the few numbers of both halves the same few values. */
+guint pgids_series_hash(gconstpointer key);
+
 struct pgids *pgids_new(void);
 void pgids_free(struct pgids *ids); /* NULL is fine */
 void pgids_clear(struct pgids *ids); /* NULL is fine */
