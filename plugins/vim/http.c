@@ -14,6 +14,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <glib.h>
+#include <unistd.h>
 
 #define CONNECT_NS (10 * NS_PER_S)
 #define ANSWER_NS (60 * NS_PER_S)
@@ -275,6 +276,10 @@ static int vet(const struct vim_conf *c, struct vmt_error *error)
 	}
 	if (!c->user || !*c->user) {
 		return vmt_error_set(error, -EINVAL, "host_username: give an account");
+	}
+	if (c->ca_file && *c->ca_file && access(c->ca_file, R_OK) < 0) {
+		return vmt_error_set(error, -EINVAL, "ca_file: %s: %s", c->ca_file,
+				     g_strerror(errno));
 	}
 	return 0;
 }

@@ -515,6 +515,10 @@ static void test_configuration(void)
 	c.user = "";
 	g_assert_cmpint(vim_http_new(&c, &h, &error), ==, -EINVAL);
 	c.user = "u";
+	c.ca_file = "/nonexistent/ca.pem";
+	g_assert_cmpint(vim_http_new(&c, &h, &error), ==, -EINVAL);
+	g_assert_cmpstr(error.text, ==, "ca_file: /nonexistent/ca.pem: No such file or directory");
+	c.ca_file = "";
 	g_assert_cmpint(vim_http_new(&c, &h, &error), ==, 0);
 	g_assert_cmpstr(vim_http_address(h), ==, "https://[::1]:443/sdk");
 	vim_http_free(h);

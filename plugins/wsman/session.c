@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <glib.h>
+#include <unistd.h>
 
 #define CONNECT_NS (10 * NS_PER_S)
 #define BEYOND_NS (15 * NS_PER_S) /* that an answer may come later than the server was asked for */
@@ -384,6 +385,10 @@ static int vet(const struct wsman_conf *c, struct vmt_error *error)
 			error, -EINVAL,
 			"auth = basic over plain HTTP tells everybody the password; use_ssl = true, or "
 			"allow_unencrypted = true if that is wanted");
+	}
+	if (c->tls && !c->insecure && c->ca_file && *c->ca_file && access(c->ca_file, R_OK) < 0) {
+		return vmt_error_set(error, -EINVAL, "ca_file: %s: %s", c->ca_file,
+				     g_strerror(errno));
 	}
 	return 0;
 }

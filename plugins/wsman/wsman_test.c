@@ -487,6 +487,31 @@ static void test_silent_kdc(void)
 	g_free(dir);
 }
 
+/* What would be refused at the first request, or should not be sent, is refused before. */
+static void test_configuration(void)
+{
+	struct wsman_conf c = { .port = 5986, .auth = WSMAN_BASIC, .user = "u", .password = "p" };
+	struct wsman_session *s;
+
+	g_assert_cmpint(wsman_session_new(&c, &s, &error), ==, -EINVAL);
+	g_assert_nonnull(strstr(error.text, "host: "));
+	c.host = "::1";
+	g_assert_cmpint(wsman_session_new(&c, &s, &error), ==, -EINVAL);
+	g_assert_nonnull(strstr(error.text, "tells everybody the password"));
+	c.tls = true;
+	c.ca_file = "/nonexistent/ca.pem";
+	g_assert_cmpint(wsman_session_new(&c, &s, &error), ==, -EINVAL);
+	g_assert_cmpstr(error.text, ==, "ca_file: /nonexistent/ca.pem: No such file or directory");
+	c.insecure = true; /* and it is not looked at */
+	g_assert_cmpint(wsman_session_new(&c, &s, &error), ==, 0);
+	wsman_session_free(s);
+	c.insecure = false;
+	c.ca_file = "";
+	g_assert_cmpint(wsman_session_new(&c, &s, &error), ==, 0);
+	g_assert_cmpstr(wsman_session_address(s), ==, "https://[::1]:5986/wsman");
+	wsman_session_free(s);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -498,6 +523,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/wsman/recorded_faults", test_recorded_faults);
 	g_test_add_func("/wsman/windows_faults", test_windows_faults);
 	g_test_add_func("/wsman/sealed", test_sealed);
+	g_test_add_func("/wsman/configuration", test_configuration);
 	g_test_add_func("/wsman/silent_kdc", test_silent_kdc);
 	return g_test_run();
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <glib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/basis.h"
@@ -164,6 +165,64 @@ void vet_endpoints(struct registry *registry, const struct endpoints *endpoints,
 		if (inspector && e->ini != ini) { /* the others' sections are looked at with all */
 			(void)plugin_object_check(inspector, e->ini, NULL, NULL, problems);
 		}
+	}
+}
+
+/* ---- hypervisors */
+
+/* Where the option stands that a plugin's reason is about, "[vmware] ca_file: ...", or NULL. */
+static const struct ini_value *blamed(const struct ini *ini, const char *reason)
+{
+	char group[64], name[64];
+
+	return sscanf(reason, "[%63[^]]] %63[a-z0-9_]", group, name) == 2
+		       ? ini_find(ini, group, name, NULL)
+		       : NULL;
+}
+
+/* Opens one of an endpoint's plugins as the agent would, and closes it. */
+static void vet_opens(const struct vmt_plugin *plugin, const struct endpoint *e,
+		      const struct ini_value *named, struct problems *problems)
+{
+	size_t errors = problems_of(problems, PROBLEM_ERROR);
+	struct plugin_object *object;
+	struct vmt_error error = { .text = "" };
+	const struct ini_value *v;
+
+	if (plugin_object_open(plugin, e->ini, NULL, NULL, false, &object, problems, &error) == 0) {
+		plugin_object_close(object);
+	} else if (problems_of(problems, PROBLEM_ERROR) == errors) {
+		v = blamed(e->ini, error.text);
+		v = v ? v : named;
+		problems_add(problems, PROBLEM_ERROR, v ? &v->value_at : NULL,
+			     "hypervisor_inspector = %s: %s", e->name, error.text);
+	}
+}
+
+void vet_hypervisors(struct registry *registry, const struct endpoints *endpoints,
+		     const struct ini *ini, struct problems *problems)
+{
+	const struct ini_value *named = ini_find(ini, NULL, "hypervisor_inspector", NULL);
+
+	for (size_t i = 0; i < endpoints->count; i++) {
+		const struct endpoint *e = &endpoints->at[i];
+		const struct vmt_plugin *inspector =
+			registry_find(registry, VMT_INSPECTOR, e->inspector, NULL);
+		struct vmt_error error = { .text = "" };
+		const struct vmt_plugin *discovery =
+			registry_find(registry, VMT_DISCOVERY, e->discovery, &error);
+
+		if (!inspector) {
+			continue; /* told with the setting */
+		}
+		if (discovery) {
+			vet_opens(discovery, e, named, problems);
+		} else {
+			problems_add(problems, PROBLEM_ERROR, named ? &named->value_at : NULL,
+				     "hypervisor_inspector = %s: discovery %s: %s", e->name,
+				     e->discovery, error.text);
+		}
+		vet_opens(inspector, e, named, problems);
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is wrong with sources beyond their grammar: discoveries that are not there, patterns that no meter matches, too
- * many of something.  The agent looks at each start and reload, `check` at any time.  Opens nothing.  Main thread.
+ * many of something.  The agent looks at each start and reload, `check` at any time.  Connects to nothing.  Main thread.
  */
 #ifndef AGENT_VET_H
 #define AGENT_VET_H
@@ -19,6 +19,9 @@ int vet_sources(struct registry *registry, const struct polling *polling,
 /* Sections of endpoints: those of none, and options that are wrong. */
 void vet_endpoints(struct registry *registry, const struct endpoints *endpoints,
 		   const struct ini *ini, struct problems *problems);
+/* Discovery and inspector of each endpoint are opened, as far as they look at their configuration, and let go of. */
+void vet_hypervisors(struct registry *registry, const struct endpoints *endpoints,
+		     const struct ini *ini, struct problems *problems);
 /* What instance_discovery_method asks for: the discovery is opened, as far as it looks at its configuration, and let go of. */
 void vet_joined(struct registry *registry, const struct endpoints *endpoints, const struct ini *ini,
 		const struct settings *settings, struct problems *problems);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `virtmeter check`: reads all configuration, says what is wrong with it and what it means.  Publishers are opened as
- * far as they look at their URL; nothing is connected to, and no hypervisor is asked.  Main thread; blocks on reading
+ * `virtmeter check`: reads all configuration, says what is wrong with it and what it means.  Plugins are opened as far
+ * as they look at their configuration; nothing is connected to, and no hypervisor is asked.  Main thread; blocks on reading
  * files and shared objects.
  */
 #include <errno.h>
@@ -324,6 +324,7 @@ static int run(struct check *c, char **files)
 	endpoints_init(&c->endpoints, c->settings.inspectors, NULL, &c->settings, c->ini,
 		       c->problems);
 	vet_endpoints(c->registry, &c->endpoints, c->ini, c->problems);
+	vet_hypervisors(c->registry, &c->endpoints, c->ini, c->problems);
 	check_sinks(c, c->pipeline);
 	check_sinks(c, c->notify);
 	vet_pollsters(c->registry, c->ini, &c->settings, c->problems);

@@ -23,6 +23,15 @@ static int open_nothing(const void *conf, void **ret_self, struct vmt_error *err
 	return 0;
 }
 
+/* An inspector that says why not, where the environment does. */
+static int open_inspector(const void *conf, void **ret_self, struct vmt_error *error)
+{
+	const char *why = g_getenv("TEST_REFUSED");
+
+	*ret_self = NULL;
+	return why ? vmt_error_set(error, -EINVAL, "%s", why) : 0;
+}
+
 static int open_publisher(const void *conf, const struct vmt_url *url, bool read_only,
 			  void **ret_self, struct vmt_error *error)
 {
@@ -73,7 +82,7 @@ static const struct vmt_option file_options[] = {
 	{ .name = NULL },
 };
 
-static const struct vmt_inspector_ops inspector_ops = { .open = open_nothing };
+static const struct vmt_inspector_ops inspector_ops = { .open = open_inspector };
 static const struct vmt_discovery_ops discovery_ops = { .open = open_nothing,
 							.discover = discover };
 static const struct vmt_publisher_ops publisher_ops = { .open = open_publisher,
@@ -363,6 +372,29 @@ static void test_refused(void)
 	g_free(said.err);
 	g_string_free(many, TRUE);
 	g_string_free(urls, TRUE);
+}
+
+/* An inspector that does not open: every endpoint's, at the option that its reason names, where that is given. */
+static void test_hypervisors(void)
+{
+	write_good();
+	put("v.conf",
+	    "[DEFAULT]\nhypervisor_inspector=libvirt, libvirt:east\npipeline_cfg_file=./pipeline.yaml\n"
+	    "plugin_dir=\n[polling]\ncfg_file=./polling.yaml\n[file]\nsize=2\n[file:east]\nsize=3\n");
+	g_setenv("TEST_REFUSED", "[file] size: too small", TRUE);
+	expect(cmd_check, "check --config-file v.conf", 1,
+	       READ "v.conf:8:6: hypervisor_inspector = libvirt: [file] size: too small\n"
+		    "v.conf:10:6: hypervisor_inspector = libvirt:east: [file] size: too small\n"
+		    "errors: 2, warnings: 0\n",
+	       "");
+	g_setenv("TEST_REFUSED", "[file] host: give one", TRUE);
+	expect(cmd_check, "check --config-file v.conf", 1,
+	       READ "v.conf:2:22: hypervisor_inspector = libvirt: [file] host: give one\n"
+		    "v.conf:2:22: hypervisor_inspector = libvirt:east: [file] host: give one\n"
+		    "errors: 2, warnings: 0\n",
+	       "");
+	g_unsetenv("TEST_REFUSED");
+	expect(cmd_check, "check --config-file v.conf", 0, READ "ok\n", "");
 }
 
 /* A pollster that there is not. */
@@ -667,6 +699,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/cmd/check/json", test_json);
 	g_test_add_func("/cmd/check/failed", test_failed);
 	g_test_add_func("/cmd/check/refused", test_refused);
+	g_test_add_func("/cmd/check/hypervisors", test_hypervisors);
 	g_test_add_func("/cmd/check/many", test_many);
 	g_test_add_func("/cmd/check/receivers", test_receivers);
 	g_test_add_func("/cmd/check/coordination", test_coordination);

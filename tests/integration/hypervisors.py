@@ -277,8 +277,50 @@ def commands(t):
                 t.ok(done.returncode == 1 and words in done.stderr, f"and the agent does not start: {words}", done.stderr)
 
 
+def refused(t):
+    """What the agent does not start with, check tells, with its place, and connects to nobody."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, agent.Agent(None, 2, options={}, start=False) as a:
+        listener.setblocking(False)
+        port = listener.getsockname()[1]
+        hv = {"host": "127.0.0.1", "port": port, "username": "meter", "password": "x"}
+        esx = {"host_ip": "127.0.0.1", "host_port": port, "host_username": "meter", "host_password": "x"}
+
+        def one(inspector, group, options, option, words):
+            a.conf = {**base, "DEFAULT": {**base["DEFAULT"], "hypervisor_inspector": inspector}, group: options}
+            a.write()
+            with open(a.config, encoding="utf-8") as f:
+                line = next(n for n, text in enumerate(f, 1) if text.startswith((option + " ", option + "=")))
+            done = agent.command("check", "--config-file", a.config)
+            told = [x for x in done.stdout.splitlines() if words in x]
+            t.ok(done.returncode == 1 and len(told) == 1 and told[0].startswith(f"{a.config}:{line}:") and "errors: 1, " in done.stdout,
+                 f"check: {inspector}: {words}", done.stdout + done.stderr)
+            done = agent.command("agent", "--config-file", a.config, "--cycles", "1", timeout=30)
+            t.ok(done.returncode == 1 and words.split(": ", 1)[-1] in done.stderr, f"and the agent does not start: {words}", done.stderr)
+
+        base = {k: dict(v) for k, v in a.conf.items()}
+        for case in (("hyperv", "hyperv", {k: v for k, v in hv.items() if k != "host"}, "hypervisor_inspector", "[hyperv] host: give the name"),
+                     ("vsphere", "vmware", {k: v for k, v in esx.items() if k != "host_username"}, "hypervisor_inspector",
+                      "[vmware] host_username: give an account"),
+                     ("vsphere:east", "vmware:east", {k: v for k, v in esx.items() if k != "host_username"}, "hypervisor_inspector",
+                      "vsphere:east: [vmware] host_username: give an account"),
+                     ("hyperv", "hyperv", {**hv, "ca_file": "/nonexistent"}, "ca_file", "[hyperv] ca_file: /nonexistent: No such file"),
+                     ("vsphere", "vmware", {**esx, "ca_file": "/nonexistent"}, "ca_file", "[vmware] ca_file: /nonexistent: No such file"),
+                     ("hyperv", "hyperv", {**hv, "auth": "basic", "use_ssl": "false"}, "auth", "tells everybody the password")):
+            one(*case)
+        for inspector, group, options in (("hyperv", "hyperv", hv), ("vsphere", "vmware", esx)):
+            a.conf = {**base, "DEFAULT": {**base["DEFAULT"], "hypervisor_inspector": inspector}, group: options}
+            a.write()
+            done = agent.command("check", "--config-file", a.config)
+            t.ok(done.returncode == 0, f"check: {inspector} is right", done.stdout + done.stderr)
+        try:
+            listener.accept()
+            t.ok(False, "check and what does not start connect to nobody")
+        except BlockingIOError:
+            t.ok(True, "check and what does not start connect to nobody")
+
+
 if __name__ == "__main__":
     with tap.Suite("hypervisors") as suite:
         TLS = Tls()
         suite.beside(lambda: vsphere_and_nova(suite), lambda: hyperv_and_nova(suite),
-                     lambda: (commands(suite), several(suite)))
+                     lambda: (refused(suite), commands(suite), several(suite)))
