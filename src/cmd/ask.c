@@ -38,6 +38,70 @@ static int take_times(struct ask *a, const char *name)
 	return -1;
 }
 
+/* A '[' that no ']' follows is most likely mistyped. */
+static bool is_closed(const char *pattern)
+{
+	const char *p = strchr(pattern, '[');
+
+	while (p) {
+		p += 1 + (p[1] == '!');
+		p += *p == ']'; /* the first one stands for itself */
+		p = strchr(p, ']');
+		if (!p) {
+			return false;
+		}
+		p = strchr(p, '[');
+	}
+	return true;
+}
+
+static int take_meters(struct ask *a, const char *name)
+{
+	for (char **m = a->meters; m && *m; m++) {
+		if (!is_closed(*m)) {
+			return cmd_usage(name, "--meter: '%s' will not do; close its '[' by a ']'",
+					 *m);
+		}
+	}
+	return -1;
+}
+
+/* What a store can be asked for one of. */
+static int take_owners(struct ask *a, const char *name)
+{
+	const struct {
+		const char *option;
+		char **given;
+		const char **to;
+	} owners[] = {
+		{ "--resource", a->resource, &a->query.resource },
+		{ "--project", a->project, &a->query.project },
+		{ "--user", a->user, &a->query.user },
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(owners); i++) {
+		if (owners[i].given && owners[i].given[1]) {
+			return cmd_usage(name, "%s: given more than once; ask for one at a time",
+					 owners[i].option);
+		}
+		*owners[i].to = owners[i].given ? owners[i].given[0] : NULL;
+	}
+	return -1;
+}
+
+/* The key without what --groupby and Ceilometer's queries write before it. */
+static const char *bare_key(const char *key)
+{
+	static const char *const prefixes[] = { "metadata.", "resource_metadata." };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(prefixes); i++) {
+		if (g_str_has_prefix(key, prefixes[i])) {
+			return key + strlen(prefixes[i]);
+		}
+	}
+	return key;
+}
+
 /* `key=value` into the list of pairs. */
 static int take_metadata(struct ask *a, const char *name)
 {
@@ -46,15 +110,15 @@ static int take_metadata(struct ask *a, const char *name)
 	a->pairs = g_new0(struct vmt_pair, count + 1);
 	a->query.metadata = a->pairs;
 	for (guint i = 0; i < count; i++) {
-		const char *equals = strchr(a->metadata[i], '=');
+		const char *key = bare_key(a->metadata[i]), *equals = strchr(key, '=');
 
-		if (!equals || equals == a->metadata[i]) {
+		if (!equals || equals == key) {
 			return cmd_usage(name,
 					 "--metadata: '%s' will not do; write key=value, as in"
 					 " flavor.name=m1.small",
 					 a->metadata[i]);
 		}
-		a->pairs[i].key = g_strndup(a->metadata[i], (gsize)(equals - a->metadata[i]));
+		a->pairs[i].key = g_strndup(key, (gsize)(equals - key));
 		a->pairs[i].value = equals + 1;
 	}
 	return -1;
@@ -75,28 +139,27 @@ static int take_form(struct ask *a, const char *name)
 
 static int take(struct ask *a, const char *name)
 {
-	int status;
+	static int (*const takes[])(struct ask *, const char *) = {
+		take_meters, take_owners, take_times, take_form, take_metadata,
+	};
+	int status = -1;
 
-	if (a->limit < -1) {
+	a->limited = a->limit != ASK_NO_LIMIT;
+	if (a->limited && a->limit < 0) {
 		return cmd_usage(name,
 				 "--limit: %" G_GINT64_FORMAT " will not do; write a number from 0",
 				 a->limit);
 	}
 	a->query = (struct vmt_query){
 		.meters = (const char *const *)a->meters,
-		.resource = a->resource,
-		.project = a->project,
-		.user = a->user,
 		.start_ns = INT64_MIN,
 		.end_ns = INT64_MAX,
 		.limit = a->limit > 0 ? (uint64_t)a->limit : 0,
 	};
-	a->limited = a->limit >= 0;
-	status = take_times(a, name);
-	if (status < 0) {
-		status = take_form(a, name);
+	for (size_t i = 0; i < G_N_ELEMENTS(takes) && status < 0; i++) {
+		status = takes[i](a, name);
 	}
-	return status < 0 ? take_metadata(a, name) : status;
+	return status;
 }
 
 int ask_parse(struct ask *a, const char *name, const char *about, const GOptionEntry *more,
@@ -107,11 +170,11 @@ int ask_parse(struct ask *a, const char *name, const char *about, const GOptionE
 		  "URL" },
 		{ "meter", 'm', 0, G_OPTION_ARG_STRING_ARRAY, &a->meters,
 		  "only meters that match, may be repeated", "PATTERN" },
-		{ "resource", 'r', 0, G_OPTION_ARG_STRING, &a->resource, "only this resource",
+		{ "resource", 'r', 0, G_OPTION_ARG_STRING_ARRAY, &a->resource, "only this resource",
 		  "ID" },
-		{ "project", 'p', 0, G_OPTION_ARG_STRING, &a->project, "only of this project",
+		{ "project", 'p', 0, G_OPTION_ARG_STRING_ARRAY, &a->project, "only of this project",
 		  "ID" },
-		{ "user", 'u', 0, G_OPTION_ARG_STRING, &a->user, "only of this user", "ID" },
+		{ "user", 'u', 0, G_OPTION_ARG_STRING_ARRAY, &a->user, "only of this user", "ID" },
 		{ "metadata", 'M', 0, G_OPTION_ARG_STRING_ARRAY, &a->metadata,
 		  "only with this in the metadata, may be repeated", "KEY=VALUE" },
 		{ "start", 0, 0, G_OPTION_ARG_STRING, &a->start,
@@ -126,7 +189,7 @@ int ask_parse(struct ask *a, const char *name, const char *about, const GOptionE
 	GArray *all = g_array_new(TRUE, FALSE, sizeof(GOptionEntry));
 	int status;
 
-	*a = (struct ask){ .limit = -1 };
+	*a = (struct ask){ .limit = ASK_NO_LIMIT };
 	for (; more->long_name; more++) {
 		g_array_append_val(all, *more);
 	}
@@ -141,12 +204,13 @@ int ask_parse(struct ask *a, const char *name, const char *about, const GOptionE
 
 void ask_fini(struct ask *a)
 {
-	char *texts[] = { a->store, a->resource, a->project, a->user, a->start, a->end, a->format };
+	char *texts[] = { a->store, a->start, a->end, a->format };
+	char **lists[] = { a->config_files, a->config_dirs, a->meters, a->metadata,
+			   a->resource,     a->project,     a->user };
 
-	g_strfreev(a->config_files);
-	g_strfreev(a->config_dirs);
-	g_strfreev(a->meters);
-	g_strfreev(a->metadata);
+	for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
+		g_strfreev(lists[i]);
+	}
 	for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
 		g_free(texts[i]);
 	}
@@ -180,6 +244,38 @@ int ask_status(const char *name, int code, int closed, const struct vmt_error *e
 		return CMD_FAILED;
 	}
 	return CMD_OK;
+}
+
+struct newest {
+	char name[256], time[SAMPLE_TIME_MAX];
+};
+
+static int on_newest(void *context, const struct vmt_store_row *row)
+{
+	struct newest *n = context;
+
+	g_strlcpy(n->name, row->name, sizeof(n->name));
+	sample_time_format(row->time_ns, VMT_PROFILE_26, n->time);
+	return 0;
+}
+
+void ask_nothing(const char *name, const struct cmd_store *store)
+{
+	const struct vmt_query any = {
+		.start_ns = INT64_MIN, .end_ns = INT64_MAX, .limit = 1, .bare = true
+	};
+	struct newest newest = { .name = "" };
+	struct vmt_error error = { "" };
+	int code = store->ops->samples(store->self, &any, on_newest, &newest, &error);
+
+	if (newest.name[0]) {
+		fprintf(stderr,
+			"virtmeter %s: nothing matches; the store's newest sample is of %s, %s\n",
+			name, newest.name, newest.time);
+	} else {
+		fprintf(stderr, "virtmeter %s: nothing matches%s\n", name,
+			code == 0 ? "; the store has no samples yet" : "");
+	}
 }
 
 void ask_csv(struct buf *out, const char *text)

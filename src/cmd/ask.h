@@ -11,6 +11,8 @@
 #include "base/buf.h"
 #include "cmd/store.h"
 
+#define ASK_NO_LIMIT G_MININT64
+
 enum ask_form { ASK_TABLE, ASK_JSON, ASK_CSV };
 
 struct ask {
@@ -19,8 +21,9 @@ struct ask {
 	bool limited; /* --limit was given */
 	/* private */
 	char **config_files, **config_dirs, **meters, **metadata;
-	char *store, *resource, *project, *user, *start, *end, *format;
-	gint64 limit; /* -1: not given */
+	char **resource, **project, **user; /* of which one is taken */
+	char *store, *start, *end, *format;
+	gint64 limit; /* ASK_NO_LIMIT: not given */
 	struct vmt_pair *pairs;
 };
 
@@ -36,6 +39,9 @@ int ask_open(const struct ask *a, const char *name, struct cmd_store *ret_store)
 /* The exit status after the store answered `code` and the output was closed with `closed` (0 or -errno each);
  * a line on stderr unless all is well. */
 int ask_status(const char *name, int code, int closed, const struct vmt_error *error);
+
+/* Says on stderr that the answer is empty, and how far the store goes. */
+void ask_nothing(const char *name, const struct cmd_store *store);
 
 /* A field of CSV (RFC 4180): in quotes where it has to be; NULL is empty. */
 void ask_csv(struct buf *out, const char *text);

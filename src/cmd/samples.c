@@ -249,6 +249,9 @@ static int show(const struct listing *listing, const struct cmd_store *store, st
 	if (status == CMD_OK && !a->limited && terminal && output.rows >= TERMINAL_ROWS) {
 		fprintf(stderr, "the first %d; more with --limit\n", TERMINAL_ROWS);
 	}
+	if (status == CMD_OK && a->form == ASK_TABLE && output.rows == 0) {
+		ask_nothing(listing->name, store);
+	}
 	return status;
 }
 

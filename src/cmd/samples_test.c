@@ -204,6 +204,52 @@ static void test_samples(void)
 		   0, "");
 	ASSERT_RUN(&p, samples, g_strdup_printf("--store %s --format json --start -1h", p.url), 0,
 		   "");
+	ASSERT_RUN(&p, samples,
+		   g_strdup_printf("--store %s --format csv --meter 'x[]]' --limit 0", p.url), 0,
+		   "name,type,unit,volume,user_id,user_name,project_id,project_name,resource_id,"
+		   "timestamp,resource_metadata,source,id,monotonic_time,message_id\r\n");
+	place_fini(&p);
+}
+
+/* A key of the metadata may be written as --groupby and Ceilometer's queries have it. */
+static void test_metadata(void)
+{
+	static const char *const keys[] = { "flavor.name", "metadata.flavor.name",
+					    "resource_metadata.flavor.name" };
+	struct place p;
+
+	place_init(&p, "");
+	for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
+		ASSERT_RUN(
+			&p, statistics,
+			g_strdup_printf(
+				"--store %s --format csv --meter meter.1 --metadata %s=m1.small"
+				" --aggregate count,sum",
+				p.url, keys[i]),
+			0,
+			"name,unit,period_start,period_end,duration_start,duration_end,count,sum\r\n"
+			"meter.1,B,2026-07-21T13:56:12.123456,2026-07-21T13:57:12.123456,"
+			"2026-07-21T13:56:12.123456,2026-07-21T13:57:12.123456,3,3001001\r\n");
+	}
+	place_fini(&p);
+}
+
+/* An empty table says how far the store goes; to scripts an empty answer is an answer. */
+static void test_nothing(void)
+{
+	struct place p;
+
+	place_init(&p, "");
+	ASSERT_RUN(&p, samples, g_strdup_printf("--store %s --meter cpu", p.url), 0,
+		   "virtmeter samples: nothing matches; the store's newest sample is of meter.0,"
+		   " 2026-07-21T13:57:12.123456\n");
+	ASSERT_RUN(&p, resources, g_strdup_printf("--store %s --user nobody", p.url), 0,
+		   "virtmeter resources: nothing matches; the store's newest sample is of meter.0,"
+		   " 2026-07-21T13:57:12.123456\n");
+	ASSERT_RUN(&p, statistics, g_strdup_printf("--store %s --start -1h --aggregate avg", p.url),
+		   0,
+		   "virtmeter statistics: nothing matches; the store's newest sample is of meter.0,"
+		   " 2026-07-21T13:57:12.123456\n");
 	place_fini(&p);
 }
 
@@ -282,6 +328,12 @@ static void test_reasons(void)
 	place_init(&p, "");
 	ASSERT_FAILS(&p, samples, g_strdup_printf("--store sqlite://%s/none.db", p.folder), 1,
 		     "No such file or directory; name an existing store with --store");
+	ASSERT_FAILS(&p, samples, g_strdup_printf("--store sqlite://%s/none.db", p.folder), 1,
+		     "; what writes it makes it with the first sample");
+	ASSERT_FAILS(&p, samples, g_strdup("--store /some/x.db"), 1,
+		     "--store: '/some/x.db' is no URL; write sqlite:///some/x.db");
+	ASSERT_FAILS(&p, samples, g_strdup("--store x.db"), 1,
+		     "--store: 'x.db' is no URL; write sqlite:///path/to/file");
 	ASSERT_FAILS(&p, samples, g_strdup("--store null://"), 1, "null:// cannot be read");
 	ASSERT_FAILS(&p, samples, g_strdup_printf("--store sqlite://%s", p.pipeline), 1,
 		     "is not an SQLite database");
@@ -289,7 +341,15 @@ static void test_reasons(void)
 	ASSERT_FAILS(&p, samples, g_strdup("--start -1h --end -2h"), 2, "is not after");
 	ASSERT_FAILS(&p, samples, g_strdup("--metadata flavor"), 2, "write key=value");
 	ASSERT_FAILS(&p, samples, g_strdup("--format xml"), 2, "table, json or csv");
-	ASSERT_FAILS(&p, samples, g_strdup("--limit -3"), 2, "--limit");
+	ASSERT_FAILS(&p, samples, g_strdup("--limit -3"), 2, "--limit: -3 will not do");
+	ASSERT_FAILS(&p, samples, g_strdup("--limit -1"), 2, "--limit: -1 will not do");
+	ASSERT_FAILS(&p, samples, g_strdup("--resource a --resource b"), 2,
+		     "--resource: given more than once");
+	ASSERT_FAILS(&p, resources, g_strdup("--project a --project b"), 2, "--project: given");
+	ASSERT_FAILS(&p, meters, g_strdup("--user a --user b"), 2, "--user: given");
+	ASSERT_FAILS(&p, samples, g_strdup("--meter 'cpu['"), 2, "--meter: 'cpu[' will not do");
+	ASSERT_FAILS(&p, samples, g_strdup("--meter 'a[b]c[!]'"), 2, "close its '['");
+	ASSERT_FAILS(&p, samples, g_strdup("--metadata metadata.=x"), 2, "write key=value");
 	ASSERT_FAILS(&p, samples, g_strdup("cpu"), 2, "'cpu' is not expected");
 	g_assert_cmpint(g_access(p.folder, F_OK), ==, 0);
 	place_fini(&p);
@@ -344,7 +404,16 @@ static void test_statistics(void)
 	ASSERT_FAILS(&p, statistics, g_strdup("--groupby shape"), 2, "there is no field 'shape'");
 	ASSERT_FAILS(&p, statistics, g_strdup("--aggregate avg,median"), 2,
 		     "'median' will not do; write some of count,");
+	ASSERT_FAILS(&p, statistics, g_strdup("--aggregate ''"), 2, "--aggregate: '' will not do");
+	ASSERT_FAILS(&p, statistics, g_strdup("--aggregate avg,"), 2,
+		     "--aggregate: '' will not do");
+	ASSERT_FAILS(&p, statistics, g_strdup("--groupby ''"), 2, "there is no field ''");
+	ASSERT_FAILS(&p, statistics, g_strdup("--groupby metadata."), 2,
+		     "there is no field 'metadata.'");
+	ASSERT_FAILS(&p, statistics, g_strdup("--groupby resource_metadata."), 2,
+		     "there is no field 'metadata.'");
 	ASSERT_FAILS(&p, statistics, g_strdup("--period -60"), 2, "--period: -60 will not do");
+	ASSERT_FAILS(&p, statistics, g_strdup("--period 0"), 2, "--period: 0 will not do");
 	place_fini(&p);
 }
 
@@ -352,6 +421,8 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/cmd/samples/samples", test_samples);
+	g_test_add_func("/cmd/samples/metadata", test_metadata);
+	g_test_add_func("/cmd/samples/nothing", test_nothing);
 	g_test_add_func("/cmd/samples/message-ids", test_message_ids);
 	g_test_add_func("/cmd/samples/lists", test_lists);
 	g_test_add_func("/cmd/samples/statistics", test_statistics);

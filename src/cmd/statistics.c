@@ -22,6 +22,7 @@ enum { TERMINAL_ROWS = 100, NUMBER = 40, CELLS_MOST = 32 };
 
 _Static_assert((int)NUMBER >= (int)SAMPLE_TIME_MAX, "room for a time");
 
+#define NO_PERIOD G_MININT64 /* not given */
 #define PERIOD_MOST INT64_C(3155760000) /* seconds: a hundred years */
 
 /* What --aggregate may name, in the order in which it is shown. */
@@ -46,7 +47,7 @@ static const struct {
 struct command {
 	struct ask ask;
 	char *groupby, *aggregate; /* as given */
-	gint64 period;
+	gint64 period; /* seconds; 0: all of the time */
 	char **groups; /* full names, NULL-terminated */
 	bool shown[FIGURES];
 };
@@ -270,9 +271,19 @@ static size_t columns(const struct command *c, struct table_column column[CELLS_
 
 /* ------------------------------------------------------------------ arguments */
 
+/* Words between commas, to be freed: "" is one of them, NULL none. */
+static char **fields(const char *text)
+{
+	static const char *const empty[] = { "", NULL };
+
+	return !text   ? g_new0(char *, 1)
+	       : *text ? g_strsplit(text, ",", -1)
+		       : g_strdupv((char **)(uintptr_t)empty);
+}
+
 static int take_groups(struct command *c, const char *name)
 {
-	char **words = c->groupby ? g_strsplit(c->groupby, ",", -1) : g_new0(char *, 1);
+	char **words = fields(c->groupby);
 	guint count = g_strv_length(words);
 
 	c->groups = words;
@@ -284,7 +295,7 @@ static int take_groups(struct command *c, const char *name)
 		char *id = g_strconcat(words[i], "_id", NULL);
 
 		/* resource for resource_id; Ceilometer's resource_metadata for metadata */
-		if (!aggregate_groups(words[i]) && aggregate_groups(id)) {
+		if (!strchr(words[i], '.') && aggregate_groups(id)) {
 			g_free(words[i]);
 			words[i] = g_steal_pointer(&id);
 		} else if (g_str_has_prefix(words[i], "resource_metadata.")) {
@@ -307,7 +318,7 @@ static int take_groups(struct command *c, const char *name)
 
 static int take_figures(struct command *c, const char *name)
 {
-	char **words = c->aggregate ? g_strsplit(c->aggregate, ",", -1) : NULL;
+	char **words = c->aggregate ? fields(c->aggregate) : NULL;
 	int status = -1;
 
 	for (size_t i = 0; i < FIGURES; i++) {
@@ -347,7 +358,9 @@ static int parse(struct command *c, int *argc, char ***argv)
 			       "What the samples in a store come to, per meter and period.", more,
 			       argc, argv);
 
-	if (status < 0 && (c->period < 0 || c->period > PERIOD_MOST)) {
+	if (c->period == NO_PERIOD) {
+		c->period = 0;
+	} else if (status < 0 && (c->period < 1 || c->period > PERIOD_MOST)) {
 		status = cmd_usage(name,
 				   "--period: %" G_GINT64_FORMAT
 				   " will not do; write seconds from 1",
@@ -412,6 +425,9 @@ static int show(struct command *c, const struct cmd_store *store)
 	if (status == CMD_OK && terminal && o.rows >= TERMINAL_ROWS) {
 		fprintf(stderr, "the first %d; more with --limit\n", TERMINAL_ROWS);
 	}
+	if (status == CMD_OK && c->ask.form == ASK_TABLE && o.rows == 0) {
+		ask_nothing("statistics", store);
+	}
 	buf_fini(&o.line);
 	aggregate_free(a);
 	return status;
@@ -419,7 +435,7 @@ static int show(struct command *c, const struct cmd_store *store)
 
 int cmd_statistics(int argc, char **argv)
 {
-	struct command c = { .period = 0 };
+	struct command c = { .period = NO_PERIOD };
 	struct cmd_store store;
 	int status = parse(&c, &argc, &argv);
 

@@ -80,6 +80,11 @@ static int open_url(struct registry *registry, const struct ini *ini, const char
 	char *example = plugin ? NULL : g_strndup(url, strcspn(url, ":/?"));
 	int code;
 
+	if (!plugin && !strstr(url, "://")) {
+		g_free(example);
+		return vmt_error_set(error, -EINVAL, "--store: '%s' is no URL; write sqlite://%s",
+				     url, *url == '/' ? url : "/path/to/file");
+	}
 	if (!plugin) {
 		code = vmt_error_set(error, -EINVAL,
 				     "--store: no store is called '%s';"

@@ -129,8 +129,8 @@ static int cannot_open(const struct store *s, int system, struct vmt_error *erro
 
 	if (s->read_only && stat(s->path, &st) == -1) {
 		code = vmt_error_set(error, -errno,
-				     "%s: %s; name an existing store with --store, or"
-				     " start the agent that writes it",
+				     "%s: %s; name an existing store with --store; what"
+				     " writes it makes it with the first sample",
 				     s->text, g_strerror(errno));
 	} else if (stat(folder, &st) == -1) {
 		code = vmt_error_set(error, -errno,
