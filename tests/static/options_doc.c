@@ -13,6 +13,7 @@
 #include "conf/option.h"
 #include "conf/settings.h"
 #include "inspectors_doc.h"
+#include "plugin/registry.h"
 
 struct row {
 	const struct vmt_option *option;
@@ -102,11 +103,7 @@ static void print_mdoc(const struct row *r)
 		printf("Older name:\n.Va %s .\n", o->deprecated);
 	}
 	if (r->plugin) {
-		printf("Of the %s\n.Cm %s",
-		       r->plugin->ns == VMT_PUBLISHER   ? "publisher"
-		       : r->plugin->ns == VMT_INSPECTOR ? "inspector"
-							: "discovery",
-		       r->plugin->name);
+		printf("Of the %s\n.Cm %s", registry_namespace(r->plugin->ns), r->plugin->name);
 		printf(o->flags & VMT_OPT_URL ? " ;\nalso in the query of its URL.\n" : " .\n");
 	}
 	g_free(help);
