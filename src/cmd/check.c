@@ -381,7 +381,7 @@ int cmd_check(int argc, char **argv)
 			"check",
 			"files beside --config-file or --config-dir; give one or the other");
 	}
-	if (status < 0 && cmd_format(c.format_name, &c.format) < 0) {
+	if (status < 0 && cmd_format("check", c.format_name, &c.format) < 0) {
 		status = CMD_USAGE;
 	}
 	if (status < 0) {

@@ -504,7 +504,7 @@ int cmd_list(int argc, char **argv)
 		status = cmd_usage("list", "of what? write one of instances, meters, plugins");
 	} else if (status < 0 && !what) {
 		status = unknown(argv[1]);
-	} else if (status < 0 && cmd_format(l.format_name, &l.format) < 0) {
+	} else if (status < 0 && cmd_format("list", l.format_name, &l.format) < 0) {
 		status = CMD_USAGE;
 	}
 	if (status < 0) {

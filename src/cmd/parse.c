@@ -116,7 +116,7 @@ int cmd_parse(int *argc, char ***argv, const GOptionEntry *entries, const char *
 	return ret;
 }
 
-int cmd_format(const char *text, enum table_format *ret_format)
+int cmd_format(const char *command, const char *text, enum table_format *ret_format)
 {
 	if (!text || strcmp(text, "table") == 0) {
 		*ret_format = TABLE_TEXT;
@@ -126,7 +126,6 @@ int cmd_format(const char *text, enum table_format *ret_format)
 		*ret_format = TABLE_JSON;
 		return 0;
 	}
-	fprintf(stderr, "virtmeter: --format %s: there is no such form; write table or json\n",
-		text);
+	cmd_usage(command, "--format: '%s' will not do; write table or json", text);
 	return -EINVAL;
 }

@@ -30,8 +30,8 @@ int cmd_parse(int *argc, char ***argv, const GOptionEntry *entries, const char *
 	      const char *about);
 /* What --config-file and --config-dir name, in the order of the command line that was parsed last. */
 struct ini_search cmd_search(char *const *files, char *const *dirs);
-/* "table" (or NULL) or "json"; else one line on stderr and -EINVAL. */
-int cmd_format(const char *text, enum table_format *ret_format);
+/* "table" (or NULL) or "json"; else the line of cmd_usage() and -EINVAL. */
+int cmd_format(const char *command, const char *text, enum table_format *ret_format);
 /* One line "virtmeter COMMAND: …" on stderr; answers 2. */
 int cmd_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -32,6 +32,7 @@ struct poll {
 	/* state */
 	enum table_format format;
 	bool failed;
+	bool *found; /* by instance asked for */
 	struct vmt_error error;
 };
 
@@ -47,7 +48,24 @@ static const struct table_column columns[] = {
 
 #define PLAIN_COLUMNS (G_N_ELEMENTS(columns) - 2)
 
-/* Whether the row's resource is of one of the instances asked for: by id, name or display name. */
+/* An instance asked for: by id, name or display name. */
+static bool is_called(const struct vmt_instance *in, const char *word)
+{
+	return g_strcmp0(word, in->id) == 0 || g_strcmp0(word, in->name) == 0 ||
+	       g_strcmp0(word, in->display_name) == 0;
+}
+
+/* Notes which of the instances asked for there are. */
+static void look_for(struct poll *p, const struct vmt_snapshot *all)
+{
+	for (size_t w = 0; p->instances && p->instances[w]; w++) {
+		for (size_t i = 0; all && i < all->count && !p->found[w]; i++) {
+			p->found[w] = is_called(&all->instances[i], p->instances[w]);
+		}
+	}
+}
+
+/* Whether the row's resource is of one of the instances asked for. */
 static bool wanted(const struct poll *p, const struct vmt_snapshot *all,
 		   const struct vmt_resource *resource)
 {
@@ -58,11 +76,7 @@ static bool wanted(const struct poll *p, const struct vmt_snapshot *all,
 		const struct vmt_instance *in = &all->instances[i];
 
 		for (size_t w = 0; p->instances[w]; w++) {
-			const char *word = p->instances[w];
-
-			if ((g_strcmp0(word, in->id) == 0 || g_strcmp0(word, in->name) == 0 ||
-			     g_strcmp0(word, in->display_name) == 0) &&
-			    strstr(resource->id, in->id)) {
+			if (is_called(in, p->instances[w]) && strstr(resource->id, in->id)) {
 				return true;
 			}
 		}
@@ -170,6 +184,7 @@ static void on_cycle(void *context, const struct poll_cycle *cycle, const struct
 		p->failed = true;
 		p->error = result->error;
 	}
+	look_for(p, poll_cycle_snapshot(cycle));
 	if (frame && p->format == TABLE_JSON) {
 		print_json(p, cycle, &frame->public);
 	} else if (frame) {
@@ -217,7 +232,24 @@ static int parse(int argc, char **argv, struct poll *p)
 	if (p->cycles < 1 || !(p->interval_s > 0) || p->interval_s > 1e9) {
 		return cmd_usage("poll", "--cycles and --interval take numbers above 0");
 	}
-	return cmd_format(p->format_name, &p->format) < 0 ? CMD_USAGE : -1;
+	return cmd_format("poll", p->format_name, &p->format) < 0 ? CMD_USAGE : -1;
+}
+
+/* What was asked for and was in no cycle; whether there is any. */
+static bool tell_missing(const struct poll *p)
+{
+	bool missing = false;
+
+	for (size_t w = 0; p->instances && p->instances[w] && !p->failed; w++) {
+		if (!p->found[w]) {
+			fprintf(stderr,
+				"virtmeter poll: no instance here is called '%s'; `virtmeter list "
+				"instances` has them\n",
+				p->instances[w]);
+			missing = true;
+		}
+	}
+	return missing;
 }
 
 static void poll_fini(struct poll *p)
@@ -226,6 +258,7 @@ static void poll_fini(struct poll *p)
 	g_strfreev(p->config_dirs);
 	g_strfreev(p->meters);
 	g_strfreev(p->instances);
+	g_free(p->found);
 	g_free(p->uri);
 	g_free(p->inspector);
 	g_free(p->format_name);
@@ -238,6 +271,7 @@ static int run(struct poll *p)
 	const char *inspector = NULL;
 	struct vmt_error error = { .text = "" };
 	struct agent *agent;
+	int status;
 	struct agent_options options = {
 		.plan = { .search = cmd_search(p->config_files, p->config_dirs),
 			  .demo = p->demo,
@@ -253,7 +287,8 @@ static int run(struct poll *p)
 		.context = p,
 	};
 
-	if (p->uri && uri_read(p->uri, &text, &inspector, &error) < 0) {
+	p->found = g_new0(bool, p->instances ? g_strv_length(p->instances) : 0);
+	if (p->uri && uri_read(builtin_plugins, p->uri, &text, &inspector, &error) < 0) {
 		return cmd_usage("poll", "--uri: %s", error.text);
 	}
 	options.plan.ini_text = text;
@@ -267,13 +302,14 @@ static int run(struct poll *p)
 	if (p->failed) {
 		fprintf(stderr, "virtmeter poll: %s\n", p->error.text);
 	}
+	status = tell_missing(p) || p->failed ? CMD_FAILED : CMD_OK;
 	if (!agent_clean(agent)) {
 		fflush(NULL);
-		_exit(p->failed ? CMD_FAILED : CMD_OK);
+		_exit(status);
 	}
 	agent_free(agent);
 	g_free(text);
-	return p->failed ? CMD_FAILED : CMD_OK;
+	return status;
 }
 
 int cmd_poll(int argc, char **argv)

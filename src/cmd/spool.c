@@ -591,7 +591,7 @@ int cmd_spool(int argc, char **argv)
 		"as lines of JSON,\ndrop removes them, counted as removed.");
 	size_t i = 0;
 
-	if (ret < 0 && cmd_format(j.format_name, &j.format) < 0) {
+	if (ret < 0 && cmd_format("spool", j.format_name, &j.format) < 0) {
 		ret = CMD_USAGE;
 	}
 	if (ret < 0 && argc != 3) {

@@ -335,7 +335,7 @@ int cmd_status(int argc, char **argv)
 		status = cmd_usage("status", "%s: unexpected word", argv[1]);
 	}
 	if (status < 0) {
-		status = cmd_format(format_name, &format) < 0
+		status = cmd_format("status", format_name, &format) < 0
 				 ? CMD_USAGE
 				 : ask("status", path, collector, CONTROL_STATUS, &answer);
 		if (status == CMD_OK) {
@@ -411,7 +411,7 @@ int cmd_reload(int argc, char **argv)
 	if (status < 0 && argc > 1) {
 		status = cmd_usage("reload", "%s: unexpected word", argv[1]);
 	}
-	if (status < 0 && cmd_format(format_name, &format) < 0) {
+	if (status < 0 && cmd_format("reload", format_name, &format) < 0) {
 		status = CMD_USAGE;
 	}
 	if (status < 0) {

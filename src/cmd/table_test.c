@@ -173,11 +173,11 @@ static void test_format(void)
 {
 	enum table_format f = TABLE_JSON;
 
-	g_assert_cmpint(cmd_format(NULL, &f), ==, 0);
+	g_assert_cmpint(cmd_format("x", NULL, &f), ==, 0);
 	g_assert_cmpint(f, ==, TABLE_TEXT);
-	g_assert_cmpint(cmd_format("json", &f), ==, 0);
+	g_assert_cmpint(cmd_format("x", "json", &f), ==, 0);
 	g_assert_cmpint(f, ==, TABLE_JSON);
-	g_assert_cmpint(cmd_format("xml", &f), ==, -EINVAL);
+	g_assert_cmpint(cmd_format("x", "xml", &f), ==, -EINVAL);
 	g_assert_cmpint(f, ==, TABLE_JSON);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "conf/nearest.h"
 #include "conf/url.h"
 
 static const struct scheme {
@@ -40,13 +41,60 @@ static const struct scheme *find_scheme(const char *uri)
 	return NULL;
 }
 
-static bool is_name(const char *text)
+/* The options of the section, to be freed; the names stay the plugins'. */
+static GPtrArray *names_of(const struct vmt_plugin *const *plugins, const struct scheme *s)
 {
-	return *text && text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
+	GPtrArray *names = g_ptr_array_new();
+
+	for (; *plugins; plugins++) {
+		const struct vmt_option *o = (*plugins)->options;
+
+		if (strcmp((*plugins)->name, s->name) != 0) {
+			continue;
+		}
+		for (; o && o->name; o++) {
+			if (g_strcmp0(o->group, s->section) == 0) {
+				g_ptr_array_add(names, (void *)(uintptr_t)o->name);
+			}
+		}
+	}
+	return names;
 }
 
-static int read_section(const struct scheme *s, const struct vmt_url *u, struct buf *out,
-			struct vmt_error *error)
+/* An option that the section has not is a mistake here: there is no file in which it could be for others. */
+static int check_option(GPtrArray *names, const struct scheme *s, const struct vmt_url *u,
+			const char *key, struct vmt_error *error)
+{
+	const char *near;
+
+	if (g_ptr_array_find_with_equal_func(names, key, g_str_equal, NULL)) {
+		return 0;
+	}
+	g_ptr_array_add(names, NULL);
+	near = conf_nearest(key, (const char *const *)names->pdata);
+	return vmt_error_set(error, -EINVAL, "%s: '%s' is no option of [%s]%s%s%s", u->text, key,
+			     s->section, near ? "; did you mean " : "", near ? near : "",
+			     near ? "?" : "");
+}
+
+static int read_options(const struct vmt_plugin *const *plugins, const struct scheme *s,
+			const struct vmt_url *u, struct buf *out, struct vmt_error *error)
+{
+	GPtrArray *names = names_of(plugins, s);
+	int ret = 0;
+
+	for (const struct vmt_pair *q = u->query; q && q->key && ret == 0; q++) {
+		ret = check_option(names, s, u, q->key, error);
+		if (ret == 0) {
+			add_line(out, q->key, q->value ? q->value : "");
+		}
+	}
+	g_ptr_array_unref(names);
+	return ret;
+}
+
+static int read_section(const struct vmt_plugin *const *plugins, const struct scheme *s,
+			const struct vmt_url *u, struct buf *out, struct vmt_error *error)
 {
 	char port[16];
 
@@ -66,17 +114,11 @@ static int read_section(const struct scheme *s, const struct vmt_url *u, struct 
 	if (u->password) {
 		add_line(out, s->password, u->password);
 	}
-	for (const struct vmt_pair *q = u->query; q && q->key; q++) {
-		if (!is_name(q->key)) {
-			return vmt_error_set(error, -EINVAL, "%s: '%s' is no option of [%s]",
-					     u->text, q->key, s->section);
-		}
-		add_line(out, q->key, q->value ? q->value : "");
-	}
-	return 0;
+	return read_options(plugins, s, u, out, error);
 }
 
-int uri_read(const char *uri, char **ret_text, const char **ret_inspector, struct vmt_error *error)
+int uri_read(const struct vmt_plugin *const *plugins, const char *uri, char **ret_text,
+	     const char **ret_inspector, struct vmt_error *error)
 {
 	const struct scheme *s = find_scheme(uri);
 	struct buf out = BUF_INIT;
@@ -93,7 +135,7 @@ int uri_read(const char *uri, char **ret_text, const char **ret_inspector, struc
 	if (ret < 0) {
 		return ret;
 	}
-	ret = read_section(s, url_get(url), &out, error);
+	ret = read_section(plugins, s, url_get(url), &out, error);
 	url_free(url);
 	if (ret < 0) {
 		buf_fini(&out);

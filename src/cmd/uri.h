@@ -5,9 +5,10 @@
 
 #include <virtmeter/plugin.h>
 
-/* What a URI means, as text of a configuration file, to be freed with g_free(), and the inspector that asks it (NULL:
+/* `plugins` is NULL-terminated, with the inspectors' options.  What a URI means, as text of a configuration file, to be freed with g_free(), and the inspector that asks it (NULL:
  * the one configured).  vsphere://USER@HOST:PORT?OPTION=VALUE and hyperv://… set options of [vmware] and [hyperv], with
  * the options of that section in the query; whatever else is a connection of libvirt.  -EINVAL with the reason. */
-int uri_read(const char *uri, char **ret_text, const char **ret_inspector, struct vmt_error *error);
+int uri_read(const struct vmt_plugin *const *plugins, const char *uri, char **ret_text,
+	     const char **ret_inspector, struct vmt_error *error);
 
 #endif

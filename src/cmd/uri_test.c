@@ -9,6 +9,18 @@
 #include "conf/ini.h"
 #include "conf/problem.h"
 
+static const struct vmt_option vsphere_options[] = {
+	{ .group = "vmware", .name = "insecure" },
+	{ .group = "vmware", .name = "ca_file" },
+	{ .group = "virtmeter", .name = "elsewhere" },
+	{ .name = NULL },
+};
+static const struct vmt_plugin libvirt = { .ns = VMT_INSPECTOR, .name = "libvirt" };
+static const struct vmt_plugin vsphere = { .ns = VMT_INSPECTOR,
+					   .name = "vsphere",
+					   .options = vsphere_options };
+static const struct vmt_plugin *const plugins[] = { &libvirt, &vsphere, NULL };
+
 static void check_value(const struct ini *ini, const char *group, const char *name,
 			const char *expected)
 {
@@ -30,7 +42,7 @@ static struct ini *read_uri(const char *uri, const char *inspector)
 	const char *found;
 	char *text;
 
-	g_assert_cmpint(uri_read(uri, &text, &found, &error), ==, 0);
+	g_assert_cmpint(uri_read(plugins, uri, &text, &found, &error), ==, 0);
 	g_assert_cmpstr(found, ==, inspector);
 	g_assert_cmpint(ini_read_text(ini, "uri", text, strlen(text), problems), ==, 0);
 	g_free(text);
@@ -70,6 +82,11 @@ static void test_wrong(void)
 	static const char *const wrong[][2] = {
 		{ "vsphere://", "vsphere://: names no host; write vsphere://USER@HOST" },
 		{ "vsphere://h?a%5Db=1", "vsphere://h?a%5Db=1: 'a]b' is no option of [vmware]" },
+		{ "vsphere://h?nope=1", "vsphere://h?nope=1: 'nope' is no option of [vmware]" },
+		{ "vsphere://h?insecure=1&elsewhere=1",
+		  "vsphere://h?insecure=1&elsewhere=1: 'elsewhere' is no option of [vmware]" },
+		{ "vsphere://h?cafile=x",
+		  "vsphere://h?cafile=x: 'cafile' is no option of [vmware]; did you mean ca_file?" },
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
@@ -77,7 +94,8 @@ static void test_wrong(void)
 		const char *inspector;
 		char *text;
 
-		g_assert_cmpint(uri_read(wrong[i][0], &text, &inspector, &error), ==, -EINVAL);
+		g_assert_cmpint(uri_read(plugins, wrong[i][0], &text, &inspector, &error), ==,
+				-EINVAL);
 		g_assert_cmpstr(error.text, ==, wrong[i][1]);
 	}
 }

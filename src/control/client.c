@@ -67,6 +67,16 @@ static bool nobody(int err)
 	return err == -ENOENT || err == -ECONNREFUSED || err == -ENOTDIR;
 }
 
+static int connect_named(const char *path, const char *role, int64_t deadline,
+			 struct vmt_error *error)
+{
+	int fd = connect_to(path, deadline, error);
+
+	return nobody(fd)
+		       ? vmt_error_set(error, fd, "no %s answers at %s; is it running?", role, path)
+		       : fd;
+}
+
 static int connect_somewhere(const char *role, int64_t deadline, struct vmt_error *error)
 {
 	struct buf tried = BUF_INIT;
@@ -138,7 +148,7 @@ int control_ask(const char *path, const char *role, enum control_verb verb, int6
 {
 	int64_t deadline = clock_monotonic() + timeout_ns;
 	char *line = g_strconcat(control_verb_name(verb), "\n", NULL);
-	int fd = path ? connect_to(path, deadline, error)
+	int fd = path ? connect_named(path, role, deadline, error)
 		      : connect_somewhere(role, deadline, error);
 	int err = fd;
 

@@ -310,13 +310,15 @@ static void test_default_path(void)
 static void test_nobody_there(void)
 {
 	struct buf answer = BUF_INIT;
-	char *longer = g_strnfill(200, 'x');
+	char *longer = g_strnfill(200, 'x'), *said;
 	struct vmt_error e;
 	int64_t start;
 	int fd;
 
 	g_assert_cmpint(control_ask(path, "agent", CONTROL_PING, NS_PER_S, &answer, &e), ==,
 			-ENOENT);
+	said = g_strdup_printf("no agent answers at %s; is it running?", path);
+	g_assert_cmpstr(e.text, ==, said);
 	g_setenv("RUNTIME_DIRECTORY", folder, TRUE);
 	g_assert_cmpint(control_ask(NULL, "nosuchrole", CONTROL_PING, NS_PER_S, &answer, &e), ==,
 			-ENOENT);
@@ -327,6 +329,8 @@ static void test_nobody_there(void)
 	leave_dead_socket();
 	g_assert_cmpint(control_ask(path, "agent", CONTROL_PING, NS_PER_S, &answer, &e), ==,
 			-ECONNREFUSED);
+	g_assert_cmpstr(e.text, ==, said);
+	g_free(said);
 	g_unlink(path);
 	g_assert_cmpint(control_ask(longer, "agent", CONTROL_PING, NS_PER_S, &answer, &e), ==,
 			-ENAMETOOLONG);
