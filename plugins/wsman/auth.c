@@ -95,6 +95,16 @@ static void dialog_free(struct dialog *d)
 	g_free(d);
 }
 
+/* What the library's words leave out: where a person would mend it. */
+static const char *hint(const struct dialog *d, OM_uint32 major)
+{
+	if (d->password || GSS_ERROR(major) != GSS_S_NO_CRED) {
+		return "";
+	}
+	return d->user ? "no password is given, and there is no ticket of the user's (kinit): "
+		       : "no username and password are given, and there is no ticket (kinit): ";
+}
+
 /* The library's words for both codes. */
 static void tell(struct dialog *d, OM_uint32 major, OM_uint32 minor)
 {
@@ -102,7 +112,8 @@ static void tell(struct dialog *d, OM_uint32 major, OM_uint32 minor)
 		OM_uint32 code;
 		int type;
 	} codes[] = { { major, GSS_C_GSS_CODE }, { minor, GSS_C_MECH_CODE } };
-	size_t n = (size_t)g_snprintf(d->why, sizeof(d->why), "%s", mechanisms[d->mechanism].name);
+	size_t n = (size_t)g_snprintf(d->why, sizeof(d->why), "%s%s", hint(d, major),
+				      mechanisms[d->mechanism].name);
 
 	for (size_t i = 0; i < G_N_ELEMENTS(codes) && n < sizeof(d->why) - 1; i++) {
 		gss_buffer_desc text = GSS_C_EMPTY_BUFFER;

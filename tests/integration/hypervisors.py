@@ -319,8 +319,29 @@ def refused(t):
             t.ok(True, "check and what does not start connect to nobody")
 
 
+def missing(t):
+    """What a command names and is not there."""
+    def said(what, status, words, *args):
+        done = agent.command(*args, env=dict(os.environ, KRB5CCNAME="MEMORY:none", KRB5_CLIENT_KTNAME="/nonexistent"))
+        t.ok(done.returncode == status and words in done.stderr and len(done.stderr.splitlines()) == 1, what, done.stderr)
+
+    nobody = f"{FOLDER.name}/nobody.sock"
+    said("poll: an instance", 1, "virtmeter poll: no instance here is called 'nosuch'", "poll", "--demo", "--meter", "cpu",
+         "--instance", "nosuch")
+    said("poll: an option of a URI", 2, "--uri: vsphere://meter@127.0.0.1?nope=1: 'nope' is no option of [vmware]", "poll", "--uri",
+         "vsphere://meter@127.0.0.1?nope=1")
+    said("poll: an account and a ticket", 1, "no username and password are given, and there is no ticket (kinit): ", "poll",
+         "--uri", "hyperv://127.0.0.1:1")
+    said("poll: a password and a ticket", 1, "no password is given, and there is no ticket of the user's (kinit): ", "poll",
+         "--uri", "hyperv://meter@127.0.0.1:1")
+    said("status: an agent", 1, f"virtmeter status: no agent answers at {nobody}; is it running?", "status", "--socket", nobody)
+    said("reload: a collector", 1, f"virtmeter reload: no collector answers at {nobody}; is it running?", "reload", "--collector",
+         "--socket", nobody)
+    said("status: a form", 2, "virtmeter status: --format: 'csv' will not do; write table or json", "status", "--format", "csv")
+
+
 if __name__ == "__main__":
     with tap.Suite("hypervisors") as suite:
         TLS = Tls()
         suite.beside(lambda: vsphere_and_nova(suite), lambda: hyperv_and_nova(suite),
-                     lambda: (refused(suite), commands(suite), several(suite)))
+                     lambda: (refused(suite), missing(suite), commands(suite), several(suite)))
