@@ -176,6 +176,8 @@ static int make_pipelines(struct build *b, struct vmt_error *error)
 		before = find_pipeline(b->agent->pipelines, pair->name, same);
 		if (before) {
 			pipeline_continue(now, before);
+		} else {
+			pipeline_keep(now, b->agent->spool, same);
 		}
 		pipeline_set_sink(now, sink);
 		g_ptr_array_add(b->pipelines, now);

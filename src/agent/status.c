@@ -243,6 +243,8 @@ static void add_pipelines(struct agent *a, struct buf *json)
 		add_number(json, "filtered", l.filtered);
 		add_number(json, "consumed", l.consumed);
 		add_number(json, "made", l.made);
+		add_number(json, "held", l.held);
+		add_number(json, "lost", l.lost);
 		buf_putc(json, '}');
 	}
 	buf_putc(json, ']');

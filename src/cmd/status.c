@@ -99,6 +99,7 @@ static const struct {
 	{ "receivers", "rejected.", "0" },
 	{ "receivers", "lost", "0" },
 	{ "receivers", "unkept", "0" },
+	{ "pipelines", "lost", "0" },
 	{ "tasks", "last_error", "" },
 	{ "tasks", "lost_frames", "0" },
 	{ "inspectors", "instances.stuck", "0" },

@@ -6,6 +6,7 @@
  */
 #include "collector/intake.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <glib.h>
 #include <pthread.h>
@@ -18,6 +19,7 @@
 #include "base/log.h"
 #include "base/wait.h"
 #include "pipeline/pipeline.h"
+#include "spool/ledger_file.h"
 #include "spool/spool.h"
 
 enum {
@@ -30,6 +32,23 @@ enum {
 #define COMMIT_NS NS_PER_S /* dead letters that nobody waits for are written so often */
 #define TELL_NS (60 * NS_PER_S) /* rejects are told of so often */
 #define QUIET_NS (10 * NS_PER_S) /* without one a burst of them is over */
+
+/* Places in the durable log's file, too: a change, also of enum message_reject, is another LEDGER_VERSION. */
+enum {
+	MESSAGES,
+	RECEIVED,
+	ACCEPTED,
+	DUPLICATES,
+	CONFLICTS,
+	RETURNED,
+	INTERRUPTED,
+	LOST,
+	DEAD_LETTERS,
+	UNKEPT,
+	REJECTED,
+	COUNTERS = REJECTED + MESSAGE_REJECTS
+};
+static_assert((int)COUNTERS <= (int)LEDGER_COUNTERS, "a slot has room for them");
 
 /* A frame under way, and the messages in it. */
 struct handover {
@@ -68,7 +87,7 @@ struct intake {
 	/* below: under `lock` */
 	pthread_mutex_t lock;
 	struct pipeline_set *set;
-	struct intake_ledger ledger;
+	uint64_t pending; /* rows that are gathered or under way */
 	struct handover *free;
 	unsigned frames; /* under way */
 	uint64_t gathered; /* rows that are not yet under way */
@@ -77,11 +96,81 @@ struct intake {
 	/* settled and not yet asked for: a ring */
 	struct vmt_settled *settled;
 	size_t head, length, room;
+	/* They only grow, so that whoever is killed between two additions leaves a ledger that is right: what was received
+	 * and has come to no end is pending. */
+	atomic_uint_fast64_t *count; /* `own`, or the durable log's */
+	atomic_uint_fast64_t own[COUNTERS];
 };
 
 static struct intake *intake_of(struct vmt_intake *public)
 {
 	return (struct intake *)public;
+}
+
+/* ------------------------------------------------------------------ the ledger */
+
+static void add(struct intake *in, unsigned counter, uint64_t samples)
+{
+	if (samples > 0) {
+		atomic_fetch_add(&in->count[counter], samples);
+	}
+}
+
+/* Samples that came to an end. */
+static uint64_t ended(const struct intake_ledger *l)
+{
+	uint64_t n = l->accepted + l->duplicates + l->conflicts + l->returned + l->interrupted;
+
+	for (int i = 0; i < MESSAGE_REJECTS; i++) {
+		n += l->rejected[i];
+	}
+	return n;
+}
+
+void intake_ledger(struct intake *intake, struct intake_ledger *ret_ledger)
+{
+	const atomic_uint_fast64_t *c = intake->count;
+	struct intake_ledger l = {
+		.accepted = atomic_load(&c[ACCEPTED]),
+		.duplicates = atomic_load(&c[DUPLICATES]),
+		.conflicts = atomic_load(&c[CONFLICTS]),
+		.returned = atomic_load(&c[RETURNED]),
+		.interrupted = atomic_load(&c[INTERRUPTED]),
+		.lost = atomic_load(&c[LOST]),
+		.dead_letters = atomic_load(&c[DEAD_LETTERS]),
+		.unkept = atomic_load(&c[UNKEPT]),
+	};
+	uint64_t sum;
+
+	for (int i = 0; i < MESSAGE_REJECTS; i++) {
+		l.rejected[i] = atomic_load(&c[REJECTED + i]);
+	}
+	sum = ended(&l);
+	/* after those, as others count meanwhile: never less than they */
+	l.received = MAX(atomic_load(&c[RECEIVED]), sum);
+	l.pending = l.received - sum;
+	l.messages = atomic_load(&c[MESSAGES]);
+	*ret_ledger = l;
+}
+
+/* Where the log keeps the ledger it goes on, and what has no end there will have none. */
+static void keep_ledger(struct intake *in, struct spool *spool)
+{
+	char *name = g_strconcat("receiver ", in->name, NULL);
+	bool left = false;
+	atomic_uint_fast64_t *count = spool ? spool_counters(spool, name, &left) : NULL;
+	struct intake_ledger l;
+
+	g_free(name);
+	in->count = count ? count : in->own;
+	intake_ledger(in, &l);
+	if (left && l.pending > 0) {
+		add(in, INTERRUPTED, l.pending);
+		log_warn("%s: %" G_GUINT64_FORMAT
+			 " samples were on their way when the process before this one ended; "
+			 "only a broker brings them again",
+			 in->name, l.pending);
+	}
 }
 
 static void intake_unref(struct intake *in)
@@ -219,13 +308,13 @@ static void frame_gone(void *context, const struct frame_fate *fate)
 	for (size_t i = 0; i < h->tags; i++) {
 		push_settled(in, h->tag[i], fate->lost);
 	}
-	in->ledger.pending -= h->rows;
+	in->pending -= h->rows;
 	if (fate->lost) {
-		in->ledger.returned += h->rows;
+		add(in, RETURNED, h->rows);
 	} else {
-		in->ledger.accepted += h->rows - fate->repeats - fate->conflicts;
-		in->ledger.duplicates += fate->repeats;
-		in->ledger.conflicts += fate->conflicts;
+		add(in, ACCEPTED, h->rows - fate->repeats - fate->conflicts);
+		add(in, DUPLICATES, fate->repeats);
+		add(in, CONFLICTS, fate->conflicts);
 	}
 	in->frames--;
 	tell = h->tags > 0 || in->wanting;
@@ -368,21 +457,19 @@ static void count_message(struct intake *in, const struct message_tally *tally, 
 	uint64_t rejected = rejected_of(tally->rejected);
 
 	pthread_mutex_lock(&in->lock);
-	in->ledger.messages++;
-	in->ledger.received += tally->taken + rejected;
-	in->ledger.pending += tally->taken;
+	add(in, MESSAGES, 1);
+	add(in, RECEIVED, tally->taken + rejected); /* before it comes to an end */
+	in->pending += tally->taken;
 	in->gathered += tally->taken;
-	for (int i = 0; i < MESSAGE_REJECTS; i++) {
-		in->ledger.rejected[i] += tally->rejected[i];
+	for (unsigned i = 0; i < MESSAGE_REJECTS; i++) {
+		add(in, REJECTED + i, tally->rejected[i]);
 	}
 	if (tag && !tally->taken && !kept) {
 		push_settled(in, tag, false);
 		wake(in);
 	}
 	in->refusing += tag && !tally->taken && kept;
-	if (rejected) {
-		*(kept ? &in->ledger.dead_letters : &in->ledger.unkept) += rejected;
-	}
+	add(in, kept ? DEAD_LETTERS : UNKEPT, rejected);
 	pthread_mutex_unlock(&in->lock);
 }
 
@@ -400,7 +487,7 @@ static bool is_full(struct intake *in)
 	bool full;
 
 	pthread_mutex_lock(&in->lock);
-	full = in->frames >= FRAMES_MAX || in->ledger.pending >= ROWS_MAX;
+	full = in->frames >= FRAMES_MAX || in->pending >= ROWS_MAX;
 	in->wanting = full;
 	pthread_mutex_unlock(&in->lock);
 	return full;
@@ -457,11 +544,7 @@ static size_t intake_settled(struct vmt_intake *public, struct vmt_settled *ret_
 
 static void intake_lost(struct vmt_intake *public, uint64_t messages)
 {
-	struct intake *in = intake_of(public);
-
-	pthread_mutex_lock(&in->lock);
-	in->ledger.lost += messages;
-	pthread_mutex_unlock(&in->lock);
+	add(intake_of(public), LOST, messages);
 }
 
 /* ------------------------------------------------------------------ the object */
@@ -506,13 +589,6 @@ bool intake_idle(struct intake *intake)
 	return idle;
 }
 
-void intake_ledger(struct intake *intake, struct intake_ledger *ret_ledger)
-{
-	pthread_mutex_lock(&intake->lock);
-	*ret_ledger = intake->ledger;
-	pthread_mutex_unlock(&intake->lock);
-}
-
 struct intake *intake_new(const struct intake_parts *parts)
 {
 	struct message_reader *reader = message_reader_new(&parts->read);
@@ -541,6 +617,7 @@ struct intake *intake_new(const struct intake_parts *parts)
 	}
 	frame_builder_init(&in->builder, parts->pool);
 	pthread_mutex_init(&in->lock, NULL);
+	keep_ledger(in, parts->spool);
 	in->gathering = take_handover(in);
 	return in;
 }
@@ -553,6 +630,7 @@ void intake_free(struct intake *intake)
 	if (intake->burst.untold) {
 		tell_burst(intake, clock_monotonic());
 	}
+	add(intake, INTERRUPTED, intake->gathered); /* nobody will hand it on */
 	message_reader_free(intake->reader);
 	frame_builder_fini(&intake->builder);
 	g_array_unref(intake->refused);

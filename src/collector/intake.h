@@ -11,7 +11,8 @@
  * first of a burst at once, and of the others as a sum when it is over, or lasts for a minute.
  *
  * Ledger, in samples, at any time (a message that cannot be read counts as one):
- *     received = accepted + duplicates + conflicts + returned + pending + sum of rejected
+ *     received = accepted + duplicates + conflicts + returned + pending + interrupted + sum of rejected
+ * A durable log keeps it over restarts, for receivers of one name together.
  *
  * The receiver's thread calls; frames come back on whatever thread lets go of them last.
  */
@@ -33,7 +34,7 @@ struct intake_parts {
 	struct message_read_options read; /* copied */
 	struct frame_pool *pool; /* these two must outlive the intake */
 	struct pipeline_runner *runner;
-	struct spool *spool; /* of dead letters; NULL: none are kept */
+	struct spool *spool; /* of dead letters, and of the ledger; NULL: nothing is kept */
 	enum vmt_profile profile; /* of the frames */
 	const char *name; /* of the receiver, for the log; copied */
 };
@@ -45,6 +46,8 @@ struct intake_ledger {
 	uint64_t conflicts; /* or had another value at that time, which it kept */
 	uint64_t returned; /* given back, to come again */
 	uint64_t pending; /* on their way */
+	uint64_t
+		interrupted; /* were on their way when the receiver, or the process, ended: a broker brings them again */
 	uint64_t rejected[MESSAGE_REJECTS];
 	uint64_t messages;
 	uint64_t lost; /* messages that did not come so far */
@@ -52,7 +55,8 @@ struct intake_ledger {
 	uint64_t unkept; /* and of those that were not: without a durable log, or faster than it */
 };
 
-/* NULL when the library has no HMAC-SHA256. */
+/* NULL when the library has no HMAC-SHA256.  What the process before this one left without an end is closed as
+ * interrupted, and told.  Main thread. */
 struct intake *intake_new(const struct intake_parts *parts);
 /* For vmt_receiver_ops. */
 struct vmt_intake *intake_public(struct intake *intake);
@@ -63,7 +67,7 @@ void intake_close(struct intake *intake);
 /* Whether nothing is gathered or under way. */
 bool intake_idle(struct intake *intake);
 void intake_ledger(struct intake *intake, struct intake_ledger *ret_ledger);
-/* Frames under way keep what they need.  NULL is fine. */
+/* Frames under way keep what they need; what is gathered only is interrupted.  NULL is fine. */
 void intake_free(struct intake *intake);
 
 #endif

@@ -8,6 +8,9 @@
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -130,7 +133,7 @@ static struct intake_ledger ledger(struct bench *b)
 	}
 	g_assert_cmpuint(l.received, ==,
 			 l.accepted + l.duplicates + l.conflicts + l.returned + l.pending +
-				 rejected);
+				 l.interrupted + rejected);
 	return l;
 }
 
@@ -331,7 +334,8 @@ static void check_letters(const char *dir, const struct letter *wanted)
 
 static void remove_folder(char *dir)
 {
-	static const char *const names[] = { "lock", "reserve", "spool.db", "spool.db-journal" };
+	static const char *const names[] = { "ledgers", "lock", "reserve", "spool.db",
+					     "spool.db-journal" };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
 		char *path = g_build_filename(dir, names[i], NULL);
@@ -413,6 +417,61 @@ static void test_letters_bounds(void)
 	bench_fini(&b);
 	remove_folder(dir);
 	g_free(big);
+}
+
+/* ------------------------------------------------------------------ over restarts */
+
+static void take_some(const char *dir)
+{
+	struct bench b;
+
+	bench_init_at(&b, dir);
+	g_assert_cmpint(hand_over(&b, "[" SAMPLE("cpu") ", " SAMPLE("cpu") ", {}]", 1), ==, 0);
+	flush(&b);
+	next_frame(&b);
+	spool_confirm(b.spool, b.cursor);
+	g_assert_cmpint(hand_over(&b, "[" SAMPLE("cpu") ", " SAMPLE("cpu") "]", 2), ==, 0);
+	flush(&b);
+	g_assert_cmpint(hand_over(&b, SAMPLE("cpu"), 3), ==, 0);
+	vmt_intake_lost(intake_public(b.intake), 4);
+	g_assert_cmpuint(ledger(&b).pending, ==, 3);
+	kill(getpid(), SIGKILL);
+}
+
+/* The ledger goes on where a killed process left it; what that one had begun only is interrupted, once. */
+static void test_killed(void)
+{
+	char *dir = g_dir_make_tmp("intake-test-XXXXXX", NULL);
+	struct bench b;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		take_some(dir);
+	}
+	g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+	g_assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	bench_init_at(&b, dir);
+	for (unsigned i = 0; i < 2; i++) {
+		struct intake_ledger l = ledger(&b);
+
+		g_assert_cmpuint(l.messages, ==, 3 + i);
+		g_assert_cmpuint(l.received, ==, 6 + i);
+		g_assert_cmpuint(l.accepted, ==, 2);
+		g_assert_cmpuint(l.rejected[REJECT_SHAPE], ==, 1);
+		g_assert_cmpuint(l.dead_letters, ==, 1);
+		g_assert_cmpuint(l.lost, ==, 4);
+		g_assert_cmpuint(l.interrupted, ==, 3);
+		g_assert_cmpuint(l.pending, ==, i);
+		g_assert_cmpint(hand_over(&b, SAMPLE("cpu"), 4), ==, 0);
+	}
+	g_assert_cmpuint(ledger(&b).pending, ==, 2);
+	bench_fini(&b); /* what nobody handed on is interrupted, too */
+	bench_init_at(&b, dir);
+	g_assert_cmpuint(ledger(&b).interrupted, ==, 5);
+	g_assert_cmpuint(ledger(&b).pending, ==, 0);
+	bench_fini(&b);
+	remove_folder(dir);
 }
 
 /* ------------------------------------------------------------------ on the simulated clock, from here on */
@@ -508,6 +567,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/intake/full", test_full);
 	g_test_add_func("/intake/letters", test_letters);
 	g_test_add_func("/intake/letters-bounds", test_letters_bounds);
+	g_test_add_func("/intake/killed", test_killed);
 	g_test_add_func("/intake/told", test_told);
 	return g_test_run();
 }

@@ -285,6 +285,7 @@ void receiver_status(struct receiver *const *workers, size_t count, struct buf *
 	add_number(json, "duplicates", l.duplicates);
 	add_number(json, "returned", l.returned);
 	add_number(json, "pending", l.pending);
+	add_number(json, "interrupted", l.interrupted);
 	buf_puts(json, ",\"rejected\":{");
 	for (int i = 0; i < MESSAGE_REJECTS; i++) {
 		if (l.rejected[i]) {

@@ -13,20 +13,29 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#define LOG_NAME "pipeline"
+#include "base/log.h"
 #include "base/thread.h"
 #include "base/wait.h"
 #include "model/batch.h"
 #include "pipeline/route.h"
 #include "pipeline/sink.h"
+#include "spool/ledger_file.h"
 #include "spool/spool.h"
 
 #define WAITING_MAX 256 /* frames between the polling tasks and the log */
 #define CACHE_MAX 4096 /* names remembered per pipeline */
 
-/* Of all pipelines of one name, one after the other. */
+/* Places in the durable log's file, too: a change is another LEDGER_VERSION. */
+enum { OUT, FILTERED, CONSUMED, MADE, KEPT, FREED, LOST, COUNTERS };
+static_assert((int)COUNTERS <= (int)LEDGER_COUNTERS, "a slot has room for them");
+
+/* Of all pipelines of one name, one after the other.  They only grow: what transformers hold now is KEPT - FREED - LOST. */
 struct counters {
 	atomic_uint refs;
-	atomic_uint_fast64_t out, filtered, consumed, made;
+	char *name;
+	atomic_uint_fast64_t *at; /* `own`, or the durable log's */
+	atomic_uint_fast64_t own[COUNTERS];
 };
 
 struct pipeline {
@@ -80,13 +89,55 @@ struct pipeline *pipeline_new(const char *name, const struct pattern *match, uin
 	p->cache = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	p->counters = g_new0(struct counters, 1);
 	atomic_init(&p->counters->refs, 1);
+	p->counters->name = g_strdup(name);
+	p->counters->at = p->counters->own;
 	return p;
 }
 
 static void counters_unref(struct counters *counters)
 {
 	if (atomic_fetch_sub(&counters->refs, 1) == 1) {
+		g_free(counters->name);
 		g_free(counters);
+	}
+}
+
+static void add(const struct counters *c, unsigned counter, uint64_t samples)
+{
+	atomic_fetch_add(&c->at[counter], samples);
+}
+
+/* In this order, as others count meanwhile: never below 0. */
+static uint64_t held(const struct counters *c)
+{
+	uint64_t gone = atomic_load(&c->at[LOST]) + atomic_load(&c->at[FREED]);
+	uint64_t kept = atomic_load(&c->at[KEPT]);
+
+	return kept - MIN(gone, kept);
+}
+
+static void tell_lost(const struct counters *c, uint64_t samples, const char *with)
+{
+	log_warn("pipeline %s: %" G_GUINT64_FORMAT
+		 " samples that transformers held are lost with %s",
+		 c->name, samples, with);
+}
+
+void pipeline_keep(struct pipeline *pipeline, struct spool *spool, unsigned n)
+{
+	char *name = n ? g_strdup_printf("pipeline %s#%u", pipeline->name, n)
+		       : g_strdup_printf("pipeline %s", pipeline->name);
+	struct counters *c = pipeline->counters;
+	bool left = false;
+	atomic_uint_fast64_t *at = spool_counters(spool, name, &left);
+	uint64_t samples;
+
+	g_free(name);
+	c->at = at ? at : c->own;
+	samples = left ? held(c) : 0;
+	if (samples > 0) {
+		add(c, LOST, samples);
+		tell_lost(c, samples, "the process before this one");
 	}
 }
 
@@ -128,17 +179,18 @@ const char *pipeline_name(const struct pipeline *pipeline)
 
 void pipeline_ledger(struct pipeline *pipeline, struct pipeline_ledger *ret_ledger)
 {
+	const struct counters *c = pipeline->counters;
 	/* In the order against that of counting, so that `in`, which is the sum, never falls below 0. */
-	uint64_t made = atomic_load(&pipeline->counters->made),
-		 consumed = atomic_load(&pipeline->counters->consumed);
-	uint64_t out = atomic_load(&pipeline->counters->out),
-		 filtered = atomic_load(&pipeline->counters->filtered);
+	uint64_t made = atomic_load(&c->at[MADE]), consumed = atomic_load(&c->at[CONSUMED]);
+	uint64_t out = atomic_load(&c->at[OUT]), filtered = atomic_load(&c->at[FILTERED]);
 
 	*ret_ledger = (struct pipeline_ledger){ .in = out + filtered + consumed - made,
 						.out = out,
 						.filtered = filtered,
 						.consumed = consumed,
-						.made = made };
+						.made = made,
+						.held = held(c),
+						.lost = atomic_load(&c->at[LOST]) };
 }
 
 struct pipeline_set *pipeline_set_new(struct pipeline *const *pipelines, size_t count)
@@ -218,9 +270,9 @@ static void take_made(void *context, const struct vmt_batch *batch)
 /* `out` before `consumed` before `made`: see pipeline_ledger(). */
 static void count(struct pipeline *p, const struct sink_counts *c)
 {
-	atomic_fetch_add(&p->counters->out, c->out);
-	atomic_fetch_add(&p->counters->consumed, c->consumed);
-	atomic_fetch_add(&p->counters->made, c->made);
+	add(p->counters, OUT, c->out);
+	add(p->counters, CONSUMED, c->consumed);
+	add(p->counters, MADE, c->made);
 }
 
 /* Through the transformers; once, however many sources of the set lead there. */
@@ -230,7 +282,7 @@ static void transform(struct route *r, struct pipeline *p, const struct vmt_batc
 	struct sink_counts counts = { 0 };
 
 	if (*sink_mark(p->sink) == mark) {
-		atomic_fetch_add(&p->counters->filtered, batch->count);
+		add(p->counters, FILTERED, batch->count);
 		return;
 	}
 	*sink_mark(p->sink) = mark;
@@ -250,6 +302,55 @@ static bool leads(const struct pipeline_set *set, size_t i)
 	return set->pipeline[i]->sink != NULL;
 }
 
+/* ---- what transformers hold */
+
+/* The sink's transformers are gone. */
+static void state_gone(void *context, uint64_t samples)
+{
+	struct counters *c = context;
+
+	add(c, LOST, samples);
+	if (samples > 0 && c->at != c->own) { /* not of a dry run */
+		tell_lost(c, samples, "their state");
+	}
+	counters_unref(c);
+}
+
+/* From now on the sink's are counted at this pipeline. */
+static void count_here(struct pipeline *p, struct sink_note *note)
+{
+	struct counters *before = note->context;
+
+	if (before == p->counters) {
+		return;
+	}
+	atomic_fetch_add(&p->counters->refs, 1);
+	add(p->counters, KEPT, note->held);
+	note->context = p->counters;
+	note->ended = state_gone;
+	if (before) {
+		add(before, FREED, note->held);
+		counters_unref(before);
+	}
+}
+
+/* Samples that came to be held are counted before those that brought them are settled, and those that are not any more
+ * once (`settled`) what was made of them is in the log: a process that is killed in between counts some too many. */
+static void count_held(struct pipeline *p, bool settled)
+{
+	struct sink_note *note = sink_note(p->sink);
+	uint64_t now = sink_held(p->sink);
+
+	count_here(p, note);
+	if (now > note->held) {
+		add(p->counters, KEPT, now - note->held);
+		note->held = now;
+	} else if (settled && now < note->held) {
+		add(p->counters, FREED, note->held - now);
+		note->held = now;
+	}
+}
+
 static void flush(struct route *r, bool end)
 {
 	for (size_t i = 0; i < r->set->count; i++) {
@@ -263,6 +364,7 @@ static void flush(struct route *r, bool end)
 		sink_flush(p->sink, take_made, r, &counts);
 		count(p, &counts);
 		if (end) {
+			count_held(p, false);
 			sink_end(p->sink);
 		}
 	}
@@ -292,12 +394,12 @@ struct frame *pipeline_route(struct pipeline_set *set, struct frame *frame,
 			struct pipeline *p = set->pipeline[i];
 
 			if (!takes(p, batch[b].name)) {
-				atomic_fetch_add(&p->counters->filtered, batch[b].count);
+				add(p->counters, FILTERED, batch[b].count);
 			} else if (p->sink) {
 				transform(&r, p, &batch[b], mark);
 			} else {
 				batch[b].publishers |= p->publishers;
-				atomic_fetch_add(&p->counters->out, batch[b].count);
+				add(p->counters, OUT, batch[b].count);
 			}
 		}
 		/* 2014.2 flushed after each pollster */
@@ -308,6 +410,15 @@ struct frame *pipeline_route(struct pipeline_set *set, struct frame *frame,
 	}
 	flush(&r, true);
 	return builder->frame ? frame_finish(builder) : NULL;
+}
+
+void pipeline_settle(struct pipeline_set *set)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		if (leads(set, i)) {
+			count_held(set->pipeline[i], true);
+		}
+	}
 }
 
 static void forget(struct pipeline_set *set, const uint64_t *instances, size_t count)
@@ -366,6 +477,7 @@ static void run(struct pipeline_runner *r, const struct pipeline_item *item)
 	if (made) {
 		spool_append(r->spool, made);
 	}
+	pipeline_settle(item->set);
 	pipeline_set_unref(item->set);
 }
 

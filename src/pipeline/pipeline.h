@@ -6,7 +6,9 @@
  * A set of pipelines belongs to a polling task; it is immutable but for its counters, and counted by
  * references, so that frames under way keep the set they were made for while a reload brings another.
  *
- * Ledger of a pipeline, in samples: in = out + filtered + consumed - made.
+ * Ledger of a pipeline, in samples: in = out + filtered + consumed - made.  Of those consumed `held` are in the state
+ * of transformers, and `lost` were there when that went, with the process or by a reload; several pipelines that share
+ * transformers have them counted at the first.  With a durable log the ledger is kept over restarts.
  */
 #ifndef PIPELINE_PIPELINE_H
 #define PIPELINE_PIPELINE_H
@@ -24,7 +26,7 @@ struct pipeline_set;
 struct pipeline_runner;
 
 struct pipeline_ledger {
-	uint64_t in, out, filtered, consumed, made;
+	uint64_t in, out, filtered, consumed, made, held, lost;
 };
 
 /* `name` is copied.  `match` belongs to `owner`, which the pipeline gives back with `release` at its
@@ -34,6 +36,10 @@ struct pipeline *pipeline_new(const char *name, const struct pattern *match, uin
 /* Counts on where `before`, of the configuration before a reload, is; frames under way still count there:
  * the two share their counters.  Call it before the pipeline is used. */
 void pipeline_continue(struct pipeline *pipeline, const struct pipeline *before);
+/* Counts on where the process before this one was, where the log keeps that; what that one's transformers held is lost,
+ * which is told.  `n`: how many pipelines of the same name there are before it.  Before it is used, on the main thread;
+ * the log must outlive it. */
+void pipeline_keep(struct pipeline *pipeline, struct spool *spool, unsigned n);
 /* Transformers between the source and the publishers; before it is at work.  Takes its own reference. */
 void pipeline_set_sink(struct pipeline *pipeline, struct sink *sink);
 struct pipeline *pipeline_ref(struct pipeline *pipeline);

@@ -3,6 +3,9 @@
 #include "pipeline/pipeline.h"
 
 #include <glib.h>
+#include <glib/gstdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/intern.h"
@@ -10,7 +13,9 @@
 #include "base/wait.h"
 #include "model/batch.h"
 #include "pipeline/route.h"
+#include "pipeline/sink.h"
 #include "spool/spool.h"
+#include "transform/out.h"
 
 static const struct spool_publisher any = { .name = "sink/test/0", .url = "test://" };
 static struct frame_pool *pool;
@@ -181,6 +186,168 @@ static void test_together(void)
 	spool_free(spool);
 }
 
+/* ------------------------------------------------------------------ what transformers hold */
+
+/* Holds samples until there are six of them; nothing is made. */
+static int keeper_open(const void *conf, const struct vmt_stage *stage, void **ret_self,
+		       struct vmt_error *error)
+{
+	*ret_self = g_new0(uint64_t, 1);
+	return 0;
+}
+
+static int keeper_handle(void *self, const struct vmt_batch *in, struct vmt_transform *out,
+			 struct vmt_error *error)
+{
+	*(uint64_t *)self += in->count;
+	transform_hold(out, *(const uint64_t *)self);
+	return 0;
+}
+
+static int keeper_flush(void *self, struct vmt_transform *out, struct vmt_error *error)
+{
+	uint64_t *held = self;
+
+	*held = *held < 6 ? *held : 0;
+	transform_hold(out, *held);
+	return 0;
+}
+
+static const struct vmt_option keeper_options[] = { { .name = NULL } };
+static const struct vmt_transformer_ops keeper_ops = {
+	.open = keeper_open,
+	.handle = keeper_handle,
+	.flush = keeper_flush,
+	.close = g_free,
+};
+static const struct vmt_plugin keeper = {
+	.abi = VMT_ABI,
+	.ns = VMT_TRANSFORMER,
+	.name = "keeper",
+	.version = "1",
+	.help = "",
+	.options = keeper_options,
+	.ops.transformer = &keeper_ops,
+};
+
+/* Two pipelines with one sink, and a log; one frame brings it 3 samples. */
+struct keeping {
+	struct frame_pool *pool;
+	struct spool *spool;
+	struct registry *registry;
+	struct pipeline *pipeline[2];
+	struct pipeline_set *set;
+	struct frame_builder builder;
+};
+
+static void keeping_init(struct keeping *k, const char *dir)
+{
+	static const struct vmt_plugin *const builtin[] = { &keeper, NULL };
+	const struct spool_limits limits = {
+		.frames = 10, .bytes = 1 << 20, .memory_bytes = 1 << 20, .dead_bytes = 1 << 20
+	};
+	const struct pipeline_transformer transformer = { .name = "keeper" };
+	const struct pipeline_sink conf = { .name = "s",
+					    .transformer_count = 1,
+					    .transformers = &transformer };
+	const struct sink_settings settings = { .profile = VMT_PROFILE_26, .source = "openstack" };
+	struct problems *problems = problems_new();
+	struct sink *sink;
+
+	k->pool = frame_pool_new(1);
+	g_assert_cmpint(spool_open(dir, &limits, k->pool, &k->spool, NULL), ==, 0);
+	k->registry = registry_new(builtin);
+	g_assert_cmpint(sink_open(k->registry, &conf, &settings, problems, &sink), ==, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		k->pipeline[i] = make_pipeline("p", "cpu", 1);
+		pipeline_keep(k->pipeline[i], k->spool, i);
+		pipeline_set_sink(k->pipeline[i], sink);
+	}
+	sink_unref(sink);
+	problems_free(problems);
+	k->set = pipeline_set_new(k->pipeline, 2);
+	frame_builder_init(&k->builder, k->pool);
+}
+
+static void keeping_fini(struct keeping *k)
+{
+	frame_builder_fini(&k->builder);
+	pipeline_set_unref(k->set);
+	spool_free(k->spool);
+	registry_free(k->registry);
+	frame_pool_free(k->pool);
+}
+
+static void route_one(struct keeping *k)
+{
+	struct frame *f = make_frame();
+
+	g_assert_null(pipeline_route(k->set, f, &k->builder));
+	frame_unref(f);
+}
+
+static void expect_held(struct keeping *k, uint64_t frames, uint64_t held, uint64_t lost)
+{
+	struct pipeline_ledger l;
+
+	for (unsigned i = 0; i < 2; i++) { /* of a sink that both have, the first tells */
+		pipeline_ledger(k->pipeline[i], &l);
+		g_assert_cmpuint(l.in, ==, 6 * frames);
+		g_assert_cmpuint(l.in, ==, l.out + l.filtered + l.consumed - l.made);
+		g_assert_cmpuint(l.consumed, ==, i ? 0 : 3 * frames);
+		g_assert_cmpuint(l.held, ==, i ? 0 : held);
+		g_assert_cmpuint(l.lost, ==, i ? 0 : lost);
+	}
+}
+
+/* What was held when a process was killed is lost, and counted by the next one, once. */
+static void test_keep(void)
+{
+	static const char *const files[] = { "ledgers", "lock", "reserve", "spool.db",
+					     "spool.db-journal" };
+	char *dir = g_dir_make_tmp("pipeline-test-XXXXXX", NULL);
+	struct keeping k;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		keeping_init(&k, dir);
+		route_one(&k);
+		pipeline_settle(k.set);
+		expect_held(&k, 1, 3, 0);
+		kill(getpid(), SIGKILL);
+	}
+	g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+	g_assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+
+	keeping_init(&k, dir);
+	expect_held(&k, 1, 0, 3);
+	route_one(&k);
+	expect_held(&k, 2, 3, 3); /* at once, before the frame is settled */
+	pipeline_settle(k.set);
+	route_one(&k);
+	expect_held(&k, 3, 3, 3); /* what was made of it is not in the log yet */
+	pipeline_settle(k.set);
+	expect_held(&k, 3, 0, 3);
+	keeping_fini(&k);
+
+	keeping_init(&k, dir); /* after an orderly end there is nothing to close */
+	expect_held(&k, 3, 0, 3);
+	route_one(&k);
+	keeping_fini(&k); /* and what is held then goes with the transformers */
+	keeping_init(&k, dir);
+	expect_held(&k, 4, 0, 6);
+	keeping_fini(&k);
+	for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
+		char *path = g_build_filename(dir, files[i], NULL);
+
+		g_unlink(path);
+		g_free(path);
+	}
+	g_assert_cmpint(g_rmdir(dir), ==, 0);
+	g_free(dir);
+}
+
 int main(int argc, char **argv)
 {
 	struct resource_head *head;
@@ -195,6 +362,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/pipeline/runner", test_runner);
 	g_test_add_func("/pipeline/at_once", test_at_once);
 	g_test_add_func("/pipeline/together", test_together);
+	g_test_add_func("/pipeline/keep", test_keep);
 	ret = g_test_run();
 	resource_unref(resource);
 	frame_pool_free(pool);

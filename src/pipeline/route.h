@@ -12,5 +12,7 @@ struct pipeline_set;
  * NULL when they make nothing. */
 struct frame *pipeline_route(struct pipeline_set *set, struct frame *frame,
 			     struct frame_builder *builder);
+/* What pipeline_route made is in the log: what transformers do not hold any more is counted as gone. */
+void pipeline_settle(struct pipeline_set *set);
 
 #endif

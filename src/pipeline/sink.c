@@ -33,6 +33,7 @@ struct sink {
 	size_t count;
 	struct stage *stage;
 	uint64_t mark;
+	struct sink_note note;
 };
 
 /* ---- configuration */
@@ -163,6 +164,9 @@ static int open_stage(struct registry *registry, struct sink *sink, struct stage
 
 static void sink_free(struct sink *sink)
 {
+	if (sink->note.context) {
+		sink->note.ended(sink->note.context, sink->note.held);
+	}
 	for (size_t i = 0; i < sink->count; i++) {
 		struct stage *s = &sink->stage[i];
 
@@ -235,6 +239,21 @@ void sink_unref(struct sink *sink)
 uint64_t *sink_mark(struct sink *sink)
 {
 	return &sink->mark;
+}
+
+struct sink_note *sink_note(struct sink *sink)
+{
+	return &sink->note;
+}
+
+uint64_t sink_held(const struct sink *sink)
+{
+	uint64_t held = 0;
+
+	for (size_t i = 0; i < sink->count; i++) {
+		held += sink->stage[i].out.held;
+	}
+	return held;
 }
 
 /* ---- at work */

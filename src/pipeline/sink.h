@@ -49,6 +49,18 @@ void sink_flush(struct sink *sink, sink_out_fn fn, void *context, struct sink_co
 void sink_end(struct sink *sink);
 void sink_forget(struct sink *sink, const uint64_t *instances, size_t count);
 
+/* Samples that its transformers hold: consumed, and something is still to be made of them. */
+uint64_t sink_held(const struct sink *sink);
+
+/* The router's note of what the sink held when it looked last; `ended` is told of it when the sink goes, on whatever
+ * thread. */
+struct sink_note {
+	uint64_t held;
+	void *context; /* NULL: nobody looked yet */
+	void (*ended)(void *context, uint64_t held);
+};
+struct sink_note *sink_note(struct sink *sink);
+
 /* A mark of the router's: the batch that the sink has had last. */
 uint64_t *sink_mark(struct sink *sink);
 

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "model/frame.h"
+#include "spool/ledger_file.h"
 
 /* No log comes that far by counting; what says so is damaged. */
 #define SEQUENCE_MAX (UINT64_C(1) << 62)
@@ -323,4 +324,28 @@ int spool_commit(struct spool *s)
 		pthread_mutex_unlock(&s->durable->lock);
 	}
 	return ret;
+}
+
+/* ---- counters of others */
+
+atomic_uint_fast64_t *spool_counters(struct spool *s, const char *name, bool *ret_left)
+{
+	struct vmt_error error = { .text = "" };
+	atomic_uint_fast64_t *counters;
+
+	if (!s->durable || s->ledgers_failed) {
+		return NULL;
+	}
+	if (!s->ledgers && ledger_file_open(s->durable->dir, &s->ledgers, &error) < 0) {
+		s->ledgers_failed = true;
+		log_warn("%s; what receivers and pipelines count is not kept over a restart",
+			 error.text);
+		return NULL;
+	}
+	counters = ledger_file_slot(s->ledgers, name, ret_left);
+	if (!counters) {
+		log_warn("queue %s: ledgers is full; what %s counts is not kept over a restart",
+			 s->durable->dir, name);
+	}
+	return counters;
 }

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/wait.h"
 #include "model/frame.h"
+#include "spool/ledger_file.h"
 #include "spool/twin.h"
 
 #define READ_AGAIN_NS NS_PER_S /* after a failed read */
@@ -98,6 +99,7 @@ void spool_free(struct spool *spool)
 		g_free(spool->cursor[c].name);
 		g_free(spool->cursor[c].url);
 	}
+	ledger_file_close(spool->ledgers); /* frames that go are counted there */
 	wait_fini(&spool->wait);
 	g_free(spool);
 }

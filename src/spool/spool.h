@@ -29,6 +29,7 @@
 #ifndef SPOOL_SPOOL_H
 #define SPOOL_SPOOL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <virtmeter/plugin.h>
@@ -150,5 +151,10 @@ int spool_reject(struct spool *spool, unsigned source, uint64_t samples, const c
 int spool_commit(struct spool *spool);
 
 void spool_ledger(struct spool *spool, unsigned cursor, struct spool_ledger *ret_ledger);
+
+/* Counters of somebody else, of a name, which a durable log keeps over restarts: LEDGER_COUNTERS of them, as
+ * ledger_file_slot has them (spool/ledger_file.h), until the log is freed.  NULL: the log keeps none, or cannot (which is
+ * told).  Main thread. */
+atomic_uint_fast64_t *spool_counters(struct spool *spool, const char *name, bool *ret_left);
 
 #endif

@@ -75,6 +75,9 @@ struct spool {
 	uint32_t capacity, head, length;
 	uint64_t bytes;
 	struct durable *durable; /* NULL in the others */
+	struct ledger_file
+		*ledgers; /* opened when it is first asked for; NULL: not yet, or it cannot be */
+	bool ledgers_failed;
 };
 
 /* ---- backlog.c; all with the lock held */

@@ -29,6 +29,11 @@ void transform_out_reset(struct vmt_transform *out)
 	arena_reset(out->arena);
 }
 
+void transform_hold(struct vmt_transform *out, uint64_t samples)
+{
+	out->held = samples;
+}
+
 VMT_API void *vmt_transform_alloc(struct vmt_transform *out, size_t size)
 {
 	return arena_alloc(out->arena, size);

@@ -22,7 +22,12 @@ struct vmt_transform {
 	size_t count, room;
 	const struct vmt_resource **release;
 	size_t releases, release_room;
+	uint64_t held; /* of what the stage consumed, beyond this cycle */
 };
+
+/* For transformers that keep samples from cycle to cycle: of so many, all in all, something is still to be passed or made,
+ * so that they are lost with the transformer.  Until it says otherwise. */
+void transform_hold(struct vmt_transform *out, uint64_t samples);
 
 void transform_out_init(struct vmt_transform *out, const char *stage);
 void transform_out_fini(struct vmt_transform *out);

@@ -28,11 +28,12 @@ enum { ROWS = 300, CYCLES = 5 };
 struct subject {
 	const struct vmt_plugin *plugin;
 	const char *parameters;
+	bool holds; /* samples, from cycle to cycle */
 };
 
 static const struct subject subjects[] = {
-	{ &vmt_plugin_transformer_accumulator, "{size: 700}" },
-	{ &vmt_plugin_transformer_aggregator, "{size: 700, target: {scale: 'volume + 1'}}" },
+	{ &vmt_plugin_transformer_accumulator, "{size: 700}", true },
+	{ &vmt_plugin_transformer_aggregator, "{size: 700, target: {scale: 'volume + 1'}}", true },
 	{ &vmt_plugin_transformer_arithmetic, "{target: {expr: '$(cpu) - $(disk)', name: x}}" },
 	{ &vmt_plugin_transformer_delta, "{target: {name: d}}" },
 	{ &vmt_plugin_transformer_rate_of_change,
@@ -279,6 +280,26 @@ static void test_forget(gconstpointer data)
 	close_work(&w);
 }
 
+/* What something is still to be made of is told, until that is done. */
+static void test_held(gconstpointer data)
+{
+	bool holds = ((const struct subject *)data)->holds;
+	struct work w;
+
+	open_work(&w, data, ((const struct subject *)data)->parameters, "openstack");
+	for (unsigned cycle = 0; cycle < 2 * CYCLES; cycle++) {
+		bool odd = cycle % 2; /* with which there are as many as `size` */
+
+		g_assert_cmpuint(w.out.held, ==, holds && odd ? 2 * ROWS : 0);
+		hand_in(&w, "cpu", cycle, (struct shape){ .kinds = false });
+		g_assert_cmpuint(w.out.held, ==, !holds ? 0 : odd ? 3 * ROWS : ROWS);
+		hand_in(&w, "disk", cycle, (struct shape){ .kinds = false });
+		end_cycle(&w);
+		g_assert_cmpuint(w.out.held, ==, holds && !odd ? 2 * ROWS : 0);
+	}
+	close_work(&w);
+}
+
 /* Python 2 divides integers as integers, and only then makes a float of it. */
 static void test_juno_division(void)
 {
@@ -331,7 +352,8 @@ int main(int argc, char **argv)
 	} tests[] = { { "shapes", test_shapes },
 		      { "ids", test_ids },
 		      { "defaults", test_defaults },
-		      { "forget", test_forget } };
+		      { "forget", test_forget },
+		      { "held", test_held } };
 
 	g_test_init(&argc, &argv, NULL);
 	for (size_t s = 0; s < G_N_ELEMENTS(subjects); s++) {

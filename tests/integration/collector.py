@@ -93,8 +93,10 @@ class Collector(agent.Agent):
 
     def balanced(self):
         doc = self.status()
-        return all(r["received"] == r["accepted"] + r["duplicates"] + r["returned"] + r["pending"]
-                   + sum(r["rejected"].values())
+        flows = all(p["in"] == p["out"] + p["filtered"] + p["consumed"] - p["made"] and p["consumed"] >= p["held"] + p["lost"]
+                    for p in doc["pipelines"])
+        return flows and all(r["received"] == r["accepted"] + r["duplicates"] + r["returned"] + r["pending"]
+                   + r["interrupted"] + sum(r["rejected"].values())
                    for r in doc["receivers"])
 
 
@@ -291,6 +293,62 @@ def alone(t, mq):
             t.ok("exclusive" in other.receiver("notif")["last_error"], "another collector is refused by the broker",
                  other.receiver("notif"))
         ends_well(t, c, "alone")
+
+
+def volatile(t, mq):
+    """What an aggregator holds when the collector is killed, and what was on its way: counted, over restarts."""
+    with tempfile.TemporaryDirectory(prefix="vm-held-") as folder:
+        options = {"DEFAULT": {"transport_url": mq.url("rabbit")}, "publisher": {"telemetry_secret": ""},
+                   "virtmeter": {"queue_dir": f"{folder}/queue", "amqp_exclusive": "true"}}
+        with Collector(["notifications://"], options) as c:
+            c.wait(lambda: len(mq.listed("list_consumers", "queue_name")) == 2, 60, "both queues are consumed")
+            with open(f"{c.dir}/pipeline.yaml", encoding="utf-8") as f:
+                text = f.read()
+            c.put("pipeline.yaml", f"{text}    transformers:\n      - name: aggregator\n        parameters: {{size: 1000}}\n")
+            done = c.reload()
+            t.ok(done.returncode == 0, "an aggregator of all that a queue has is taken", done.stdout + done.stderr)
+            samples = made(2600, "held")
+            bodies = [json.dumps({"payload": samples[i:i + 20]}) for i in range(0, 2600, 20)]
+
+            def pipeline():
+                doc = c.status()
+                return doc and doc["pipelines"][0]
+
+            def taken(n):
+                return drained(mq) and pipeline()["in"] == n and c.receiver("notif")["pending"] == 0 and pipeline()
+            send(mq, bodies[:30])
+            p = c.wait(lambda: taken(600), 60, "600 samples are taken")
+            t.ok(p["held"] == 600 and p["lost"] == 0 and c.balanced(), "samples that an aggregator waits with are told as held", p)
+            c.stop(signal.SIGKILL)
+            c.start()
+            p = c.wait(pipeline, 60, "the collector answers")
+            r = c.receiver("notif")
+            t.ok((p["in"], p["consumed"], p["held"], p["lost"]) == (600, 600, 0, 600) and c.balanced(),
+                 "after a SIGKILL those are lost, and counted", p)
+            t.ok((r["received"], r["accepted"], r["interrupted"]) == (600, 600, 0), "the receiver's ledger goes on", r)
+            checked = check(c)
+            t.ok(checked.returncode == 1 and "pipelines: lost is 600" in checked.stderr, "status --check says so", checked.stderr)
+            t.ok("pipeline all:out: 600 samples that transformers held are lost with the process before this one" in c.log(),
+                 "and the log, in one line", c.log()[-800:])
+            c.wait(lambda: len(mq.listed("list_consumers", "queue_name")) == 2, 60, "both queues are consumed again")
+            send(mq, bodies[30:80])
+            p = c.wait(lambda: taken(1600), 60, "1000 more are taken")
+            c.wait(lambda: c.kept() == 7, 30, "their aggregates are stored")
+            t.ok((p["held"], p["lost"], p["made"], p["out"]) == (0, 600, 7, 7) and c.balanced(),
+                 "what something was made of is not held any more", p)
+            send(mq, bodies[80:])
+            c.stop(signal.SIGKILL)
+            c.start()
+            c.wait(lambda: pipeline() and drained(mq) and c.receiver("notif")["pending"] == 0, 60, "the rest is taken")
+            r, p = c.receiver("notif"), pipeline()
+            t.ok(c.balanced() and r["accepted"] >= 2600 and r["received"] == r["accepted"] + r["interrupted"]
+                 and p["lost"] >= 600, "killed at any moment, what was on its way is interrupted and comes again", [r, p])
+            ends_well(t, c, "volatile")
+            before = p
+            c.start()
+            p = c.wait(pipeline, 60, "the collector answers")
+            t.ok(p["in"] == before["in"] and p["lost"] == before["lost"] + before["held"] and p["held"] == 0,
+                 "an orderly end leaves the same ledger", [before, p])
 
 
 def broker(t, mq):
@@ -559,7 +617,7 @@ def main():
         sockets(t)
         flood(t)
         with rabbit.Rabbit() as mq:
-            for part in (broker, alone, letters, oslo, store_away, workers, exchanges, oversized, kills):
+            for part in (broker, alone, volatile, letters, oslo, store_away, workers, exchanges, oversized, kills):
                 part(t, mq)
                 for q in mq.listed("list_queues", "name"):
                     mq.ctl("delete_queue", "-p", rabbit.VHOST, q["name"])

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "transform/out.h"
 #include "transform/rows.h"
 
 struct accumulator_conf {
@@ -95,6 +96,7 @@ static int accumulator_handle(void *self, const struct vmt_batch *in, struct vmt
 		vmt_transform_pass(out, in);
 	} else {
 		keep(a, in);
+		transform_hold(out, a->count);
 	}
 	return 0;
 }
@@ -126,6 +128,7 @@ static int accumulator_flush(void *self, struct vmt_transform *out, struct vmt_e
 		}
 	}
 	empty(a);
+	transform_hold(out, 0);
 	return 0;
 }
 

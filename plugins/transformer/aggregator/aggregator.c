@@ -13,6 +13,7 @@
 #include "transform/convert.h"
 #include "transform/fold.h"
 #include "transform/made.h"
+#include "transform/out.h"
 #include "transform/rows.h"
 
 #define NS_PER_S INT64_C(1000000000)
@@ -65,6 +66,7 @@ struct aggregator {
 	int64_t first_ns; /* time of the first sample since then */
 	int64_t newest_ns;
 	uint64_t seen, rounds;
+	uint64_t held; /* of those seen, the ones that are in a sum */
 	GArray *gone; /* uint64_t, instances to forget once nothing of theirs is kept */
 };
 
@@ -210,6 +212,7 @@ static void add(struct aggregator *a, struct aggregate *g, const struct vmt_batc
 	g->last_ns = rows_time(in, row);
 	vmt_batch_id(in, row, id);
 	fold_add(&g->ids, id);
+	a->held++;
 }
 
 /* While nothing is kept: series that nobody speaks of any more. */
@@ -260,6 +263,7 @@ static int aggregator_handle(void *self, const struct vmt_batch *in, struct vmt_
 			    kind[i]);
 		}
 	}
+	transform_hold(out, a->held);
 	return 0;
 }
 
@@ -357,7 +361,8 @@ static int aggregator_flush(void *self, struct vmt_transform *out, struct vmt_er
 	series_each(a->convert.series, flush_one, &f);
 	end_batch(&f);
 	a->any = false;
-	a->seen = 0;
+	a->seen = a->held = 0;
+	transform_hold(out, 0);
 	return 0;
 }
 
