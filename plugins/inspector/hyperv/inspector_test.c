@@ -230,6 +230,43 @@ static void test_partial(void)
 	finish();
 }
 
+/* What a host does not tell is not made up: of a machine that runs no CPU without its uptime, nor one without its own
+ * value, though its disks have theirs; of one that is off nothing is needed. */
+static void test_untold(void)
+{
+	static const struct {
+		const char *state, *uptime, *cpu, *memory;
+		bool has_cpu, has_memory;
+	} cases[] = {
+		{ "2", "1000", "500", "64", true, true }, { "2", NULL, "500", "64", false, true },
+		{ "2", "1000", NULL, "64", false, true }, { "2", "1000", "500", NULL, true, false },
+		{ "3", NULL, NULL, NULL, true, true },
+	};
+	static const struct vmt_instance instance = { .id = A, .name = "a" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		struct vmt_inspection *in;
+		uint64_t present;
+
+		begin();
+		add(T_SYSTEMS, A, "a", cases[i].state, cases[i].uptime);
+		add(T_DISKS, "Microsoft:" A "\\1", NULL, NULL, NULL);
+		value(T_VALUES, "Microsoft:" A "\\1", "r1", "Microsoft:D4", "3");
+		value(T_TOTALS, A, "v1", "Microsoft:D0", cases[i].cpu);
+		value(T_TOTALS, A, "v2", "Microsoft:D1", cases[i].memory);
+		run();
+		in = read_all(&instance, 1);
+		present = in->reading[0].present;
+		g_assert_cmpint(in->reading[0].outcome, ==, VMT_OK);
+		g_assert_cmpint(!!(present & UINT64_C(1) << VMT_F_CPU_TIME), ==, cases[i].has_cpu);
+		g_assert_cmpint(!!(present & UINT64_C(1) << VMT_F_MEM_USED), ==,
+				cases[i].has_memory);
+		g_assert_cmpuint(in->reading[0].disks, ==, 1);
+		inspection_free(in);
+		finish();
+	}
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -239,5 +276,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/hyperv/devices", test_devices);
 	g_test_add_func("/hyperv/who", test_who);
 	g_test_add_func("/hyperv/partial", test_partial);
+	g_test_add_func("/hyperv/untold", test_untold);
 	return g_test_run();
 }

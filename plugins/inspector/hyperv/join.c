@@ -118,7 +118,7 @@ static void add_machines(struct work *w)
 		m->guid = v[SYSTEM_NAME];
 		m->name = v[SYSTEM_ELEMENT];
 		number(v[SYSTEM_STATE], &m->state);
-		number(v[SYSTEM_UPTIME], &m->uptime_ms);
+		m->has_uptime = number(v[SYSTEM_UPTIME], &m->uptime_ms);
 		keys_put(&w->machines, m->guid, GUID, (int)out->machines++);
 	}
 }

@@ -43,8 +43,8 @@ struct machine_nic {
 struct machine {
 	const char *guid, *name;
 	uint64_t state; /* EnabledState */
+	bool has_uptime, has_vcpus;
 	uint64_t uptime_ms;
-	bool has_vcpus;
 	uint64_t vcpus;
 	bool has[METRICS]; /* the machine's own: M_CPU, M_MEMORY */
 	uint64_t value[METRICS];

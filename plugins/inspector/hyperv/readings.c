@@ -174,20 +174,23 @@ static uint64_t in_bytes(uint64_t mb)
 	return mb < UINT64_MAX / MB ? mb * MB : 0;
 }
 
-static void read_usage(struct readings *r, const struct machine *m, bool measured,
-		       struct vmt_reading *to, uint8_t stamp)
+/* A machine that runs needs values of its own: those of its disks say nothing of its CPU. */
+static void read_usage(struct readings *r, const struct machine *m, struct vmt_reading *to,
+		       uint8_t stamp)
 {
 	const struct collector *c = r->collector;
 	uint64_t unit = r->microseconds ? 1000 : 1000000;
+	bool cpu = is_off(m) || (m->has[M_CPU] && m->has_uptime);
+	bool memory = is_off(m) || m->has[M_MEMORY];
 
-	if (lacks(c, T_TOTALS, T_TOTAL_DEFINITIONS) || !measured) {
+	if (lacks(c, T_TOTALS, T_TOTAL_DEFINITIONS)) {
 		return;
 	}
-	if (r->request->groups & (VMT_GROUP_CPU | VMT_GROUP_VCPU) && c->host.definition[M_CPU] &&
-	    !c->failed[T_CPUS] && c->host.mhz) {
+	if (r->request->groups & (VMT_GROUP_CPU | VMT_GROUP_VCPU) && cpu &&
+	    c->host.definition[M_CPU] && !c->failed[T_CPUS] && c->host.mhz) {
 		vmt_set(to, VMT_F_CPU_TIME, join_cpu_ms(m, &c->host) * unit, stamp);
 	}
-	if (r->request->groups & VMT_GROUP_MEMORY && c->host.definition[M_MEMORY]) {
+	if (r->request->groups & VMT_GROUP_MEMORY && memory && c->host.definition[M_MEMORY]) {
 		vmt_set_double(to, VMT_F_MEM_USED, (double)m->value[M_MEMORY] * KIB_PER_MB, stamp);
 	}
 }
@@ -275,7 +278,7 @@ static void read_one(struct readings *r, size_t i, const struct machine *m, uint
 	if (m->has_vcpus) {
 		vmt_set(to, VMT_F_VCPUS, m->vcpus, early);
 	}
-	read_usage(r, m, measured, to, late);
+	read_usage(r, m, to, late);
 	if (r->request->groups & VMT_GROUP_DISK && values) {
 		read_disks(r, i, m, measured, late);
 	}
