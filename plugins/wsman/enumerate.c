@@ -204,9 +204,12 @@ static int run(struct wsman_client *c, const struct wsman_query *q, const struct
 		if (err < 0) {
 			return err;
 		}
-		if (answer.fault) { /* the context is gone with it */
-			g_clear_pointer(&c->context, g_free);
-			return fault(c, q, &answer, page > 0, error);
+		if (answer.fault) {
+			err = fault(c, q, &answer, page > 0, error);
+			if (err == -ESTALE) { /* with others it may be there still */
+				g_clear_pointer(&c->context, g_free);
+			}
+			return err;
 		}
 		if (answer.end || !*answer.context) {
 			g_clear_pointer(&c->context, g_free);

@@ -75,9 +75,11 @@ def expected(world, unit=1000):
     return out
 
 
-def differences(samples, world, unit=1000):
+def differences(samples, world, unit=1000, without=()):
+    """`without`: meters of which there are to be none."""
     got, bad = by_machine(samples, world), []
     for name, values in expected(world, unit).items():
+        values = {key: None if key[0] in without else v for key, v in values.items()}
         bad += [f"{name} {key}: {got[name].get(key)}, Ceilometer {v}" for key, v in values.items()
                 if got[name].get(key) != v]
     return bad
@@ -135,6 +137,28 @@ def questions(t):
                    "of the host once a connection")
             t.same(s.connections, 2, "one connection for each plugin")
             t.none(differences(samples, world), f"{machines} machines: values in the second cycle")
+
+
+TRAFFIC = ("network.incoming.bytes", "network.outgoing.bytes")
+SETTINGS = ("OnTimeInMilliseconds", "VirtualQuantity", "Address", "Notes", "Version", "VirtualSystemSubType",
+            "VirtualSystemIdentifier")
+# how properties are not told by a host, which, and the meters that are left out for it
+UNTOLD = (
+    ("nulls", SETTINGS, ("cpu", "vcpus")),
+    ("missing", SETTINGS, ("cpu", "vcpus")),
+    ("nulls", ("MaxClockSpeed", "Parent", "EnabledState", "HostResource"), ("cpu", *TRAFFIC)),
+)
+
+
+def untold(t):
+    """What is null is as what is not there, on older hosts; a value that needs it is left out, not made up."""
+    for how, properties, without in UNTOLD:
+        world = hyperv_world.World().all_on()
+        with serve(world, standin.Options(**{how: properties})) as s:
+            samples, done = poll(conf(s))
+            t.none(differences(samples, world, without=without), f"{how}: {', '.join(properties)}: other values are Ceilometer's")
+            t.none(sorted({x["name"] for x in samples} & set(without)) + [done.stderr[-600:]] * bool(done.returncode),
+                   f"{how}: and {', '.join(without)} are left out")
 
 
 DEVICES = ["Msvm_StorageAllocationSettingData", "Msvm_SyntheticEthernetPortSettingData",
@@ -204,6 +228,8 @@ def faults(t):
     cases = [
         ("a context that went", dict(action="Pull", class_name=cpu, fault=standin.Fault(
             "n:InvalidEnumerationContext", "gone", 2150858779)), True, 2),
+        ("a context that is too old", dict(action="Enumerate", class_name=cpu, later=241), True, 2),
+        ("one that is so each time", dict(action="Enumerate", class_name=cpu, later=241, times=2), False, 2),
         ("a time-out", dict(action="Enumerate", class_name=cpu, fault=standin.Fault("w:TimedOut", "late")), True, 2),
         ("an answer that was too large", dict(action="Enumerate", class_name=cpu, fault=standin.Fault(
             "w:EncodingLimit", "large", 0x80338111)), True, 2),
@@ -226,9 +252,25 @@ def faults(t):
             names = {x["name"] for x in samples}
             t.ok(("cpu" in names) == there, f"{what}: cpu is {'there' if there else 'left out'}", (names, done.stderr[-500:]))
             t.same(s.service.verbs("Enumerate").count(cpu), asked, f"{what}: asked {asked} times")
+            if "fault" in injection or "later" in injection:
+                t.same(s.service.open_contexts(), 0, f"{what}: no enumeration is left open")
             if "100 MB" not in what:
                 t.ok("disk.device.write.bytes" in names, f"{what}: the rest is there", done.stderr[-500:])
             t.ok(SECRET not in done.stderr + done.stdout, f"{what}: the log does not tell the password")
+
+
+def release(t):
+    """An enumeration that is given up is released, at once or with the next: a server that has two for each user (the
+    plugins are two) has them for the rest."""
+    given_up = ["Msvm_AggregationMetricValue", "Msvm_BaseMetricValue", "Msvm_StorageAllocationSettingData"]
+    world = hyperv_world.World()
+    with serve(world, standin.Options(contexts=2)) as s:
+        for name in given_up:
+            s.service.inject(action="Pull", class_name=name, lost=True, times=2)    # it is sent once more
+        samples, done = poll(conf(s, page_size=2), "--cycles", "2", "--interval", "4")
+        t.same(s.service.verbs("Release"), given_up, "a Pull that is lost: the enumeration is released")
+        t.none(differences(samples, world), "and the next cycle has all values")
+        t.same((s.service.open_contexts(), "QuotaLimit" in done.stderr), (0, False), "no enumeration is left open")
 
 
 BOMB = b'<!DOCTYPE b [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
@@ -262,11 +304,12 @@ def ends(t):
 def deadlines(t):
     """A class that hangs is left alone; the others go on, and the cycle keeps its time."""
     with serve() as s:
-        s.service.inject(action="Enumerate", class_name="Msvm_BaseMetricValue", delay=20, times=99)
-        samples, done = poll(conf(s), "--interval", "4", "--cycles", "2")
+        s.service.inject(action="Pull", class_name="Msvm_BaseMetricValue", lost=True, delay=20, times=99)
+        samples, done = poll(conf(s, page_size=2), "--interval", "4", "--cycles", "2")
         names = {x["name"] for x in samples}
         t.ok("cpu" in names and "disk.device.read.bytes" not in names, "a class that hangs costs its own meters", names)
         t.same(s.service.verbs("Enumerate").count("Msvm_BaseMetricValue"), 1, "and is not asked again at once")
+        t.same((s.service.verbs("Release"), s.service.open_contexts()), (["Msvm_BaseMetricValue"], 0), "and is released")
 
 
 def commands(t):
@@ -316,7 +359,7 @@ def silence(t):
 
 
 def main(t):
-    for part in (values, discovery, questions, changes, metering, faults, ends, deadlines, commands, silence):
+    for part in (values, discovery, questions, changes, untold, metering, faults, release, ends, deadlines, commands, silence):
         part(t)
 
 

@@ -44,6 +44,14 @@ class World:
             self.data[V2][name] = [i for i in self.data[V2][name] if not any(g in json.dumps(i) for g in guids)]
         return self
 
+    def all_on(self):
+        """None is off, of which values are 0 whatever is known of it; and the one that was has no values."""
+        for system in self.data[V2]["Msvm_ComputerSystem"]:
+            if str(system["EnabledState"]) == "3":
+                del self.expected[system["ElementName"]]
+            system["EnabledState"] = 2
+        return self
+
     def without(self, *classes):
         for name in classes:
             del self.data[V2][name]

@@ -24,6 +24,7 @@ N = "http://schemas.xmlsoap.org/ws/2004/09/enumeration"
 W = "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd"
 WMI = "http://schemas.microsoft.com/wbem/wsman/1/wmi/"
 WQL = "http://schemas.microsoft.com/wbem/wsman/1/WQL"
+CONTEXT_SECONDS = 240       # without a Pull
 CIM_SCHEMA = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/"
 ANONYMOUS = A + "/role/anonymous"
 WSMAN_FAULT = "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault"
@@ -50,7 +51,6 @@ class Options:
     negotiate: bool = True
     omi: bool = False               # the other dialect
     prefixes: bool = False          # other prefixes than usual
-    context_seconds: float = 240
     contexts: int = 10              # that a user may have open
     envelope: int = 512000          # bytes of an answer at most, whatever is asked for
     fewer: bool = False             # fewer items than asked for, and an empty page, at times
@@ -72,6 +72,8 @@ class Injection:
     cut: bool = False               # the body ends in the middle
     reset: bool = False             # the connection does
     fault: Fault = None
+    lost: bool = False              # the request never arrives: nothing comes of it, and the connection is reset
+    later: float = 0                # seconds that seem to pass before the next request
     relates_to: str = None
     body: object = None             # bytes, or a function of the right body
 
@@ -172,11 +174,10 @@ class Query:
 class Context:
     def __init__(self, user, uri, space, name, rest, limit):
         self.user, self.uri, self.space, self.name, self.rest = user, uri, space, name, collections.deque(rest)
-        self.since, self.size = time.monotonic(), limit
-        self.rename()
+        self.size = limit
 
-    def rename(self):
-        self.id, self.since = f"uuid:{str(uuid.uuid4()).upper()}", time.monotonic()
+    def rename(self, now):
+        self.id, self.since = f"uuid:{str(uuid.uuid4()).upper()}", now
 
 
 class Message:
@@ -279,6 +280,7 @@ class Service:
     def __init__(self, data, options):
         self.options, self.instances = options, Instances(data, options)
         self.contexts, self.seen, self.lock = {}, set(), threading.RLock()
+        self.ahead = 0      # of the clock, in seconds
         self.requests, self.injections, self.empty_page_sent = [], [], False
         self.address = None
 
@@ -300,8 +302,15 @@ class Service:
         with self.lock:
             return [c for v, c, _ in self.requests if v == verb]
 
+    def now(self):
+        return time.monotonic() + self.ahead
+
+    def forget_old(self):
+        self.contexts = {k: c for k, c in self.contexts.items() if self.now() - c.since <= CONTEXT_SECONDS}
+
     def open_contexts(self):
         with self.lock:
+            self.forget_old()
             return len(self.contexts)
 
     # ---- answers
@@ -390,6 +399,7 @@ class Service:
             raise Fault("w:QuotaLimit", "The maximum number of concurrent operations for this user has been exceeded.",
                         2150859174)
         context = Context(user, m.uri, space, name, query.select(instances) if query else instances, 32000)
+        context.rename(self.now())
         if request.find(f"{{{W}}}OptimizeEnumeration") is None:
             self.contexts[self.key(context)] = context
             return self.whole(f"{N}/EnumerateResponse", m.id,
@@ -401,10 +411,8 @@ class Service:
         return answer
 
     def take_context(self, m, user):
-        now = time.monotonic()
         context = self.contexts.pop(m.context(), None)
-        if context is None or context.user != user or context.uri != m.uri or \
-                now - context.since > self.options.context_seconds:
+        if context is None or context.user != user or context.uri != m.uri:
             if self.options.omi:
                 raise Fault("a:DestinationUnreachable", "Enumeration context not found")
             raise Fault("n:InvalidEnumerationContext", "The enumeration context is not known.", 2150858779)
@@ -414,7 +422,7 @@ class Service:
     def pull(self, m, user):
         context = self.take_context(m, user)
         most = m.max_elements(N)
-        context.rename()
+        context.rename(self.now())
         answer, end = self.page(m, "Pull", context, most)
         if not end:
             self.contexts[self.key(context)] = context
@@ -428,22 +436,27 @@ class Service:
         """Status, body and what is to happen to it."""
         with self.lock:
             m, injected = None, None
+            self.forget_old()
             try:
                 try:
                     m = Message(body, self.address, self.seen, self.options.envelope)
                 except (ValueError, etree.ParseError, xml.parsers.expat.ExpatError):
                     return 500, b"", None       # as Windows and OMI do
                 wql = m.request.find(f"{{{W}}}Filter")
-                name = Query(wql.text).name if wql is not None and wql.text else m.class_name
+                name = Query(wql.text).name if wql is not None and wql.text and wql.get("Dialect") == WQL else m.class_name
                 if m.verb != "Enumerate" and m.context() in self.contexts:
                     name = self.contexts[m.context()].name
                 self.record(m.verb, name, user)
                 injected = self.injection_for(m.verb, name)
+                if injected and injected.lost:
+                    self.seen.discard(m.id)
+                    return 0, b"", injected
                 if injected and injected.fault:
                     if m.verb != "Enumerate":
                         self.contexts.pop(m.context(), None)
                     raise injected.fault
                 out = getattr(self, m.verb.lower())(m, user)
+                self.ahead += injected.later if injected else 0
                 if injected and injected.relates_to:
                     out = out.replace(m.id.encode(), injected.relates_to.encode())
                 if injected and injected.body is not None:
@@ -597,7 +610,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         status, out, injected = self.server.service.answer(body, self.user)
         if injected:
             time.sleep(injected.delay)
-            if injected.reset:
+            if injected.reset or injected.lost:
                 return self.cut_off()
             if injected.status:
                 return self.reply(injected.status)
