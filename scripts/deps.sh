@@ -81,6 +81,7 @@ test    cmd:kadmin.local       krb5-admin-server          krb5-server           
 test    cmd:kinit              krb5-user                  krb5-workstation            krb5             krb5-client                  krb5
 test    file:/usr/lib/*/gssntlmssp/gssntlmssp.so+/usr/lib64/gssntlmssp/gssntlmssp.so  gss-ntlmssp  gssntlmssp  -  gssntlmssp  -
 test    file:/usr/lib/python3/dist-packages/gssapi+/usr/lib*/python3*/site-packages/gssapi  python3-gssapi  python3-gssapi  python-gssapi  python3-gssapi  py3-gssapi
+test    file:/usr/lib/python3/dist-packages/winrm+/usr/lib/python3*/site-packages/winrm  python3-winrm  python3-winrm  -  -  -
 test    cmd:go                 golang-go                  golang                      go               go                           go
 test    file:/usr/share/gocode/src/github.com/vmware/govmomi/simulator  golang-github-vmware-govmomi-dev  -  -  -  -
 test    file:/usr/share/gocode/src/github.com/google/uuid  golang-github-google-uuid-dev  -  -  -  -
