@@ -188,6 +188,38 @@ def certificates(t, folder):
                 t.ok(words is None or not c.requests, f"a certificate {what}")
 
 
+def client_certificates(t, folder):
+    """Keystone and Nova that want to know who asks, and one whose own certificate is not to be looked at."""
+    ca, other = tlsca.Authority(f"{folder}/ca"), tlsca.Authority(f"{folder}/other")
+    good = ca.leaf("good", "cloud", "serverAuth", "IP:127.0.0.1")
+    cert, key = ca.leaf("agent", "agent", "clientAuth")
+    stranger, strangers_key = other.leaf("agent", "agent", "clientAuth")
+    both = f"{folder}/both.pem"
+    with open(both, "wb") as f:
+        for part in (cert, key):
+            with open(part, "rb") as g:
+                f.write(g.read())
+    cases = (
+        ("none", {}, "certificate required"),
+        ("of an unknown authority", {"certfile": stranger, "keyfile": strangers_key}, "unknown ca"),
+        ("with the key of another", {"certfile": cert, "keyfile": strangers_key}, "certfile or keyfile cannot be used"),
+        ("that is not there", {"certfile": f"{folder}/none.pem", "keyfile": key}, "certfile: "),
+        ("as it should be", {"certfile": cert, "keyfile": key}, None),
+        ("and its key in one file", {"certfile": both}, None),
+    )
+    for what, options, words in cases:
+        with cloud.Cloud(tls=good, clients=ca.cert) as c:
+            c.add(DOMAIN, "secure")
+            with Scene(c, c.options(cafile=ca.cert, **options)) as s:
+                s.until(lambda: words in s.joined().get("last_error", "") + s.a.log(), words) if words else s.until_name("secure")
+                t.ok(words is None or not c.requests, f"a client's certificate: {what}", s.joined())
+    with cloud.Cloud(tls=other.leaf("wrong", "cloud", "serverAuth", "DNS:elsewhere.example")) as c:
+        c.add(DOMAIN, "whoever")
+        with Scene(c, c.options(cafile=ca.cert, insecure="true")) as s:
+            s.until_name("whoever")
+            t.ok(True, "insecure: whatever certificate the services have")
+
+
 def old_and_other(t):
     with cloud.Cloud() as c:
         c.add(DOMAIN, "juno")
@@ -213,4 +245,5 @@ with tap.Suite("nova") as suite:
     with tempfile.TemporaryDirectory(prefix="vm-nova-") as directory:
         suite.beside(lambda: main_scene(suite),
                      lambda: (other_scene(suite), down_at_start(suite)), lambda: ending(suite),
-                     lambda: (pages(suite), certificates(suite, directory), old_and_other(suite)))
+                     lambda: (pages(suite), certificates(suite, directory), old_and_other(suite)),
+                     lambda: client_certificates(suite, f"{directory}/clients"))

@@ -23,9 +23,10 @@ def stamp(t):
 
 
 class Cloud(faulty.Faulty):
-    def __init__(self, host="compute-0", password="labpass", page=1000, lifetime=3600, tls=None, port=0, foreign=False):
+    def __init__(self, host="compute-0", password="labpass", page=1000, lifetime=3600, tls=None, port=0, foreign=False,
+                 clients=None):
         """`foreign`: tokens are a real Keystone's, and not looked at."""
-        super().__init__(tls, port)
+        super().__init__(tls, port, clients)
         self.foreign = foreign
         self.host, self.password, self.page, self.lifetime = host, password, page, lifetime
         self.servers, self.flavors, self.images, self.changed = {}, {}, {}, {}

@@ -18,8 +18,9 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Faulty:
-    def __init__(self, tls=None, port=0):
-        """`tls`: files of a certificate and its key; show() changes them."""
+    def __init__(self, tls=None, port=0, clients=None):
+        """`tls`: files of a certificate and its key; show() changes them.  `clients`: file of the authority that has to have
+        signed the certificate of whoever asks."""
         self.faults, self.requests, self.times, self.failed = [], [], [], []        # when it was asked, and when that went wrong
         self.lock, self.over = threading.Lock(), threading.Event()      # `over`: hanging answers are given up
         faulty = self
@@ -42,6 +43,9 @@ class Faulty:
             self.context.options |= ssl.OP_NO_TICKET        # each connection looks at the certificate
             self.context.num_tickets = 0
             self.show(tls)
+            if clients:
+                self.context.verify_mode = ssl.CERT_REQUIRED
+                self.context.load_verify_locations(clients)
             self.httpd.socket = self.context.wrap_socket(self.httpd.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self.httpd.server_address[1]
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
