@@ -132,6 +132,20 @@ def values(t):
         t.same([m for m in away if f">{m}<" in asked], [], "and nothing is asked")
 
 
+def sizes(t):
+    """The same of one machine, and of as many as make more than one question, each with values of its own."""
+    for machines in (1, 50):
+        with serve(machines) as s:
+            set_values(s) if machines > 1 else s.metric("cpu.usage", 1234, -1, 2000)
+            for i, m in enumerate(s.machines()):
+                s.metric("mem.consumed", 1048577 + i * 1024, -1, i, entity=m["moid"])
+                s.metric("disk.read", 3 * i, 0, 5 * i + 1, entity=m["moid"], instance="*")
+            oracle = vim25.oracle(SCHEMAS, s, TLS.ca, 20)
+            samples, _ = poll(conf(s))
+            t.none(differences(samples, oracle), f"{machines} machines: values are Ceilometer's")
+            t.same(len({e["memory.usage"] for e in oracle.values()}), machines, f"{machines} machines: each has another")
+
+
 def means(t):
     """Of as many samples as have come since the last cycle."""
     with serve(3) as s:
@@ -458,12 +472,19 @@ def silence(t):
 
 
 def many(t):
-    """1000 machines: so many questions and no more; all have values, though the machine be slow."""
+    """1000 machines: so many questions and no more; all have values, though the machine be slow, and those of one in 50 are
+    Ceilometer's, which takes long."""
     with serve(1000, "-max-query-metrics", "256") as s:
+        set_values(s)
+        for i, m in enumerate(s.machines()[::50]):
+            s.metric("cpu.usage", 100 + i, 200 + i, 300 + i, entity=m["moid"])
         meters = [w for m in ("cpu_util", "memory.usage", "network.*.rate", "disk.device.*.rate") for w in ("--meter", m)]
         samples, done = poll(conf(s), "--interval", "150", *meters, timeout=200)
         calls = s.calls()
         t.same(len([x for x in samples if x["name"] == "cpu_util"]), 1000, "1000 machines have values")
+        oracle = vim25.oracle(SCHEMAS, s, TLS.ca, 20, 50)
+        t.none(differences(samples, oracle), "which are Ceilometer's")
+        t.same(len({e["cpu_util"] for e in oracle.values()}), 20, "each its own")
         t.same(len({x["resource_id"] for x in samples if x["name"] == NICS[0]}), 1000, "and their NICs")
         t.ok(calls["QueryPerf"] <= -(-1000 * COUNTERS // 192), "N * counters / (3/4 of the limit) questions", calls)
         lists = [q for q in s.requests("RetrievePropertiesEx") if "<type>VirtualMachine</type>" in q]
@@ -471,7 +492,7 @@ def many(t):
 
 
 def main(t):
-    t.beside(lambda: means(t), lambda: (values(t), faults(t), many(t)), lambda: silence(t),
+    t.beside(lambda: means(t), lambda: (values(t), faults(t), many(t)), lambda: (silence(t), sizes(t)),
              lambda: (sessions(t), names(t)), lambda: (refusals(t), logins(t)),
              lambda: (discovery(t), pages(t), limits(t), others(t), ends(t)))
 

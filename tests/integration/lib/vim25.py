@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Two judges of vim25: VMware's own type schemas, as Debian's python3-oslo.vmware ships them, and Ceilometer's vSphere
-inspector, which answers as JSON when this is run: vim25.py WSDL_FOLDER HOST:PORT CA_FILE USER DURATION, the password
+inspector, which answers as JSON when this is run: vim25.py WSDL_FOLDER HOST:PORT CA_FILE USER DURATION EVERY, the password
 in $VCSIM_PASSWORD."""
 import json
 import os
@@ -96,9 +96,10 @@ def check(folder, envelopes):
     return bad if names else ["no request"]
 
 
-def oracle(folder, server, ca, duration):
-    """{instance: what Ceilometer says of it} of a vcsim.Server."""
-    done = subprocess.run(["/usr/bin/python3", __file__, folder, f"localhost:{server.port}", ca, "meter", str(duration)],
+def oracle(folder, server, ca, duration, every=1):
+    """{instance: what Ceilometer says of it} of a vcsim.Server; of each so many machines one."""
+    done = subprocess.run(["/usr/bin/python3", __file__, folder, f"localhost:{server.port}", ca, "meter", str(duration),
+                           str(every)],
                           capture_output=True, text=True, timeout=240,
                           env=dict(os.environ, VCSIM_PASSWORD=__import__("vcsim").PASSWORD))
     if done.returncode:
@@ -119,11 +120,12 @@ def inspector(folder, address, ca, user):
     return vmware.VsphereInspector(conf)
 
 
-def main(folder, address, ca, user, duration):
+def main(folder, address, ca, user, duration, every):
     from ceilometer.compute.virt import inspector as base
     there, out = inspector(folder, address, ca, user), {}
     context = ssl.create_default_context(cafile=ca)
-    for machine in json.load(urllib.request.urlopen(f"https://{address}/lab/vms", context=context)):
+    machines = json.load(urllib.request.urlopen(f"https://{address}/lab/vms", context=context))
+    for machine in sorted(machines, key=lambda m: (len(m["moid"]), m["moid"]))[::int(every)]:
         if "nvp.vm-uuid" not in machine:
             continue
         one = types.SimpleNamespace(id=machine["nvp.vm-uuid"])
