@@ -120,13 +120,32 @@ static void shut(struct file_publisher *p)
 static int cannot_open(struct file_publisher *p, int system, struct vmt_error *error)
 {
 	char *folder = g_path_get_dirname(p->path);
+	unsigned user = (unsigned)geteuid();
 	struct stat st;
-	int code;
+	int code, hidden = stat(folder, &st) == -1 ? errno : 0;
 
-	if (stat(folder, &st) == -1) {
-		code = vmt_error_set(error, -errno,
+	if (hidden == EACCES) {
+		code = vmt_error_set(
+			error, -EACCES,
+			"%s: folder %s: user %u may not look into the folders above it;"
+			" name another folder, or let this user pass",
+			p->text, folder, user);
+	} else if (hidden) {
+		code = vmt_error_set(error, -hidden,
 				     "%s: folder %s: %s; create it, writable for this user",
-				     p->text, folder, g_strerror(errno));
+				     p->text, folder, g_strerror(hidden));
+	} else if (system == EACCES && faccessat(AT_FDCWD, p->path, F_OK, AT_EACCESS) == -1 &&
+		   errno == ENOENT) {
+		code = vmt_error_set(error, -EACCES,
+				     "%s: folder %s: user %u may not create files there (%s);"
+				     " make the folder writable for this user, or name another",
+				     p->text, folder, user, g_strerror(EACCES));
+	} else if (system == EACCES) {
+		code = vmt_error_set(
+			error, -EACCES,
+			"%s: open: %s for user %u; file and folder must be writable for"
+			" this user",
+			p->text, g_strerror(EACCES), user);
 	} else if (system == EISDIR) {
 		code = vmt_error_set(error, -EISDIR, "%s: is a folder; name a file in it", p->text);
 	} else if (system == ENXIO) {
@@ -184,6 +203,12 @@ static int mend(struct file_publisher *p, struct vmt_error *error)
 	return 0;
 }
 
+/* Opens without reading or creating, where the file is there. */
+static int open_to_write(const char *path)
+{
+	return open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
 static int open_file(struct file_publisher *p, struct vmt_error *error)
 {
 	struct stat st;
@@ -194,9 +219,12 @@ static int open_file(struct file_publisher *p, struct vmt_error *error)
 		     0640);
 	if (p->fd != -1 && fstat(p->fd, &st) == 0 && !S_ISREG(st.st_mode)) {
 		close(p->fd);
-		p->fd = open(p->path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		p->fd = open_to_write(p->path);
 	} else if (p->fd == -1 && errno == EACCES) {
-		p->fd = open(p->path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		p->fd = open_to_write(p->path);
+		if (p->fd == -1 && errno == ENOENT) {
+			errno = EACCES; /* it is not there, and may not be created */
+		}
 	}
 	if (p->fd == -1 || fstat(p->fd, &st) == -1) {
 		return cannot_open(p, errno, error);

@@ -376,13 +376,49 @@ static void test_reasons(void)
 	/* It goes on when the folder is there. */
 	g_assert_cmpint(g_mkdir(folder, 0700), ==, 0);
 	g_assert_cmpint(publish(&p), ==, 0);
-	if (geteuid() != 0) {
-		g_assert_cmpint(chmod(p.path, 0400), ==, 0);
-		OPS->close(p.self);
-		place_open(&p);
-		assert_fails(&p, -EACCES, "writable for this user");
-		chmod(p.path, 0600);
+	g_free(folder);
+	place_fini(&p);
+}
+
+/* As a user who may not do everything: root becomes another for the moment. */
+static void test_rights(void)
+{
+	uid_t before = geteuid();
+	struct place p;
+	char *folder, *reason;
+
+	place_init(&p, 1, 1, (struct conf){ .json = "" });
+	OPS->close(p.self);
+	folder = g_build_filename(p.folder, "theirs", NULL);
+	g_free(p.path);
+	p.path = g_build_filename(folder, "samples", NULL);
+	place_open(&p);
+	g_assert_cmpint(chmod(p.folder, 0755), ==, 0);
+	g_assert_cmpint(g_mkdir(folder, 0755), ==, 0);
+	if (before == 0) {
+		g_assert_cmpint(seteuid(65534), ==, 0);
+	} else {
+		g_assert_cmpint(chmod(folder, 0555), ==, 0);
 	}
+	/* neither there, nor to be created */
+	reason = g_strdup_printf("folder %s: user %u may not create files there", folder,
+				 (unsigned)geteuid());
+	assert_fails(&p, -EACCES, reason);
+	g_free(reason);
+	g_assert_cmpint(seteuid(before), ==, 0);
+	chmod(folder, 0755);
+	/* there, and not to be written */
+	g_file_set_contents(p.path, "", 0, NULL);
+	g_assert_cmpint(chmod(p.path, 0444), ==, 0);
+	g_assert_cmpint(seteuid(before ? before : 65534), ==, 0);
+	assert_fails(&p, -EACCES, "writable for this user");
+	g_assert_cmpint(seteuid(before), ==, 0);
+	/* behind a folder that is closed */
+	g_assert_cmpint(chmod(p.folder, 0000), ==, 0);
+	g_assert_cmpint(seteuid(before ? before : 65534), ==, 0);
+	assert_fails(&p, -EACCES, "let this user pass");
+	g_assert_cmpint(seteuid(before), ==, 0);
+	g_assert_cmpint(chmod(p.folder, 0700), ==, 0);
 	g_free(folder);
 	place_fini(&p);
 }
@@ -499,6 +535,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/file/torn", test_torn);
 	g_test_add_func("/file/no-room", test_no_room);
 	g_test_add_func("/file/reasons", test_reasons);
+	g_test_add_func("/file/rights", test_rights);
 	g_test_add_func("/file/urls", test_urls);
 	g_test_add_func("/file/call", test_call);
 	g_test_add_func("/file/pipe", test_pipe);
