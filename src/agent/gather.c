@@ -174,7 +174,8 @@ struct snapshot *gather_run(struct gather *g, const struct gather_plan *plan,
 		list[l] = instances_get(plan->list[l], call, error);
 		found += list[l] != NULL;
 		if (!list[l] && plan->lists > 1) {
-			log_warn("%s; going on without this list", error->text);
+			log_warn("Unable to discover resources: %s; going on without this list",
+				 error->text);
 		}
 	}
 	if (found == 0) {

@@ -124,8 +124,9 @@ static bool source_ask(struct instances *in, struct source *s, const struct vmt_
 			vmt_error_set(&error, ret, "%s: %s", s->name, g_strerror(-ret));
 		}
 	}
-	if (ret < 0 && ret != -EAGAIN) {
-		log_warn("%s; keeping the last list of instances", error.text);
+	if (ret < 0 && ret != -EAGAIN && (s->current || s != &in->here)) {
+		log_warn("Unable to discover resources: %s; keeping the last list of instances",
+			 error.text);
 	}
 	wait_lock(&in->wait);
 	if (ret != -EAGAIN || s->confirmed_ns == 0) {

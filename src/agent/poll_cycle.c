@@ -510,6 +510,20 @@ int poll_cycle_life(struct poll_cycle *c, struct poll_work *work, const GPtrArra
 
 /* ------------------------------------------------------------------ the cycle */
 
+/* The scopes that have instances. */
+static uint64_t peopled_scopes(const struct poll_cycle *c, const struct poll_work *work)
+{
+	uint64_t set = 0;
+
+	if (c->scopes->len == 0) {
+		return c->snapshot->list.count > 0 ? work->all : 0;
+	}
+	for (guint i = 0; i < c->scopes->len; i++) {
+		set |= g_array_index(c->scopes, uint64_t, i);
+	}
+	return set;
+}
+
 static int run(struct poll_cycle *c, const struct making *m, uint64_t overruns,
 	       const struct vmt_call *call)
 {
@@ -519,12 +533,15 @@ static int run(struct poll_cycle *c, const struct making *m, uint64_t overruns,
 	int ret;
 
 	if (!fresh) {
-		log_warn("%s; nothing to poll in this cycle", result->error.text);
+		log_warn("Unable to discover resources: %s; nothing to poll in this cycle",
+			 result->error.text);
+		m->work->begun(m->work, 0, false);
 		return -EAGAIN;
 	}
 	c->time_ns = clock_real();
 	c->mono_ns = clock_monotonic();
 	take_snapshot(c, m, fresh, call);
+	m->work->begun(m->work, peopled_scopes(c, m->work), gather_host(c->gather));
 	if (m->work->due_times) {
 		c->time_ns = schedule_slot(c->parts.interval_ns, c->time_ns);
 	}

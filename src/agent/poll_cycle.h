@@ -37,6 +37,8 @@ struct poll_work {
 	const struct poll_part *whole; /* for `all`; what the inspector is asked for */
 	/* What is polled of instances in just these scopes. */
 	const struct poll_part *(*part)(struct poll_work *work, uint64_t scopes);
+	/* A cycle begins, for instances of these scopes and, `host`, for this host. */
+	void (*begun)(struct poll_work *work, uint64_t scopes, bool host);
 };
 
 /* Takes over a frame of the part's samples. */

@@ -254,7 +254,6 @@ static void run_job(struct task *t, bool first)
 		budget = MAX(budget, t->parts.first_budget_ns);
 	}
 	call = (struct vmt_call){ .deadline_ns = began + budget, .cancel = &t->cancel };
-	work_tell(t->work, false);
 	poll_cycle_run(t->cycle, &t->work->poll, &t->punctuality, &call, keep, t, &result);
 	if (t->parts.look) {
 		t->parts.look(t->parts.context, t->cycle,
@@ -263,7 +262,7 @@ static void run_job(struct task *t, bool first)
 			      &result);
 	}
 	lost = hand_over(t);
-	work_tell(t->work, true);
+	work_tell_finished(t->work);
 	if (has_polled(&result)) {
 		t->parts.polled(t->parts.context, t->work, time);
 	}

@@ -248,48 +248,7 @@ static void part_free(void *data)
 	g_free(part);
 }
 
-/* ---- the whole */
-
-struct work *work_new(struct plan *plan, const struct basis *basis, struct sharing *sharing,
-		      GPtrArray *pipelines, int64_t interval_ns)
-{
-	struct work *w = g_new0(struct work, 1);
-	size_t scopes;
-
-	w->plan = plan_ref(plan);
-	w->basis = basis;
-	w->sharing = sharing_ref(sharing);
-	w->poll.due_times = sharing != NULL;
-	w->poll.gather.sharing = sharing;
-	w->poll.gather.host = plan->settings.host;
-	w->pipelines = g_ptr_array_ref(pipelines);
-	w->interval_ns = interval_ns;
-	w->parts = g_ptr_array_new_with_free_func(part_free);
-	make_scopes(w);
-	scopes = w->poll.gather.scopes;
-	w->poll.all = scopes == 64 ? UINT64_MAX : (UINT64_C(1) << scopes) - 1;
-	w->poll.part = find_part;
-	w->poll.whole = find_part(&w->poll, w->poll.all);
-	return w;
-}
-
-void work_free(struct work *w)
-{
-	if (!w) {
-		return;
-	}
-	for (size_t i = 0; i < w->poll.gather.scopes; i++) {
-		g_free((void *)(uintptr_t)w->poll.gather.scope[i].resources);
-	}
-	g_free((void *)(uintptr_t)w->poll.gather.scope);
-	g_free(w->lists);
-	g_free(w->scope_of);
-	g_ptr_array_unref(w->parts);
-	g_ptr_array_unref(w->pipelines);
-	sharing_unref(w->sharing);
-	plan_unref(w->plan);
-	g_free(w);
-}
+/* ---- meters by source, and telling of them */
 
 static void each_meter(const char *meter, const struct polling_source *source, work_meter_fn fn,
 		       void *context)
@@ -333,26 +292,100 @@ void work_each_of_all(const struct plan *plan, const struct basis *basis, work_m
 }
 
 struct telling {
+	const struct work *work;
 	enum vmt_log_level level;
 	bool finished;
 };
+
+/* Whether somebody is there to be polled for it. */
+static bool has_resources(const struct work *w, const char *meter,
+			  const struct polling_source *source)
+{
+	const struct meter_row *row = meter_find(meter);
+
+	return row && (row->level == METER_HOST || row->level == METER_CALL)
+		       ? w->host
+		       : w->peopled >> w->scope_of[source - w->plan->polling->sources] & 1;
+}
 
 static void tell_meter(void *context, const char *meter, const struct polling_source *source)
 {
 	const struct telling *t = context;
 
-	log_write(t->level, LOG_NAME, "%s pollster %s in the context of %s",
-		  t->finished ? "Finished polling" : "Polling", meter, source->name);
+	if (has_resources(t->work, meter, source)) {
+		log_write(t->level, LOG_NAME, "%s pollster %s in the context of %s",
+			  t->finished ? "Finished polling" : "Polling", meter, source->name);
+	} else if (!t->finished) {
+		log_debug("Skip pollster %s, no resources found this cycle", meter);
+	}
 }
 
-void work_tell(const struct work *w, bool finished)
+static void tell(const struct work *w, bool finished)
 {
 	bool oslo = g_strcmp0(w->plan->settings.log_format, "oslo") == 0;
-	struct telling t = { oslo ? VMT_LOG_INFO : VMT_LOG_DEBUG, finished };
+	struct telling t = { w, oslo ? VMT_LOG_INFO : VMT_LOG_DEBUG, finished };
 
 	if (log_enabled(t.level, LOG_NAME)) {
 		work_each(w, tell_meter, &t);
 	}
+}
+
+static void note_begun(struct poll_work *poll, uint64_t scopes, bool host)
+{
+	struct work *w = (struct work *)poll;
+
+	w->peopled = scopes;
+	w->host = host;
+	tell(w, false);
+}
+
+void work_tell_finished(const struct work *w)
+{
+	tell(w, true);
+}
+
+/* ---- the whole */
+
+struct work *work_new(struct plan *plan, const struct basis *basis, struct sharing *sharing,
+		      GPtrArray *pipelines, int64_t interval_ns)
+{
+	struct work *w = g_new0(struct work, 1);
+	size_t scopes;
+
+	w->plan = plan_ref(plan);
+	w->basis = basis;
+	w->sharing = sharing_ref(sharing);
+	w->poll.due_times = sharing != NULL;
+	w->poll.gather.sharing = sharing;
+	w->poll.gather.host = plan->settings.host;
+	w->pipelines = g_ptr_array_ref(pipelines);
+	w->interval_ns = interval_ns;
+	w->parts = g_ptr_array_new_with_free_func(part_free);
+	make_scopes(w);
+	scopes = w->poll.gather.scopes;
+	w->poll.all = scopes == 64 ? UINT64_MAX : (UINT64_C(1) << scopes) - 1;
+	w->poll.part = find_part;
+	w->poll.begun = note_begun;
+	w->poll.whole = find_part(&w->poll, w->poll.all);
+	return w;
+}
+
+void work_free(struct work *w)
+{
+	if (!w) {
+		return;
+	}
+	for (size_t i = 0; i < w->poll.gather.scopes; i++) {
+		g_free((void *)(uintptr_t)w->poll.gather.scope[i].resources);
+	}
+	g_free((void *)(uintptr_t)w->poll.gather.scope);
+	g_free(w->lists);
+	g_free(w->scope_of);
+	g_ptr_array_unref(w->parts);
+	g_ptr_array_unref(w->pipelines);
+	sharing_unref(w->sharing);
+	plan_unref(w->plan);
+	g_free(w);
 }
 
 int work_check(const struct polling *p, struct problems *problems)

@@ -35,6 +35,8 @@ struct work {
 	struct instances **lists;
 	uint8_t *scope_of; /* per source of plan->polling */
 	GPtrArray *parts; /* struct work_part *; the first has all scopes */
+	uint64_t peopled; /* scopes with instances in the cycle under way */
+	bool host; /* which polls the host, too */
 };
 
 /* `basis` must outlive it; `sharing` may be NULL. */
@@ -50,9 +52,10 @@ void work_each(const struct work *work, work_meter_fn fn, void *context);
 void work_each_of_all(const struct plan *plan, const struct basis *basis, work_meter_fn fn,
 		      void *context);
 
-/* Logs what begins (or, `finished`, ended) to be polled, in the words that Ceilometer's operators look for: a line for each
- * meter of each source.  At info with log_format = oslo, else at debug. */
-void work_tell(const struct work *work, bool finished);
+/* Logs the end of a cycle.  This and its begin, which the cycle itself tells, are in the words that Ceilometer's operators
+ * look for: a line for each meter of each source, at info with log_format = oslo, else at debug; at debug for a meter
+ * that nobody is there for. */
+void work_tell_finished(const struct work *work);
 
 /* -EINVAL, added to `problems`, when there are more scopes than GATHER_SCOPES at an interval. */
 int work_check(const struct polling *polling, struct problems *problems);
