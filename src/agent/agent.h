@@ -18,6 +18,7 @@
 
 struct agent;
 struct buf;
+struct problem;
 
 struct agent_options {
 	struct plan_options plan; /* where the configuration is, what the command line overrides */
@@ -27,6 +28,8 @@ struct agent_options {
 	bool quiet; /* the log is the caller's affair: do not set it up from the configuration */
 	int64_t idle_exit_ns; /* a collector stops when nothing has come in for so long; 0: never */
 	uint64_t cycles; /* stop after that many of every task; 0: never */
+	/* what agent_new noticed in the configuration and goes on with, besides logging it; or NULL */
+	void (*on_problem)(void *context, const struct problem *problem);
 	task_look_fn
 		on_cycle; /* on the polling tasks' threads, one at a time, for display; or NULL */
 	void *context;

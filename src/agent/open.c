@@ -71,6 +71,24 @@ static int set_up_log(const struct plan *plan, bool collects, struct vmt_error *
 	return log_init(&settings, error);
 }
 
+/* The folder that the program brings need not be there; one that is configured must. */
+static void load_plugin_dir(struct registry *registry, const struct plan *plan,
+			    struct problems *problems)
+{
+	const char *path = plan->settings.plugin_dir;
+	const struct ini_value *v = ini_find(plan->ini, "virtmeter", "plugin_dir", NULL);
+
+	v = v ? v : ini_find(plan->ini, NULL, "plugin_dir", NULL);
+	if (v && path && *path && !g_file_test(path, G_FILE_TEST_IS_DIR)) {
+		problems_add(
+			problems, PROBLEM_WARNING, &v->value_at,
+			"plugin_dir: %s: there is no such folder, and no plugin from there; make it "
+			"or name another",
+			path);
+	}
+	registry_load_dir(registry, path, problems);
+}
+
 /* Reads the configuration; the plan, and everything noticed in `problems`. */
 static int read_plan(struct agent *a, struct problems *problems, struct plan **ret_plan,
 		     struct vmt_error *error)
@@ -86,9 +104,7 @@ static int read_plan(struct agent *a, struct problems *problems, struct plan **r
 	if (!a->registry) {
 		a->registry = registry_new(a->options.builtin);
 		registry_load_dir(a->registry, a->options.own_plugins, problems);
-		if (plan->settings.plugin_dir) {
-			registry_load_dir(a->registry, plan->settings.plugin_dir, problems);
-		}
+		load_plugin_dir(a->registry, plan, problems);
 	}
 	if (plan->polling && !a->options.plan.inspector && !a->options.plan.demo) {
 		endpoints_vet_sections(&plan->endpoints, plan->ini, problems);
@@ -223,6 +239,9 @@ int agent_new(const struct agent_options *options, struct agent **ret_agent,
 		agent_free(a);
 	} else {
 		log_notes(problems);
+		for (size_t i = 0; options->on_problem && i < problems_count(problems); i++) {
+			options->on_problem(options->context, problems_at(problems, i));
+		}
 		*ret_agent = a;
 	}
 	problems_free(problems);

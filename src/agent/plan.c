@@ -13,7 +13,6 @@
 #include "conf/yaml_tree.h"
 
 #define SIMULATED "simulated"
-#define COMMAND_LINE "command line"
 
 /* One list of a file made of command line words: "  - 'a'". */
 static void add_list(struct buf *yaml, const char *indent, const char *const *words)
@@ -31,7 +30,8 @@ static void add_list(struct buf *yaml, const char *indent, const char *const *wo
 static int polling_of_options(const struct plan_options *o, struct problems *problems,
 			      struct polling **ret_polling)
 {
-	const struct yaml_origin command_line = { .at.file = intern(COMMAND_LINE), .made = true };
+	const struct yaml_origin command_line = { .at.file = intern(PLAN_COMMAND_LINE),
+						  .made = true };
 	static const char *const all[] = { "*", "vm.*", NULL };
 	struct buf yaml = BUF_INIT;
 	int ret;
@@ -51,7 +51,8 @@ static int polling_of_options(const struct plan_options *o, struct problems *pro
 static int pipeline_of_options(const struct plan_options *o, struct problems *problems,
 			       struct polling **ret_pipeline)
 {
-	const struct yaml_origin command_line = { .at.file = intern(COMMAND_LINE), .made = true };
+	const struct yaml_origin command_line = { .at.file = intern(PLAN_COMMAND_LINE),
+						  .made = true };
 	static const char *const all[] = { "*", "vm.*", NULL };
 	struct buf yaml = BUF_INIT;
 	int ret;
@@ -178,7 +179,7 @@ int plan_load(const struct plan_options *options, struct problems *problems, str
 	p->ini = ini_new();
 	ret = ini_search(p->ini, &options->search, problems);
 	if (ret == 0 && options->ini_text) {
-		ret = ini_read_text(p->ini, COMMAND_LINE, options->ini_text,
+		ret = ini_read_text(p->ini, PLAN_COMMAND_LINE, options->ini_text,
 				    strlen(options->ini_text), problems);
 	}
 	if (settings_read(&p->settings, p->ini, problems) < 0 && ret == 0) {

@@ -18,6 +18,9 @@
 
 struct registry;
 
+/* In place of a file's name, in problems with what the command line says. */
+#define PLAN_COMMAND_LINE "command line"
+
 /* Where the configuration is, and what the command line says instead of it. */
 struct plan_options {
 	struct ini_search search;

@@ -17,6 +17,7 @@
 #include "cmd/watch.h"
 
 #define DEMO_INTERVAL_S 10.0
+#define NOT_GIVEN INT64_MIN /* --cycles, --interval */
 
 struct arguments {
 	struct daemon_arguments daemon;
@@ -114,9 +115,13 @@ static int parse(int argc, char **argv, struct arguments *args)
 	if (args->namespaces && !compute) {
 		return cmd_usage("agent", "--polling-namespaces: only `compute` is polled here");
 	}
-	if (args->cycles < 0 || args->interval_s < 0 || args->interval_s > 1e9) {
+	if ((args->cycles < 1 && args->cycles != NOT_GIVEN) ||
+	    (!(args->interval_s * 1e9 >= 1) && args->interval_s != (double)NOT_GIVEN) ||
+	    args->interval_s > 1e9) {
 		return cmd_usage("agent", "--cycles and --interval take numbers above 0");
 	}
+	args->cycles = MAX(args->cycles, 0);
+	args->interval_s = MAX(args->interval_s, 0);
 	return -1;
 }
 
@@ -130,7 +135,7 @@ static void arguments_fini(struct arguments *args)
 
 int cmd_agent(int argc, char **argv)
 {
-	struct arguments args = { .cycles = 0 };
+	struct arguments args = { .cycles = NOT_GIVEN, .interval_s = (double)NOT_GIVEN };
 	struct running r = { .agent = NULL };
 	struct agent_options options = { .builtin = builtin_plugins,
 					 .own_plugins = builtin_plugin_folder(),

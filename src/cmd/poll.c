@@ -30,6 +30,7 @@ struct poll {
 	gint64 cycles;
 	gboolean demo, explain, debug;
 	/* state */
+	bool unknown; /* something on the command line means nothing */
 	enum table_format format;
 	bool failed;
 	bool *found; /* by instance asked for */
@@ -84,14 +85,20 @@ static bool wanted(const struct poll *p, const struct vmt_snapshot *all,
 	return false;
 }
 
-static const char *source_of(const struct vmt_inspection *in, int64_t mono_ns)
+/* What a value was read from; of what the polling itself gives, "inspector" or "agent". */
+static const char *source_of(const struct vmt_inspection *in, const char *meter, int64_t mono_ns)
 {
+	const struct meter_row *row = meter_find(meter);
+
 	for (size_t i = 0; in && i < in->stamps; i++) {
 		if (in->stamp[i].mono_ns == mono_ns) {
 			return in->stamp[i].source;
 		}
 	}
-	return "discovery";
+	if (row && (row->level == METER_OUTCOME || row->level == METER_CALL)) {
+		return "inspector";
+	}
+	return row && row->level == METER_HOST ? "agent" : "discovery";
 }
 
 static void add_volume(struct table *table, union vmt_num value, enum vmt_kind kind)
@@ -129,7 +136,7 @@ static void print_table(const struct poll *p, const struct poll_cycle *cycle,
 			if (p->explain) {
 				table_printf(table, "%.3f",
 					     (double)(vmt_clock_monotonic() - mono) / 1e9);
-				table_text(table, source_of(in, mono));
+				table_text(table, source_of(in, b->name, mono));
 			}
 			table_row(table);
 		}
@@ -138,11 +145,12 @@ static void print_table(const struct poll *p, const struct poll_cycle *cycle,
 }
 
 /* A sample's JSON with two keys more. */
-static void add_explanation(struct buf *line, const struct vmt_inspection *in, int64_t mono)
+static void add_explanation(struct buf *line, const struct vmt_inspection *in, const char *meter,
+			    int64_t mono)
 {
 	line->len--;
 	buf_printf(line, ", \"age_s\": %.3f, \"read_from\": \"%s\"}",
-		   (double)(vmt_clock_monotonic() - mono) / 1e9, source_of(in, mono));
+		   (double)(vmt_clock_monotonic() - mono) / 1e9, source_of(in, meter, mono));
 }
 
 static void print_json(const struct poll *p, const struct poll_cycle *cycle,
@@ -163,7 +171,7 @@ static void print_json(const struct poll *p, const struct poll_cycle *cycle,
 			buf_reset(&line);
 			sample_encoder_row(&encoder, r, &line);
 			if (p->explain) {
-				add_explanation(&line, poll_cycle_inspection(cycle),
+				add_explanation(&line, poll_cycle_inspection(cycle), b->name,
 						b->monos ? b->monos[r] : b->mono_ns);
 			}
 			buf_putc(&line, '\n');
@@ -189,8 +197,19 @@ static void on_cycle(void *context, const struct poll_cycle *cycle, const struct
 		print_json(p, cycle, &frame->public);
 	} else if (frame) {
 		print_table(p, cycle, &frame->public);
-	} else if (!result->error.text[0] && p->format == TABLE_TEXT) {
+	} else if (!result->error.text[0] && p->format == TABLE_TEXT && !p->unknown) {
 		printf("no samples: no instance here that gives these meters\n");
+	}
+}
+
+/* What is noticed on the command line is for who typed it; the rest is `virtmeter check`'s. */
+static void on_problem(void *context, const struct problem *problem)
+{
+	struct poll *p = context;
+
+	if (g_strcmp0(problem->at.file, PLAN_COMMAND_LINE) == 0) {
+		fprintf(stderr, "virtmeter poll: %s\n", problem->text);
+		p->unknown = true;
 	}
 }
 
@@ -229,7 +248,7 @@ static int parse(int argc, char **argv, struct poll *p)
 	if (argc > 1) {
 		return cmd_usage("poll", "%s: unexpected word", argv[1]);
 	}
-	if (p->cycles < 1 || !(p->interval_s > 0) || p->interval_s > 1e9) {
+	if (p->cycles < 1 || !(p->interval_s * 1e9 >= 1) || p->interval_s > 1e9) {
 		return cmd_usage("poll", "--cycles and --interval take numbers above 0");
 	}
 	return cmd_format("poll", p->format_name, &p->format) < 0 ? CMD_USAGE : -1;
@@ -264,6 +283,16 @@ static void poll_fini(struct poll *p)
 	g_free(p->format_name);
 }
 
+/* Whether the hypervisor named by --uri is of another inspector than the one asked for.  `taken`: the URI's. */
+static bool contradicts(const struct poll *p, const char *taken)
+{
+	const char *asked = p->inspector ? p->inspector : p->demo ? "simulated" : NULL;
+	size_t len = strlen(taken);
+
+	return p->uri && asked &&
+	       (strncmp(asked, taken, len) != 0 || (asked[len] && asked[len] != ':'));
+}
+
 static int run(struct poll *p)
 {
 	static const char *const nowhere[] = { "null://", NULL };
@@ -284,12 +313,21 @@ static int run(struct poll *p)
 		.quiet = true,
 		.cycles = (uint64_t)p->cycles,
 		.on_cycle = on_cycle,
+		.on_problem = on_problem,
 		.context = p,
 	};
 
 	p->found = g_new0(bool, p->instances ? g_strv_length(p->instances) : 0);
 	if (p->uri && uri_read(builtin_plugins, p->uri, &text, &inspector, &error) < 0) {
 		return cmd_usage("poll", "--uri: %s", error.text);
+	}
+	if (contradicts(p, inspector ? inspector : "libvirt")) {
+		g_free(text);
+		return cmd_usage("poll",
+				 "--uri names a hypervisor for inspector %s, %s another; "
+				 "leave one of them out",
+				 inspector ? inspector : "libvirt",
+				 p->inspector ? "--inspector" : "--demo");
 	}
 	options.plan.ini_text = text;
 	options.plan.inspector = p->inspector ? p->inspector : inspector;
@@ -323,6 +361,7 @@ int cmd_poll(int argc, char **argv)
 		quiet.level = p.debug ? VMT_LOG_DEBUG : VMT_LOG_ERROR;
 		log_init(&quiet, NULL);
 		status = run(&p);
+		status = status == CMD_OK && p.unknown ? CMD_FAILED : status;
 		log_fini();
 	}
 	poll_fini(&p);
