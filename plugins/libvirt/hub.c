@@ -3,6 +3,8 @@
  * Owns the hubs: one for each URI and kind of access, shared and counted.  Any thread; blocks in hub_turn_begin() only,
  * until its deadline.
  */
+#define LOG_NAME "libvirt"
+
 #include "plugins/libvirt/hub.h"
 #include "plugins/libvirt/process.h"
 #include "plugins/libvirt/suspects.h"
@@ -11,6 +13,7 @@
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/wait.h"
 
 #include <errno.h>
@@ -191,8 +194,7 @@ int hub_may_connect(struct hub *h, struct vmt_error *error)
 	wait_lock(&h->lock);
 	wait_ns = h->backoff.until_ns - clock_monotonic();
 	if (wait_ns > 0) {
-		err = vmt_error_set(error, h->err, "%s; next try in %d s", h->text,
-				    (int)((wait_ns + NS_PER_S - 1) / NS_PER_S));
+		err = vmt_error_set(error, h->err, "%s", h->text);
 	}
 	wait_unlock(&h->lock);
 	return err;
@@ -209,16 +211,20 @@ int hub_refused(struct hub *h, int err, const char *reason, struct vmt_error *er
 {
 	const struct backoff_limits *limits = uri_is_local(h->uri) ? &local : &remote;
 	struct backoff *b = &h->backoff;
+	int64_t wait_ns;
 
 	wait_lock(&h->lock);
 	h->attempts++;
 	b->pause_ns = backoff_next(b->pause_ns, limits);
-	b->until_ns = clock_monotonic() + MIN(jitter(h, b->pause_ns), remote.last_ns);
+	wait_ns = MIN(jitter(h, b->pause_ns), remote.last_ns);
+	b->until_ns = clock_monotonic() + wait_ns;
 	h->err = err;
 	g_snprintf(h->text, sizeof(h->text), "libvirt %s: connect: %s%s", h->uri, reason,
 		   uri_advice(h->uri, reason));
-	err = vmt_error_set(error, h->err, "%s; next try in %d s", h->text,
-			    (int)((b->until_ns - clock_monotonic() + NS_PER_S - 1) / NS_PER_S));
+	err = vmt_error_set(error, h->err, "%s", h->text);
 	wait_unlock(&h->lock);
+	/* not in the reason: a command that ends with it makes no other try */
+	log_info("libvirt %s: not connected; next try in %d s", h->uri,
+		 (int)((wait_ns + NS_PER_S - 1) / NS_PER_S));
 	return err;
 }

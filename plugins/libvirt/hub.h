@@ -36,10 +36,10 @@ struct processes *hub_processes(struct hub *h);
 
 /* For connections.  A heavy call is left behind (1), or has come back after all (-1). */
 void hub_count(struct hub *h, int change);
-/* May an attempt to connect be made?  0, or the last error with when the next one comes. */
+/* May an attempt to connect be made?  0, or the last error. */
 int hub_may_connect(struct hub *h, struct vmt_error *error);
 void hub_connected(struct hub *h);
-/* It failed with this errno for that reason, one line: answers it, with when the next one comes. */
+/* It failed with this errno for that reason, one line: answers it, and logs when the next one comes. */
 int hub_refused(struct hub *h, int err, const char *reason, struct vmt_error *error);
 
 #endif

@@ -27,6 +27,11 @@ static void ignore_error(void *data, virErrorPtr error)
 	/* libvirt would write it to stderr; whoever made the call has it from virGetLastError(). */
 }
 
+static void ignore_xml(void *data, const char *format, ...)
+{
+	/* likewise libxml2, of a file that it cannot open */
+}
+
 void libvirt_prepare(void)
 {
 	static bool done;
@@ -37,6 +42,10 @@ void libvirt_prepare(void)
 	}
 	done = true;
 	xmlInitParser();
+	/* Nor warnings of its log, unless somebody wants them somewhere. */
+	if (!g_getenv("LIBVIRT_LOG_OUTPUTS")) {
+		g_setenv("LIBVIRT_DEBUG", "4", FALSE);
+	}
 	virSetErrorFunc(NULL, ignore_error);
 	err = event_loop_register();
 	if (err < 0) {
@@ -126,6 +135,7 @@ void session_close(struct session *s)
 static void session_connect(struct hub *h, struct session *s, bool events)
 {
 	event_loop_refuse(!events);
+	xmlSetGenericErrorFunc(NULL, ignore_xml); /* of this thread */
 	s->conn =
 		RPC(s, hub_read_write(h) ? virConnectOpen(s->uri) : virConnectOpenReadOnly(s->uri));
 	event_loop_refuse(false);

@@ -31,7 +31,7 @@ struct session {
 void libvirt_prepare(void);
 
 /* Connects to the hub's hypervisor where it is not connected; `events`: see caller_want_events().  Blocks without limit.
- * 0, or -errno with the reason and when the next attempt comes. */
+ * 0, or -errno with the reason. */
 int session_open(struct session *s, struct hub *h, bool events, struct vmt_error *error);
 void session_close(struct session *s); /* what is not open is fine */
 /* Whether the connection is of no use any more: what remains of it, and the classes of errors that mean a lost peer. */

@@ -16,10 +16,22 @@ static const struct {
 	{ "xen", "xen:///" },        { "parallels", "parallels:///system" },
 };
 
+/* Schemes of libvirt's drivers (https://libvirt.org/drivers.html). */
+static const char *const schemes[] = {
+	"qemu",         "lxc",      "xen",          "test",      "esx",    "vpx", "gsx",
+	"hyperv",       "vbox",     "vz",           "parallels", "bhyve",  "ch",  "openvz",
+	"vmwareplayer", "vmwarews", "vmwarefusion", "uml",       "remote",
+};
+
 /* What libvirt's messages mean for whoever runs virtmeter. */
 static const struct {
 	const char *part, *advice;
 } advices[] = {
+	{ "Cannot read",
+	  "; TLS needs certificates: put them where libvirt looks, or name their folder in "
+	  "the URI (?pkipath=FOLDER)" },
+	{ "failed to parse xml document",
+	  "; the file must be there, readable, and one of libvirt's" },
 	{ "Permission denied",
 	  "; run as a member of group libvirt, or make libvirt's read-only socket accessible "
 	  "(unix_sock_ro_perms, or [SocketMode] of libvirtd-ro.socket)" },
@@ -55,8 +67,23 @@ bool uri_is_local(const char *uri)
 	return !host || host[3] == '/' || host[3] == '\0' || host[3] == '?';
 }
 
+/* Whether libvirt has a driver of that name.  With a host it tries any scheme over TLS. */
+static bool is_known(const char *uri)
+{
+	size_t len = strcspn(uri, "+:");
+	bool known = false;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(schemes) && !known; i++) {
+		known = strlen(schemes[i]) == len && strncmp(uri, schemes[i], len) == 0;
+	}
+	return known;
+}
+
 const char *uri_advice(const char *uri, const char *message)
 {
+	if (strstr(message, "Cannot read CA certificate") && !is_known(uri)) {
+		return "; libvirt_uri is not one that this libvirt knows";
+	}
 	for (size_t i = 0; i < G_N_ELEMENTS(advices); i++) {
 		if (strstr(message, advices[i].part)) {
 			return advices[i].advice;

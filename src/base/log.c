@@ -332,8 +332,13 @@ int log_init(const struct log_settings *settings, struct vmt_error *error)
 	if (settings->file) {
 		err = log_file_open(&file, settings->file);
 		if (err < 0) {
-			return vmt_error_set(error, err, "log file %s: %s", settings->file,
-					     g_strerror(-err));
+			return vmt_error_set(
+				error, err, "log file %s: %s; %s", settings->file, g_strerror(-err),
+				err == -ENOENT ? "make its folder, writable for this user, or name "
+						 "another file"
+				: err == -EISDIR ? "name a file in it"
+						 : "file and folder must be writable for this "
+						   "user; mend that, or name another file");
 		}
 	}
 	pthread_mutex_lock(&state.lock);

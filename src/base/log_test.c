@@ -196,7 +196,9 @@ static void test_bad_file(void)
 
 	begin((struct log_settings){ .level = VMT_LOG_INFO, .date_format = "T" });
 	g_assert_cmpint(log_init(&s, &e), ==, -ENOENT);
-	g_assert_cmpstr(e.text, ==, "log file /nonexistent/x.log: No such file or directory");
+	g_assert_cmpstr(
+		e.text, ==,
+		"log file /nonexistent/x.log: No such file or directory; make its folder, writable for this user, or name another file");
 	log_info("still here");
 	expect("T INFO agent: still here\n");
 }

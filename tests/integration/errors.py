@@ -5,6 +5,7 @@ agent runs, the rest goes on."""
 import os
 import re
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 import agent
@@ -43,11 +44,30 @@ def command_line(t):
              f"wrong usage: virtmeter {' '.join(args)}", f"status {done.returncode}\n{done.stderr}")
 
 
+def one_shot(t):
+    """What libvirt and the libraries below it have to say of a URI comes in one line, and a command that ends does not
+    speak of its next try."""
+    for uri, *patterns in (("http://x", "libvirt_uri is not one that this libvirt knows"),
+                           ("qemu+tls://localhost/system", "certificate", "pkipath"),
+                           ("test:////nonexistent.xml", "nonexistent.xml", "must be there"),
+                           ("esx://host.invalid", "host.invalid"),
+                           ("qemu+unix:///system?socket=/nonexistent/sock", "running here")):
+        for command in (["poll", "--uri", uri], ["list", "instances", "--config-file"]):
+            with tempfile.NamedTemporaryFile("w", suffix=".conf") as conf:
+                conf.write(f"[DEFAULT]\nlibvirt_uri = {uri}\n")
+                conf.flush()
+                done = agent.command(*command, *([conf.name] if command[0] == "list" else []))
+            said = len(done.stderr.splitlines())
+            refused(t, f"{command[0]}: {uri}", done, 1, *patterns, "^(?!.*next try)")
+            t.same(said, 1, f"{command[0]}: {uri}: nothing else on stderr")
+
+
 def hypervisor(t, lv):
     refused(t, "poll: a URI that is none", agent.command("poll", "--uri", "not a uri"), 1, "not a uri")
     refused(t, "poll: a driver that there is not", agent.command("poll", "--uri", "nosuch:///system"), 1, "nosuch")
     refused(t, "poll: libvirtd is absent", agent.command("poll", "--uri", "qemu+unix:///system?socket=/nonexistent/sock"),
             1, "/nonexistent/sock", "libvirtd|running|start")
+    one_shot(t)
     if os.geteuid() == 0:
         done = agent.command("poll", "--uri", lv.uri, preexec_fn=lambda: (os.setgroups([]), os.setgid(65534), os.setuid(65534)))
         refused(t, "poll: permission denied", done, 1, "denied", "libvirt-sock")
@@ -79,6 +99,8 @@ def configuration(t, lv):
     refused(t, "a sink left without a publisher", done, 1, "nosuch")
     done = agent.command("agent", "--config-file", "/nonexistent/virtmeter.conf")
     refused(t, "a configuration that is not there", done, 1, "/nonexistent/virtmeter.conf")
+    done, _ = configured(lv.uri_ro, run=("agent", "--log-file", "/nonexistent/l", "--cycles", 1))
+    refused(t, "a log file that cannot be made", done, 1, "/nonexistent/l", "make its folder")
     refused(t, "a store that is not there", agent.command("samples", "--store", "sqlite:///nonexistent/x.db"), 1, "/nonexistent/x.db")
 
     done, _ = configured(lv.uri_ro, {"DEFAULT": {"libvirt_urj": "x"}}, run=("check",))
@@ -117,13 +139,19 @@ def while_running(t, lv):
         a.start()
         goes_on(t, "a plugin that is none: named and passed over", a, r"broken\.so")
     with agent.Agent(lv.uri_ro, INTERVAL, options={"DEFAULT": {"plugin_dir": "/nonexistent/plugins"}}) as a:
-        goes_on(t, "a plugin folder that is not there", a)
+        goes_on(t, "a plugin folder that is not there: a warning that names it", a,
+                r"virtmeter\.conf:\d+:\d+: plugin_dir: /nonexistent/plugins: there is no such folder.*make it or name another")
 
 
 def unwritable(t, lv):
     if os.geteuid() != 0:
         t.skip("output that cannot be written", "needs root for a file system of its own")
         return
+    with agent.Agent(lv.uri_ro, INTERVAL, publishers=("file:///etc/x.json?json", "null://"), wrap=NOBODY) as a:
+        a.wait(lambda: "/etc/x.json" in a.log(), 60, "the trouble is told")
+        line = next(x for x in a.log().splitlines() if "/etc/x.json" in x)
+        t.ok("folder /etc: user 65534 may not create files there (Permission denied)" in line
+             and "make the folder writable for this user" in line, "a file in a folder of somebody else's", line)
     with agent.Agent(lv.uri_ro, INTERVAL, publishers=(
             "file:///proc/nonexistent/samples.json?json", "file://{dir}/samples.json?json")) as a:
         goes_on(t, "a file that cannot be made: the other publisher works", a, "/proc/nonexistent", cycles=4)
