@@ -31,6 +31,8 @@ enum {
 #define SUBMIT_AGAIN_NS NS_PER_MS
 #define COMMIT_NS NS_PER_S /* dead letters that nobody waits for are written so often */
 #define TELL_NS (60 * NS_PER_S) /* rejects are told of so often */
+#define FORGED                                                                                     \
+	"message signature invalid, discarding message: " /* as Ceilometer's operators look for it */
 #define QUIET_NS (10 * NS_PER_S) /* without one a burst of them is over */
 
 /* Places in the durable log's file, too: a change, also of enum message_reject, is another LEDGER_VERSION. */
@@ -62,6 +64,7 @@ struct handover {
 /* Rejects, as the log tells of them: the first at once, those behind it as a sum. */
 struct burst {
 	uint64_t untold; /* samples since the last line */
+	bool forged; /* with a wrong signature or none among them */
 	enum message_reject reason; /* of the last one */
 	int64_t last_ns, told_ns;
 };
@@ -242,11 +245,12 @@ static void tell_burst(struct intake *in, int64_t now_ns)
 {
 	struct burst *b = &in->burst;
 
-	log_warn("%s: %" G_GUINT64_FORMAT
+	log_warn("%s%s: %" G_GUINT64_FORMAT
 		 " samples refused, the last for its %s; `virtmeter status` "
 		 "counts them by reason",
-		 in->name, b->untold, message_reject_name(b->reason));
+		 b->forged ? FORGED : "", in->name, b->untold, message_reject_name(b->reason));
 	b->untold = 0;
+	b->forged = false;
 	b->told_ns = now_ns;
 }
 
@@ -259,6 +263,7 @@ static void note_rejected(struct intake *in, const struct message_tally *tally)
 		reason++;
 	}
 	b->reason = (enum message_reject)reason;
+	b->forged |= tally->rejected[REJECT_SIGNATURE] || tally->rejected[REJECT_UNSIGNED];
 	b->untold += rejected_of(tally->rejected);
 	b->last_ns = clock_monotonic();
 	if (b->last_ns - b->told_ns >= TELL_NS) {

@@ -29,6 +29,8 @@
 
 static const struct spool_publisher publisher = { .name = "sink/test/0", .url = "test://" };
 
+static const char *secret = ""; /* of the benches to come */
+
 struct bench {
 	struct frame_pool *pool;
 	struct spool *spool;
@@ -58,7 +60,7 @@ static void bench_init_at(struct bench *b, const char *dir)
 	const char *pattern = "cpu", *reason;
 	size_t at;
 	struct pattern *match = pattern_new(&pattern, 1, 0, &reason, &at);
-	struct intake_parts parts = { .read = { .secret = "", .bytes_max = 1 << 20 },
+	struct intake_parts parts = { .read = { .secret = secret, .bytes_max = 1 << 20 },
 				      .profile = VMT_PROFILE_26,
 				      .name = "test://" };
 	struct pipeline *pipeline;
@@ -517,6 +519,20 @@ static void pass(struct bench *b, unsigned seconds)
 	}
 }
 
+/* Whether the log has the words that Ceilometer's operators look for. */
+static bool told_forged(const char *path)
+{
+	char *text = NULL;
+	bool told;
+
+	log_flush();
+	g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+	told = strstr(text, "WARNING collector: message signature invalid, discarding message: "
+			    "test://: 1 samples refused") != NULL;
+	g_free(text);
+	return told;
+}
+
 /* The first of a burst at once, the others as a sum: when nothing came for 10 s, after a minute, and at the end. */
 static void test_told(void)
 {
@@ -549,6 +565,13 @@ static void test_told(void)
 	intake_free(b.intake);
 	b.intake = NULL;
 	expect_told(path, 5, 3);
+	bench_fini(&b);
+	g_assert_false(told_forged(path));
+	secret = "s3cret";
+	bench_init(&b);
+	secret = "";
+	g_assert_cmpint(hand_over(&b, SAMPLE("cpu"), 0), ==, 0);
+	g_assert_true(told_forged(path));
 	bench_fini(&b);
 	log_fini();
 	g_unlink(path);
