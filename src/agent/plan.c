@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/intern.h"
+#include "conf/dispatchers.h"
 #include "conf/yaml_tree.h"
 
 #define SIMULATED "simulated"
@@ -72,6 +73,7 @@ static int pipeline_of_options(const struct plan_options *o, struct problems *pr
 static int read_pipelines(struct plan *p, const struct plan_options *o, struct problems *problems)
 {
 	struct pipelines *files = &p->pipelines;
+	struct polling *dispatchers = NULL;
 	bool polls = o->interval_ns <= 0 && !o->collector;
 	unsigned without = (o->publishers ? PIPELINES_NO_SINKS : 0) |
 			   (polls ? 0 : PIPELINES_NO_POLLING);
@@ -80,7 +82,20 @@ static int read_pipelines(struct plan *p, const struct plan_options *o, struct p
 	if (o->collector) {
 		p->settings.deliver = DELIVER_SINKS; /* not back to where it comes from */
 	}
+	if (o->collector && !o->publishers &&
+	    dispatchers_read(&p->settings, p->ini, problems, &dispatchers) < 0) {
+		return -EINVAL;
+	}
+	if (dispatchers && !ini_find(p->ini, NULL, "pipeline_cfg_file", NULL)) {
+		without |= PIPELINES_OPTIONAL;
+	}
 	ret = pipelines_read(p->ini, &p->settings, without, p->arena, problems, files);
+	if (dispatchers && ret == -ENOENT && !files->pipeline && (without & PIPELINES_OPTIONAL)) {
+		files->pipeline = dispatchers; /* they are all there is */
+		ret = 0;
+	} else {
+		files->beside = dispatchers ? dispatchers : files->beside;
+	}
 	if (ret == 0 && o->publishers) {
 		ret = pipeline_of_options(o, problems, &files->pipeline);
 	}
@@ -218,34 +233,34 @@ void plan_unref(struct plan *plan)
 	g_free(plan);
 }
 
-static size_t notify_pairs(const struct plan *plan)
+static size_t beside_pairs(const struct plan *plan)
 {
-	return plan->pipelines.notify ? plan->pipelines.notify->pair_count : 0;
+	return plan->pipelines.beside ? plan->pipelines.beside->pair_count : 0;
 }
 
 size_t plan_pairs(const struct plan *plan)
 {
-	return plan->pipeline->pair_count + notify_pairs(plan);
+	return plan->pipeline->pair_count + beside_pairs(plan);
 }
 
 const struct pipeline_pair *plan_pair(const struct plan *plan, size_t i)
 {
 	size_t own = plan->pipeline->pair_count;
 
-	return i < own ? &plan->pipeline->pairs[i] : &plan->pipelines.notify->pairs[i - own];
+	return i < own ? &plan->pipeline->pairs[i] : &plan->pipelines.beside->pairs[i - own];
 }
 
 size_t plan_sinks(const struct plan *plan)
 {
 	return plan->pipeline->sink_count +
-	       (plan->pipelines.notify ? plan->pipelines.notify->sink_count : 0);
+	       (plan->pipelines.beside ? plan->pipelines.beside->sink_count : 0);
 }
 
 const struct pipeline_sink *plan_sink(const struct plan *plan, size_t i)
 {
 	size_t own = plan->pipeline->sink_count;
 
-	return i < own ? &plan->pipeline->sinks[i] : &plan->pipelines.notify->sinks[i - own];
+	return i < own ? &plan->pipeline->sinks[i] : &plan->pipelines.beside->sinks[i - own];
 }
 
 void plan_meter_settings(const struct plan *plan, struct meter_settings *ret_settings)

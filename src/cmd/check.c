@@ -20,6 +20,7 @@
 #include "cmd/dry.h"
 #include "cmd/explain.h"
 #include "cmd/parse.h"
+#include "conf/dispatchers.h"
 #include "conf/ini.h"
 #include "conf/option.h"
 #include "conf/pipelines.h"
@@ -43,6 +44,7 @@ struct check {
 	struct registry *registry;
 	struct polling *polling, *pipeline; /* the same in Juno's shapes; NULL: could not be read */
 	struct polling *notify; /* the way to a notification agent beside `pipeline`, or NULL */
+	struct polling *dispatchers; /* a collector's sinks beside `pipeline`, or NULL */
 	struct problems *problems;
 	struct arena *arena;
 	GPtrArray *yaml; /* paths of the YAML files read */
@@ -77,7 +79,7 @@ static void read_searched(struct check *c)
 	pipelines_read(c->ini, &c->settings, without, c->arena, c->problems, &p);
 	c->polling = p.polling;
 	c->pipeline = p.pipeline;
-	c->notify = p.notify;
+	c->notify = p.beside;
 	for (size_t i = 0; i < p.files; i++) {
 		g_ptr_array_add(c->yaml, (void *)(uintptr_t)p.file[i]);
 	}
@@ -327,6 +329,8 @@ static int run(struct check *c, char **files)
 	vet_hypervisors(c->registry, &c->endpoints, c->ini, c->problems);
 	check_sinks(c, c->pipeline);
 	check_sinks(c, c->notify);
+	(void)dispatchers_read(&c->settings, c->ini, c->problems, &c->dispatchers);
+	check_sinks(c, c->dispatchers);
 	vet_pollsters(c->registry, c->ini, &c->settings, c->problems);
 	if (c->polling) {
 		vet_sources(c->registry, c->polling, &c->endpoints, c->problems);
@@ -396,6 +400,7 @@ int cmd_check(int argc, char **argv)
 		}
 		polling_free(c.pipeline);
 		polling_free(c.notify);
+		polling_free(c.dispatchers);
 		registry_free(c.registry);
 		endpoints_fini(&c.endpoints);
 		settings_fini(&c.settings);

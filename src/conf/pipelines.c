@@ -151,7 +151,7 @@ static enum settings_deliver choose(const struct ini *ini, const struct settings
 	return DELIVER_SINKS;
 }
 
-/* Where samples go: p->pipeline and p->notify. */
+/* Where samples go: p->pipeline and p->beside. */
 static int read_pipeline(const struct ini *ini, const struct settings *s, unsigned without,
 			 struct arena *arena, struct problems *problems, struct pipelines *p)
 {
@@ -183,7 +183,7 @@ static int read_pipeline(const struct ini *ini, const struct settings *s, unsign
 		return tell_missing(ini, NULL, "pipeline_cfg_file", s->pipeline_cfg_file, without,
 				    problems);
 	}
-	return deliver == DELIVER_BOTH ? read_notify(ini, problems, &p->notify) : 0;
+	return deliver == DELIVER_BOTH ? read_notify(ini, problems, &p->beside) : 0;
 }
 
 /* What is polled, when the pipelines do not say it. */
@@ -227,6 +227,6 @@ void pipelines_fini(struct pipelines *p)
 		polling_free(p->polling);
 	}
 	polling_free(p->pipeline);
-	polling_free(p->notify);
+	polling_free(p->beside);
 	*p = (struct pipelines){ .polling = NULL };
 }

@@ -21,7 +21,8 @@ struct arena;
 struct pipelines {
 	struct polling *polling; /* sources that have an interval */
 	struct polling *pipeline; /* sinks; the same as `polling` in Juno's shapes */
-	struct polling *notify; /* the way to a notification agent beside `pipeline`, or NULL */
+	struct polling *
+		beside; /* further ways beside `pipeline`: to a notification agent, or of dispatchers; or NULL */
 	const char *file[2]; /* those read, in `arena` */
 	size_t files;
 };

@@ -111,7 +111,7 @@ static void check(size_t i, const struct pipelines *p, int ret, const struct pro
 	} else {
 		g_assert_true(g_str_has_suffix(p->pipeline->file, "test-pipeline.yaml"));
 	}
-	g_assert_cmpint(p->notify != NULL, ==, rows[i].notify);
+	g_assert_cmpint(p->beside != NULL, ==, rows[i].notify);
 	g_assert_cmpint(tells(problems, "deliver: no transport_url says where the bus is"), ==,
 			strstr(rows[i].conf, "deliver = notifications") ||
 				strstr(rows[i].conf, "deliver = both"));

@@ -46,6 +46,8 @@ static const struct {
 		__VA_ARGS__                                                                        \
 	}
 #define OWN "virtmeter"
+#define DISPATCHERS(group_, name_, i_, help_)                                                      \
+	OPTION(group_, name_, LIST, dispatchers[i_], NULL, help_, .flags = VMT_OPT_MULTI)
 #define WORKERS(group_, name_, i_, help_)                                                          \
 	OPTION(group_, name_, INT, workers_given[i_], "1", help_, .min = 0, .max = 1024)
 
@@ -186,6 +188,27 @@ const struct vmt_option settings_options[] = {
 	OPTION(OWN, "message_bytes", INT, message_bytes, "8388608",
 	       "Bytes of the longest message that the collector takes.", .min = 1 << 10,
 	       .max = 64 << 20),
+	DISPATCHERS(
+		NULL, "dispatcher", 0,
+		"What the collector writes to beside the publishers of pipeline.yaml: file, http; database "
+		"is the store there."),
+	DISPATCHERS("collector", "dispatcher", 1, "As [DEFAULT] dispatcher, in other releases."),
+	DISPATCHERS(NULL, "meter_dispatchers", 2, "As dispatcher, in other releases."),
+	OPTION("dispatcher_file", "file_path", STRING, dispatcher_file_path, NULL,
+	       "File that the dispatcher file appends messages to, as Python shows them."),
+	OPTION("dispatcher_file", "max_bytes", INT, dispatcher_max_bytes, "0",
+	       "It is rotated before it reaches this size; 0: never.", .min = 0, .max = INT64_MAX),
+	OPTION("dispatcher_file", "backup_count", INT, dispatcher_backup_count, "0",
+	       "Rotated files that are kept; 0: it is not rotated.", .min = 0, .max = 1000000),
+	OPTION("dispatcher_http", "target", STRING, dispatcher_target, NULL,
+	       "URL that the dispatcher http posts messages to, in JSON.", .flags = VMT_OPT_SECRET),
+	OPTION("dispatcher_http", "timeout", INT, dispatcher_timeout_s, "5",
+	       "Seconds that it may take to connect, and to go on.", .min = 0, .max = 3600),
+	OPTION("dispatcher_http", "verify_ssl", STRING, dispatcher_verify_ssl, NULL,
+	       "Whether the certificate there has to be valid; or a file or folder of certificates of "
+	       "authorities to check it with."),
+	OPTION("dispatcher_http", "batch_mode", BOOL, dispatcher_batch, "false",
+	       "A list of messages in a request; else one."),
 	WORKERS("collector", "workers", 0,
 		"Consumers of a receiver that takes from queues, each with a connection and a thread of its own. Of this "
 		"and its other names the largest counts."),

@@ -86,6 +86,11 @@ struct settings {
 	bool accept_unsigned;
 	int64_t message_bytes;
 	int64_t workers_given[4]; /* as the eras name them */
+	const char *const *dispatchers[3]; /* names, as the eras call the option */
+	const char *dispatcher_file_path, *dispatcher_target,
+		*dispatcher_verify_ssl; /* NULL or "": none */
+	int64_t dispatcher_max_bytes, dispatcher_backup_count, dispatcher_timeout_s;
+	bool dispatcher_batch;
 	int64_t workers; /* the most of them: consumers of a receiver's queues, 1 or more */
 	const char *const *pollsters; /* plugins to use beside the table of meters; "*": all */
 };

@@ -3,9 +3,12 @@
 """`virtmeter collector` with agents of ours, bodies that Ceilometer 19.0.0 sent, clients of oslo.messaging, and a real
 RabbitMQ: every sample arrives, each is stored once, whoever is killed meanwhile.  KILLS says how often a collector is
 killed (20)."""
+import ast
 import base64
 import collections
 import ctypes
+import glob
+import http.server
 import json
 import os
 import random
@@ -15,6 +18,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
@@ -541,6 +545,60 @@ def workers(t, mq):
         ends_well(t, c, "workers")
 
 
+class Posted(http.server.BaseHTTPRequestHandler):
+    """Keeps what is posted in the server's list."""
+
+    def do_POST(self):
+        self.server.posted.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(202)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        """Nothing."""
+
+
+def dispatchers(t):
+    """The configuration of a Juno collector whose samples went to a file and to an HTTP server, and no pipeline.yaml."""
+    port = rabbit.free_port()
+    with http.server.HTTPServer(("127.0.0.1", 0), Posted) as server, tempfile.TemporaryDirectory(prefix="vm-dispatch-") as folder:
+        server.posted = []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        options = {"DEFAULT": {"dispatcher": "database\ndispatcher = file\ndispatcher = http", "pipeline_cfg_file": None},
+                   "publisher": {"metering_secret": "secret"}, "virtmeter": {"accept_unsigned": "true", "meter_profile": "juno"},
+                   "dispatcher_file": {"file_path": f"{folder}/meters.log", "max_bytes": "4000", "backup_count": "2"},
+                   "dispatcher_http": {"target": f"http://127.0.0.1:{server.server_port}/meters?token=x"}}
+        with Collector([f"udp://127.0.0.1:{port}"], options, start=False) as c:
+            os.unlink(f"{c.dir}/pipeline.yaml")
+            checked = agent.command("check", "--config-file", c.config).stdout
+            t.ok("dispatcher file: a collector writes" in checked and "dispatcher http: a collector writes" in checked
+                 and "dispatcher: option" not in checked, "check tells what Juno's dispatchers come to", checked)
+            c.start()
+            c.wait(lambda: (c.receiver("udp") or {}).get("state") == "ok", 30, "the collector listens")
+            samples = made(12, "dispatched")
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                for sample in samples:
+                    s.sendto(packed(sample), ("127.0.0.1", port))
+            c.wait(lambda: len(server.posted) == len(samples) and c.receiver("udp")["pending"] == 0, 30, "all are posted")
+            lines = [line for n in (".2", ".1", "") if os.path.exists(f"{folder}/meters.log{n}")
+                     for line in open(f"{folder}/meters.log{n}", encoding="utf-8")]
+            wrote = [m for line in lines for m in ast.literal_eval(line)]
+            wanted = [{k: v for k, v in s.items() if k != "message_signature"} for s in samples]
+
+            def plain(messages):
+                """In the samples' order, and times in one form."""
+                return sorted(({**{k: v for k, v in m.items() if k != "message_signature"}, "timestamp": m["timestamp"][:19]}
+                               for m in messages), key=lambda m: m["counter_volume"])
+            t.same(plain(server.posted), wanted, "each message is posted by itself, with the names that it came with")
+            t.ok(plain(wrote) == wanted and all(line.startswith("[{u'") for line in lines),
+                 "and written to the file, as Python 2 shows it", lines[:1])
+            t.ok(os.path.exists(f"{folder}/meters.log.1") and max(map(os.path.getsize, glob.glob(f"{folder}/meters.log*"))) < 4000,
+                 "which is rotated", os.listdir(folder))
+            t.ok(all(len(m["message_signature"]) == 64 for m in server.posted + wrote), "both signed")
+            ends_well(t, c, "dispatchers")
+        server.shutdown()
+
+
 def exchanges(t, mq):
     """Every topic on every exchange."""
     options = {"DEFAULT": {"transport_url": mq.url("rabbit")}, "publisher": {"telemetry_secret": ""},
@@ -615,6 +673,7 @@ def kills(t, mq):
 def main():
     with tap.Suite("collector") as t:
         sockets(t)
+        dispatchers(t)
         flood(t)
         with rabbit.Rabbit() as mq:
             for part in (broker, alone, volatile, letters, oslo, store_away, workers, exchanges, oversized, kills):

@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "wire/message_conf.h"
+#include "wire/pytext.h"
 #include "wire/sample.h"
 
 enum {
@@ -28,12 +30,14 @@ enum {
 struct file_conf {
 	int64_t max_bytes, backup_count;
 	const char *json; /* in the query, whatever its value */
-	const char *format; /* "json", "python", or "auto" */
+	const char *format; /* of `formats` */
+	struct message_conf message; /* with format = message */
 };
 
 struct file_publisher {
 	int64_t max_bytes, backup_count;
-	enum { FORM_BY_PROFILE, FORM_JSON, FORM_PYTHON } form;
+	struct message_conf message;
+	enum { FORM_BY_PROFILE, FORM_JSON, FORM_PYTHON, FORM_MESSAGE } form; /* by `formats` */
 	char *path, *text; /* text: the URL, for messages */
 
 	int fd; /* -1: not open */
@@ -45,7 +49,9 @@ struct file_publisher {
 	int64_t cut; /* a way back that is still to be gone; -1: none */
 
 	struct sample_encoder encoder;
-	bool encoding; /* encoder is set up */
+	struct message_encoder *messages; /* in its place with FORM_MESSAGE */
+	struct buf json; /* of the message in hand */
+	bool encoding; /* one of them is set up */
 	enum vmt_profile profile;
 	struct buf out; /* whole records not yet written */
 
@@ -55,9 +61,10 @@ struct file_publisher {
 	const struct vmt_call *call;
 };
 
-static const char *const formats[] = { "auto", "json", "python", NULL };
+static const char *const formats[] = { "auto", "json", "python", "message", NULL };
 
 static const struct vmt_option options[] = {
+	MESSAGE_OPTIONS(file_conf),
 	{ .group = "publisher_file",
 	  .name = "max_bytes",
 	  .type = VMT_OPT_INT,
@@ -90,7 +97,8 @@ static const struct vmt_option options[] = {
 	  .flags = VMT_OPT_URL,
 	  .choices = formats,
 	  .help = "json, python (the text of a Python dict), or auto: json with meter_profile 26,"
-		  " python with the older ones." },
+		  " python with the older ones; message: the text of a Python list with the signed"
+		  " message, as the collector's dispatcher file wrote it." },
 	{ 0 },
 };
 
@@ -157,9 +165,9 @@ static int cannot_open(struct file_publisher *p, int system, struct vmt_error *e
 	return code;
 }
 
-/* Where the last whole record ends.  A torn one of ours begins with '{' and is left out; anything else
+/* Where the last whole record ends.  A torn one of ours begins with `first` and is left out; anything else
  * that lacks its newline is somebody's and is kept (*ret_newline: it needs one). */
-static int64_t whole_records(int fd, int64_t size, bool *ret_newline)
+static int64_t whole_records(int fd, int64_t size, char first, bool *ret_newline)
 {
 	size_t length = (size_t)MIN(size, TAIL), at = length;
 	char *tail = g_malloc(length + 1);
@@ -171,7 +179,7 @@ static int64_t whole_records(int fd, int64_t size, bool *ret_newline)
 		while (at && tail[at - 1] != '\n') {
 			at--;
 		}
-		if (tail[at] == '{' && (at || (int64_t)length == size)) {
+		if (tail[at] == first && (at || (int64_t)length == size)) {
 			end = size - (int64_t)(length - at);
 		} else {
 			*ret_newline = true;
@@ -185,7 +193,8 @@ static int64_t whole_records(int fd, int64_t size, bool *ret_newline)
 static int mend(struct file_publisher *p, struct vmt_error *error)
 {
 	bool newline;
-	int64_t end = whole_records(p->fd, p->size, &newline);
+	char first = p->form == FORM_MESSAGE ? '[' : '{';
+	int64_t end = whole_records(p->fd, p->size, first, &newline);
 
 	if (end < p->size) {
 		vmt_log(VMT_LOG_WARNING, "%s: its last record is torn; cut off", p->text);
@@ -401,29 +410,82 @@ static int rotate(struct file_publisher *p, uint64_t index, struct vmt_error *er
 
 /* ------------------------------------------------------------------ a frame */
 
-static void set_up(struct file_publisher *p, const struct vmt_frame *frame)
+static void drop_encoder(struct file_publisher *p)
+{
+	if (p->encoding && !p->messages) {
+		sample_encoder_fini(&p->encoder);
+	}
+	message_encoder_free(p->messages);
+	p->messages = NULL;
+	p->encoding = false;
+}
+
+static int set_up(struct file_publisher *p, const struct vmt_frame *frame, struct vmt_error *error)
 {
 	bool json = p->form == FORM_JSON ||
 		    (p->form == FORM_BY_PROFILE && frame->profile == VMT_PROFILE_26);
 
 	if (p->encoding && p->profile == (enum vmt_profile)frame->profile) {
-		return;
+		return 0;
 	}
-	if (p->encoding) {
-		sample_encoder_fini(&p->encoder);
-	}
+	drop_encoder(p);
 	p->profile = (enum vmt_profile)frame->profile;
-	sample_encoder_init(&p->encoder, json ? SAMPLE_JSON : SAMPLE_PYTEXT, p->profile);
+	if (p->form == FORM_MESSAGE) {
+		p->messages = message_conf_encoder(&p->message, MESSAGE_JSON, p->profile, NULL);
+		if (!p->messages) {
+			return vmt_error_set(error, -ENOTSUP, "%s: the library has no HMAC-SHA256",
+					     p->text);
+		}
+	} else {
+		sample_encoder_init(&p->encoder, json ? SAMPLE_JSON : SAMPLE_PYTEXT, p->profile);
+	}
 	p->encoding = true;
+	return 0;
+}
+
+/* The message of a row as Python 2 shows the list that it comes in, as RPC and notifications have it.  NULL, or why it can
+ * never be written. */
+static const char *put_message(struct file_publisher *p, uint32_t row)
+{
+	int status;
+
+	buf_reset(&p->json);
+	buf_putc(&p->json, '[');
+	status = message_encoder_row(p->messages, row, &p->json);
+	buf_putc(&p->json, ']');
+	if (status == 0) {
+		status = pytext_add_json(&p->out, p->json.data, p->json.len, PYTEXT_PY2_UNICODE);
+	}
+	return status < 0 ? message_refusal(status) : NULL;
+}
+
+/* A record; false: it is refused, and nothing is to be written. */
+static bool put_record(struct file_publisher *p, uint32_t batch, uint32_t row)
+{
+	const struct vmt_rows rows = { .batch = batch, .first = row, .count = 1 };
+	const char *fault;
+
+	if (!p->messages) {
+		sample_encoder_row(&p->encoder, row, &p->out);
+		return true;
+	}
+	fault = put_message(p, row);
+	if (fault) {
+		vmt_delivery_refuse(p->call->delivery, &rows, 1, fault, NULL, 0);
+	}
+	return fault == NULL;
 }
 
 /* One record; its number in the frame is `index`. */
-static int put_row(struct file_publisher *p, uint32_t row, uint64_t index, struct vmt_error *error)
+static int put_row(struct file_publisher *p, uint32_t batch, uint32_t row, uint64_t index,
+		   struct vmt_error *error)
 {
 	size_t before = p->out.len, length;
 	int code;
 
-	sample_encoder_row(&p->encoder, row, &p->out);
+	if (!put_record(p, batch, row)) {
+		return 0;
+	}
 	buf_putc(&p->out, '\n');
 	length = p->out.len - before;
 	if (index == p->done && p->torn && p->torn < length) {
@@ -455,9 +517,13 @@ static int put_frame(struct file_publisher *p, const struct vmt_frame *frame, ui
 		if (!(batch->publishers & bit)) {
 			continue;
 		}
-		sample_encoder_batch(&p->encoder, batch);
+		if (p->messages) {
+			message_encoder_batch(p->messages, batch);
+		} else {
+			sample_encoder_batch(&p->encoder, batch);
+		}
 		for (uint32_t row = 0; row < batch->count && code == 0; row++, index++) {
-			code = index < done ? 0 : put_row(p, row, index, error);
+			code = index < done ? 0 : put_row(p, (uint32_t)i, row, index, error);
 		}
 	}
 	return code ? code : flush(p, p->out.len, error);
@@ -482,7 +548,10 @@ static int file_publish(void *self, const struct vmt_frame *frame, uint64_t bit,
 		p->sequence = frame->sequence;
 		p->done = p->torn = 0;
 	}
-	set_up(p, frame);
+	code = set_up(p, frame, error);
+	if (code) {
+		return code;
+	}
 	p->start = p->size;
 	buf_reset(&p->out);
 	code = put_frame(p, frame, bit, error);
@@ -504,9 +573,8 @@ static void file_close(void *self)
 		return;
 	}
 	shut(p);
-	if (p->encoding) {
-		sample_encoder_fini(&p->encoder);
-	}
+	drop_encoder(p);
+	buf_fini(&p->json);
 	buf_fini(&p->out);
 	g_free(p->path);
 	g_free(p->text);
@@ -544,8 +612,10 @@ static int file_open(const void *conf, const struct vmt_url *url, bool read_only
 	p = g_new0(struct file_publisher, 1);
 	p->max_bytes = c->max_bytes;
 	p->backup_count = c->backup_count;
+	p->message = c->message;
 	p->form = c->json || g_strcmp0(c->format, "json") == 0 ? FORM_JSON
 		  : g_strcmp0(c->format, "python") == 0        ? FORM_PYTHON
+		  : g_strcmp0(c->format, "message") == 0       ? FORM_MESSAGE
 							       : FORM_BY_PROFILE;
 	p->path = g_strdup(url->path);
 	p->text = g_strdup(url->text);
@@ -553,6 +623,7 @@ static int file_open(const void *conf, const struct vmt_url *url, bool read_only
 	p->cut = -1;
 	p->sequence = UINT64_MAX;
 	buf_init(&p->out);
+	buf_init(&p->json);
 	*ret_self = p;
 	return 0;
 }

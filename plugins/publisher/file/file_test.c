@@ -12,6 +12,7 @@
 
 #include "../fixture.h"
 #include "base/clock.h"
+#include "wire/message_conf.h"
 
 extern const struct vmt_plugin vmt_plugin_publisher_file;
 
@@ -21,6 +22,7 @@ extern const struct vmt_plugin vmt_plugin_publisher_file;
 struct conf {
 	int64_t max_bytes, backup_count;
 	const char *json, *format;
+	struct message_conf message;
 };
 
 struct place {
@@ -167,6 +169,27 @@ static void test_forms(void)
 		g_free(text);
 		place_fini(&p);
 	}
+}
+
+/* As Python 2 shows a list that was JSON: every key and text with a u. */
+static void test_message(void)
+{
+	struct place p;
+	char *text;
+
+	place_init(&p, 1, 1, (struct conf){ .format = "message", .message = { .secret = "" } });
+	p.f.frame.profile = VMT_PROFILE_JUNO;
+	must_publish(&p, 0);
+	text = content(&p, 0);
+	g_assert_true(g_str_has_prefix(text, "[{u'"));
+	g_assert_true(g_str_has_suffix(text, "}]\n"));
+	g_assert_nonnull(strstr(text, "u'counter_name': u'meter.0'"));
+	g_assert_nonnull(strstr(text, "u'counter_volume': 0"));
+	g_assert_nonnull(strstr(text, "u'message_signature': u'"));
+	g_assert_nonnull(strstr(text, "u'flavor': {u'name': u'm1.small', u'ram': 512}"));
+	g_assert_null(strchr(text, '"'));
+	g_free(text);
+	place_fini(&p);
 }
 
 /* Appended to what is there; more than fits into one piece; a profile that changes. */
@@ -527,6 +550,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/file/json", test_json);
 	g_test_add_func("/file/forms", test_forms);
+	g_test_add_func("/file/message", test_message);
 	g_test_add_func("/file/append", test_append);
 	g_test_add_func("/file/rotation", test_rotation);
 	g_test_add_func("/file/rotation-edge", test_rotation_edge);

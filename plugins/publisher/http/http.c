@@ -34,7 +34,8 @@ struct http_publisher {
 	char error[CURL_ERROR_SIZE];
 	struct sample_encoder encoder;
 	struct sample_check *check;
-	bool encoding; /* encoder is set up */
+	struct message_encoder *message; /* in its place with form = message */
+	bool encoding; /* one of them is set up */
 	enum vmt_profile profile;
 	struct buf body;
 	uint32_t limit; /* samples in a request */
@@ -266,6 +267,23 @@ static void add_row(struct vmt_rows *rows, size_t *n, uint32_t batch, uint32_t r
 
 enum { PIECES = 256 }; /* of rows that follow each other, in a request */
 
+/* NULL, or why it can never be sent. */
+static const char *put_row(struct http_publisher *h, const struct vmt_batch *b, uint32_t row)
+{
+	const char *fault;
+	int status;
+
+	if (h->message) {
+		status = message_encoder_row(h->message, row, &h->body);
+		return status < 0 ? message_refusal(status) : NULL;
+	}
+	fault = sample_check_row(h->check, b, row);
+	if (!fault) {
+		sample_encoder_row(&h->encoder, row, &h->body);
+	}
+	return fault;
+}
+
 /* Puts the body together, from row *at on, which moves on; answers how many pieces of rows are in it. */
 static size_t fill_body(struct http_publisher *h, const struct vmt_batch *b, uint32_t batch,
 			uint32_t *at, struct vmt_rows *rows)
@@ -276,22 +294,23 @@ static size_t fill_body(struct http_publisher *h, const struct vmt_batch *b, uin
 
 	buf_reset(&h->body);
 	for (; *at < b->count && count < limit && n < PIECES; ++*at) {
+		size_t before = h->body.len;
 		const char *fault;
 
 		if (vmt_delivery_settled(delivery, batch, *at)) {
 			continue;
 		}
-		fault = sample_check_row(h->check, b, *at);
+		if (h->conf.batch) {
+			buf_puts(&h->body, count ? ", " : "[");
+		}
+		fault = put_row(h, b, *at);
 		if (fault) {
 			struct vmt_rows bad = { .batch = batch, .first = *at, .count = 1 };
 
 			vmt_delivery_refuse(delivery, &bad, 1, fault, NULL, 0);
+			buf_cut(&h->body, before);
 			continue;
 		}
-		if (h->conf.batch) {
-			buf_puts(&h->body, count ? ", " : "[");
-		}
-		sample_encoder_row(&h->encoder, *at, &h->body);
 		add_row(rows, &n, batch, *at);
 		count++;
 	}
@@ -307,7 +326,11 @@ static int publish_batch(struct http_publisher *h, const struct vmt_batch *b, ui
 	struct vmt_rows rows[PIECES];
 	int ret = 0;
 
-	sample_encoder_batch(&h->encoder, b);
+	if (h->message) {
+		message_encoder_batch(h->message, b);
+	} else {
+		sample_encoder_batch(&h->encoder, b);
+	}
 	for (uint32_t at = 0; at < b->count && ret == 0;) {
 		uint32_t from = at;
 		size_t n = fill_body(h, b, batch, &at, rows);
@@ -325,17 +348,35 @@ static int publish_batch(struct http_publisher *h, const struct vmt_batch *b, ui
 	return ret;
 }
 
-static void set_up_encoder(struct http_publisher *h, enum vmt_profile profile)
+static void drop_encoder(struct http_publisher *h)
 {
-	if (h->encoding && h->profile == profile) {
-		return;
-	}
-	if (h->encoding) {
+	if (h->encoding && !h->message) {
 		sample_encoder_fini(&h->encoder);
 	}
-	sample_encoder_init(&h->encoder, SAMPLE_JSON, profile);
+	message_encoder_free(h->message);
+	h->message = NULL;
+	h->encoding = false;
+}
+
+static int set_up_encoder(struct http_publisher *h, enum vmt_profile profile,
+			  struct vmt_error *error)
+{
+	if (h->encoding && h->profile == profile) {
+		return 0;
+	}
+	drop_encoder(h);
+	if (strcmp(h->conf.form, "message") == 0) {
+		h->message = message_conf_encoder(&h->conf.message, MESSAGE_JSON, profile, NULL);
+		if (!h->message) {
+			return vmt_error_set(error, -ENOTSUP, "%s: the library has no HMAC-SHA256",
+					     h->text);
+		}
+	} else {
+		sample_encoder_init(&h->encoder, SAMPLE_JSON, profile);
+	}
 	h->encoding = true;
 	h->profile = profile;
+	return 0;
 }
 
 static int http_publish(void *self, const struct vmt_frame *frame, uint64_t bit,
@@ -345,7 +386,7 @@ static int http_publish(void *self, const struct vmt_frame *frame, uint64_t bit,
 	int ret = get_handle(h, error);
 
 	h->call = call;
-	set_up_encoder(h, frame->profile);
+	ret = ret < 0 ? ret : set_up_encoder(h, frame->profile, error);
 	for (uint32_t i = 0; i < frame->count && ret == 0; i++) {
 		if (frame->batch[i].publishers & bit) {
 			ret = publish_batch(h, &frame->batch[i], i, error);
@@ -401,9 +442,7 @@ static void http_close(void *self)
 	if (h) {
 		drop_handle(h);
 		curl_slist_free_all(h->headers);
-		if (h->encoding) {
-			sample_encoder_fini(&h->encoder);
-		}
+		drop_encoder(h);
 		sample_check_free(h->check);
 		http_target_fini(&h->target);
 		buf_fini(&h->body);

@@ -308,6 +308,27 @@ static void test_each(void)
 	scene_fini(&s);
 }
 
+/* Signed messages, as they come to a collector. */
+static void test_message(void)
+{
+	static const struct answer script[] = { { OK, .close = false } };
+	struct scene s;
+
+	scene_init(&s, script, 1);
+	fixture_set(&vmt_plugin, s.x.conf, "form", "message");
+	open_publisher(&s, NULL, NULL, NULL);
+	fixture_metadata(&s.x.f.resource[3], "{\"a\" 1}"); /* never sent */
+	g_assert_cmpint(fixture_scene_publish(&s.x), ==, 0);
+	g_assert_cmpuint(s.x.delivery.confirmed, ==, ALL - METERS);
+	g_assert_cmpuint(s.x.delivery.refused, ==, METERS);
+	end(&s);
+	g_assert_cmpuint(s.requests, ==, METERS);
+	g_assert_cmpuint(count(s.bodies.data, "\"counter_name\": \"meter.0\""), ==, RESOURCES - 1);
+	g_assert_cmpuint(count(s.bodies.data, "\"message_signature\": \""), ==, ALL - METERS);
+	g_assert_cmpuint(count(s.bodies.data, "\"name\": \"meter.0\""), ==, 0);
+	scene_fini(&s);
+}
+
 /* ------------------------------------------------------------------ answers */
 
 /* Each is told, and what was not taken comes again and arrives. */
@@ -497,6 +518,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/publisher/http/golden", test_golden);
 	g_test_add_func("/publisher/http/requests", test_requests);
 	g_test_add_func("/publisher/http/each", test_each);
+	g_test_add_func("/publisher/http/message", test_message);
 	g_test_add_func("/publisher/http/later", test_later);
 	g_test_add_func("/publisher/http/retry-after", test_retry_after);
 	g_test_add_func("/publisher/http/refused", test_refused);

@@ -7,7 +7,11 @@
 
 #include <virtmeter/plugin.h>
 
+#include "wire/message_conf.h"
+
 struct http_conf {
+	struct message_conf message; /* with form = message */
+	const char *form;
 	int64_t timeout_ns;
 	int64_t max_retries;
 	bool batch;
@@ -25,7 +29,15 @@ struct http_conf {
 		__VA_ARGS__                                                                        \
 	}
 
+static const char *const http_forms[] = { "sample", "message", NULL };
+
 static const struct vmt_option http_options[] = {
+	MESSAGE_OPTIONS(http_conf),
+	HTTP_OPTION(
+		"form", STRING, form, "sample",
+		"sample: as Ceilometer's publisher writes it; message: signed, with the names that it has "
+		"on its way to a collector, as the collector's dispatcher http wrote it.",
+		.flags = VMT_OPT_URL, .choices = http_forms),
 	HTTP_OPTION("timeout", SECONDS, timeout_ns, "5",
 		    "Longest wait for a connection, and for the far side to go on.",
 		    .flags = VMT_OPT_URL, .min = 0, .max = 3600),
