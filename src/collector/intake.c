@@ -156,6 +156,11 @@ void intake_ledger(struct intake *intake, struct intake_ledger *ret_ledger)
 	*ret_ledger = l;
 }
 
+bool intake_same_ledger(const struct intake *one, const struct intake *other)
+{
+	return one->count == other->count;
+}
+
 /* Where the log keeps the ledger it goes on, and what has no end there will have none. */
 static void keep_ledger(struct intake *in, struct spool *spool)
 {

@@ -67,6 +67,8 @@ void intake_close(struct intake *intake);
 /* Whether nothing is gathered or under way. */
 bool intake_idle(struct intake *intake);
 void intake_ledger(struct intake *intake, struct intake_ledger *ret_ledger);
+/* Whether both count in one ledger, the one that a durable log keeps for their name. */
+bool intake_same_ledger(const struct intake *one, const struct intake *other);
 /* Frames under way keep what they need; what is gathered only is interrupted.  NULL is fine. */
 void intake_free(struct intake *intake);
 

@@ -233,6 +233,7 @@ static void add_ledger(struct intake_ledger *sum, const struct intake_ledger *l)
 	sum->conflicts += l->conflicts;
 	sum->returned += l->returned;
 	sum->pending += l->pending;
+	sum->interrupted += l->interrupted;
 	for (int i = 0; i < MESSAGE_REJECTS; i++) {
 		sum->rejected[i] += l->rejected[i];
 	}
@@ -269,6 +270,9 @@ void receiver_status(struct receiver *const *workers, size_t count, struct buf *
 	for (size_t i = 0; i < count; i++) {
 		struct intake_ledger one;
 
+		if (i > 0 && intake_same_ledger(workers[0]->intake, workers[i]->intake)) {
+			continue; /* that of the first is of all */
+		}
 		intake_ledger(workers[i]->intake, &one);
 		add_ledger(&l, &one);
 	}
