@@ -169,8 +169,9 @@ static const char *bind_nic(struct bind *b, struct bind_place *place,
 	}
 	tap = has_tap(b, place, dev->public.name);
 	if (tap <= 0) {
-		return tap == 0 ? "a NIC is no tap of the QEMU process"
-				: "the QEMU process may not be looked at (CAP_SYS_PTRACE is missing)";
+		return tap == 0
+			       ? "a NIC is no tap of the QEMU process"
+			       : "the QEMU process may not be looked at (CAP_SYS_PTRACE is missing)";
 	}
 	ret->index = if_nametoindex(dev->public.name);
 	ret->swapped = true; /* as libvirt has all of them today; the comparison decides */
