@@ -18,6 +18,7 @@ enum {
 };
 
 #define EXPIRE_EVERY_NS INT64_C(600000000000)
+#define EXPIRE_SOON_NS INT64_C(5000000000) /* when a step was not the last */
 #define US_PER_S INT64_C(1000000)
 
 int64_t partition_start(int64_t minute)
@@ -179,6 +180,25 @@ static int sweep(struct pg *p, int64_t minute, struct vmt_error *error)
 	return code ? code : under_lock(p, versions, G_N_ELEMENTS(versions), micros, error);
 }
 
+/* 1: there is more to sweep; 0: that was all; -errno. */
+static int is_left(struct pg *p, int64_t minute, struct vmt_error *error)
+{
+	PGresult *result = NULL;
+	char *sql = g_strdup_printf(
+		"SELECT EXISTS (SELECT 1 FROM point_rest WHERE minute < %" G_GINT64_FORMAT
+		") OR EXISTS (SELECT 1 FROM message_rest WHERE minute < %" G_GINT64_FORMAT
+		") OR EXISTS (SELECT 1 FROM seen WHERE last < %" G_GINT64_FORMAT ")",
+		minute, minute, select_minute_start(partition_start(minute)));
+	int code = pg_run(p, sql, &result, error);
+
+	if (code == 0) {
+		code = PQgetvalue(result, 0, 0)[0] == 't';
+	}
+	PQclear(result);
+	g_free(sql);
+	return code;
+}
+
 void partition_expire(struct pg *p)
 {
 	static const char *const digests[] = { "DELETE FROM digest WHERE minute < %lld" };
@@ -187,16 +207,21 @@ void partition_expire(struct pg *p)
 	struct vmt_error error;
 	int code;
 
-	if (p->expire_ns && mono - p->expire_ns < EXPIRE_EVERY_NS) {
+	if (mono < p->expire_ns) {
 		return;
 	}
-	p->expire_ns = mono ? mono : 1;
+	p->expire_ns = mono + EXPIRE_EVERY_NS;
 	code = under_lock(p, digests, 1, minute - DIGEST_MINUTES, &error);
 	if (code == 0 && p->conf.time_to_live > 0) {
 		minute = select_minute(micros - p->conf.time_to_live * US_PER_S);
 		code = drop_partitions(p, minute, &error);
 		if (code == 0) {
 			code = sweep(p, minute, &error);
+		}
+		code = code ? code : is_left(p, minute, &error);
+		if (code == 1) {
+			p->expire_ns = mono + EXPIRE_SOON_NS;
+			code = 0;
 		}
 	}
 	if (code) {

@@ -216,6 +216,7 @@ int pg_ask(struct pg *p, const char *sql, const char *const *values, int count,
 {
 	int code = pg_send(p, sql, values, count, false, error);
 
+	p->asked++;
 	return code ? code : finish(p, ret_result, error);
 }
 

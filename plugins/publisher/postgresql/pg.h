@@ -67,7 +67,8 @@ struct pg {
 	struct pgrows *points;
 	GHashTable *partitions; /* first minute → PARTITION_OWN, PARTITION_REST */
 	struct pg_counts counts, delta;
-	int64_t expire_ns; /* when time_to_live was last looked at; 0: never */
+	int64_t expire_ns; /* when time_to_live is looked at next */
+	uint64_t asked; /* statements with parameters so far */
 };
 
 /* pg.c */

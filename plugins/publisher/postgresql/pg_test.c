@@ -552,6 +552,43 @@ static void test_backwards(void)
 	place_fini(&p);
 }
 
+/* However many of a frame are late, statements are the same few; one that has another version costs some more. */
+static void test_late_many(void)
+{
+	enum { RESOURCES_OF = 4, COUNT = 200 };
+	struct vmt_pair other[] = { { "n", "1", false }, { NULL, NULL, false } };
+	const struct vmt_query of_other = { .metadata = other };
+	int64_t times[RESOURCES_OF * COUNT];
+	uint64_t asked;
+	struct place p;
+
+	place_init(&p, RESOURCES_OF * COUNT, 1);
+	must_publish(&p);
+	for (unsigned round = 0; round < 2; round++) {
+		/* of few resources, hours before what is there, from the last to the first */
+		for (int i = 0; i < RESOURCES_OF * COUNT; i++) {
+			p.f.column[i] = &p.f.resource[i % RESOURCES_OF];
+			times[i] = FIXTURE_TIME -
+				   (int64_t)(i / RESOURCES_OF + 1 + (int)round * COUNT) * NS_PER_S;
+		}
+		if (round == 1) {
+			fixture_metadata(&p.f.resource[0], "{\"n\": 1}");
+		}
+		p.f.batch[0].times = times;
+		asked = p.pg->asked;
+		must_publish(&p);
+		asked = p.pg->asked - asked;
+		if (round == 0) {
+			g_assert_cmpuint(asked, <, 30);
+		} else {
+			g_assert_cmpuint(asked, >, COUNT);
+		}
+	}
+	g_assert_cmpuint(rows_of(&p, &of_other), ==, COUNT);
+	g_assert_cmpuint(count(&p), ==, 3 * RESOURCES_OF * COUNT);
+	place_fini(&p);
+}
+
 /* ------------------------------------------------------------------ partitions */
 
 static void test_time_to_live(void)
@@ -585,6 +622,35 @@ static void test_time_to_live(void)
 	g_assert_cmpint(ask(&p, "SELECT count(*) FROM resource"), ==, 5);
 	g_assert_cmpint(ask(&p, "SELECT count(*) FROM series"), ==, 10);
 	g_assert_cmpuint(count(&p), ==, 10);
+	place_fini(&p);
+}
+
+/* Old versions go in steps, the next one soon, however many there are. */
+static void test_many_old(void)
+{
+	enum { ALL = 450, LIVE = 5, STEP = 200 };
+	int64_t now = clock_real(), left = ALL;
+	struct place p;
+
+	place_init(&p, ALL, 1);
+	OPS->close(p.pg);
+	p.conf->time_to_live = 3 * 86400;
+	p.pg = open_pg(&p, false);
+	p.pg->expire_ns = INT64_MAX;
+	fixture_cycle(&p.f, 0, now - INT64_C(864000) * NS_PER_S);
+	must_publish(&p);
+	p.f.batch[0].count = LIVE; /* the others have no more samples */
+	fixture_cycle(&p.f, 1, now);
+	must_publish(&p);
+	for (uint32_t cycle = 2; left > LIVE; cycle++) {
+		left = MAX(left - STEP, LIVE);
+		p.pg->expire_ns = 0;
+		fixture_cycle(&p.f, cycle, now + cycle * NS_PER_S);
+		must_publish(&p);
+		g_assert_cmpint(ask(&p, "SELECT count(*) FROM version"), ==, left);
+		g_assert_cmpint(p.pg->expire_ns - clock_monotonic() <= 5 * NS_PER_S, ==,
+				left > LIVE);
+	}
 	place_fini(&p);
 }
 
@@ -693,7 +759,9 @@ int main(int argc, char **argv)
 	g_test_add_func("/postgresql/schema", test_schema);
 	g_test_add_func("/postgresql/slots", test_slots);
 	g_test_add_func("/postgresql/backwards", test_backwards);
+	g_test_add_func("/postgresql/late-many", test_late_many);
 	g_test_add_func("/postgresql/time-to-live", test_time_to_live);
+	g_test_add_func("/postgresql/many-old", test_many_old);
 	g_test_add_func("/postgresql/no-scan", test_no_scan);
 	status = g_test_run();
 	server_fini(&server);

@@ -222,42 +222,60 @@ static int make_partitions(struct pg *p, struct vmt_error *error)
 
 /* ------------------------------------------------------------------ runs, times seen */
 
-static int put_runs(struct pg *p, struct vmt_error *error)
-{
-	struct buf array[4] = { BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT };
+/* Runs, as arrays for `FROM unnest($1, $2, $3, $4)`: series, since, version, form. */
+struct run_arrays {
+	struct buf array[4];
 	const char *values[4];
-	const GArray *runs = p->points->runs;
-	int code = 0;
+};
 
+#define RUN_ARRAYS "unnest($1::integer[], $2::bigint[], $3::integer[], $4::integer[])"
+
+static void run_arrays_init(struct run_arrays *a, const GArray *runs)
+{
+	memset(a, 0, sizeof *a);
 	for (guint i = 0; i < runs->len; i++) {
 		const struct pgrun *run = &g_array_index(runs, struct pgrun, i);
 
-		pgids_put_number(&array[0], run->series);
-		pgids_put_number(&array[1], run->since);
-		pgids_put_number(&array[2], run->version);
-		pgids_put_number(&array[3], run->form);
+		pgids_put_number(&a->array[0], run->series);
+		pgids_put_number(&a->array[1], run->since);
+		pgids_put_number(&a->array[2], run->version);
+		pgids_put_number(&a->array[3], run->form);
 	}
 	for (int i = 0; i < 4; i++) {
-		pgids_end(&array[i]);
-		values[i] = array[i].data;
+		pgids_end(&a->array[i]);
+		a->values[i] = a->array[i].data;
 	}
-	if (runs->len) {
-		code = pg_ask(p,
-			      "INSERT INTO run SELECT * FROM unnest($1::integer[], $2::bigint[],"
-			      " $3::integer[], $4::integer[]) ON CONFLICT (series, since) DO UPDATE"
-			      " SET version = excluded.version, form = excluded.form",
-			      values, 4, NULL, error);
-	}
+}
+
+static void run_arrays_fini(struct run_arrays *a)
+{
 	for (int i = 0; i < 4; i++) {
-		buf_fini(&array[i]);
+		buf_fini(&a->array[i]);
 	}
+}
+
+static int put_runs(struct pg *p, struct vmt_error *error)
+{
+	struct run_arrays a;
+	int code;
+
+	if (p->points->runs->len == 0) {
+		return 0;
+	}
+	run_arrays_init(&a, p->points->runs);
+	code = pg_ask(p,
+		      "INSERT INTO run SELECT * FROM " RUN_ARRAYS
+		      " ON CONFLICT (series, since) DO UPDATE"
+		      " SET version = excluded.version, form = excluded.form",
+		      a.values, 4, NULL, error);
+	run_arrays_fini(&a);
 	return code;
 }
 
 /* A point between others.  Where another version holds at its time it gets a run of its own, a microsecond long;
  * before all runs the first one begins earlier if it is the same: a day earlier than need be, since nothing lies there, and
  * more may come in the wrong order. */
-static int put_late(struct pg *p, const struct pgrun *late, struct vmt_error *error)
+static int put_late_run(struct pg *p, const struct pgrun *late, struct vmt_error *error)
 {
 	static const char *const steps[] = {
 		"UPDATE run SET since = $2 - 86400000000 WHERE series = $1 AND version = $3 AND form = $4 AND"
@@ -288,6 +306,48 @@ static int put_late(struct pg *p, const struct pgrun *late, struct vmt_error *er
 		code = pg_ask(p, sql->str, values, 4, NULL, error);
 		g_string_free(sql, TRUE);
 	}
+	return code;
+}
+
+/* First runs of series begin before the points of theirs that are late, as in put_late_run(). */
+static const char extend_runs[] =
+	"UPDATE run r SET since = l.since - 86400000000 FROM (SELECT series, version, form, min(since)"
+	" AS since FROM " RUN_ARRAYS
+	" AS u (series, since, version, form) GROUP BY series, version,"
+	" form) l WHERE r.series = l.series AND r.version = l.version AND r.form = l.form AND"
+	" r.since > l.since AND r.since = (SELECT min(m.since) FROM run m WHERE m.series = l.series)";
+
+/* Which of the late points have another run at their time. */
+static const char select_late[] =
+	"SELECT l.number::integer - 1 FROM " RUN_ARRAYS
+	" WITH ORDINALITY AS l (series, since, version,"
+	" form, number) WHERE NOT coalesce((l.version, l.form) = (SELECT u.version, u.form FROM run u"
+	" WHERE u.series = l.series AND u.since <= l.since ORDER BY u.since DESC LIMIT 1), false)"
+	" ORDER BY 1";
+
+/* All that are late: two statements for those, however many, whose run only begins too late, and some for each other one. */
+static int put_late(struct pg *p, struct vmt_error *error)
+{
+	const GArray *late = p->points->late;
+	PGresult *others = NULL;
+	struct run_arrays a;
+	int code;
+
+	if (late->len == 0) {
+		return 0;
+	}
+	run_arrays_init(&a, late);
+	code = pg_ask(p, extend_runs, a.values, 4, NULL, error);
+	code = code ? code : pg_ask(p, select_late, a.values, 4, &others, error);
+	run_arrays_fini(&a);
+	for (int i = 0; code == 0 && i < PQntuples(others); i++) {
+		uint32_t number;
+
+		memcpy(&number, PQgetvalue(others, i, 0), sizeof number);
+		code = put_late_run(p, &g_array_index(late, struct pgrun, GUINT32_FROM_BE(number)),
+				    error);
+	}
+	PQclear(others);
 	return code;
 }
 
@@ -385,8 +445,8 @@ static int prepare(struct pg *p, const struct vmt_frame *frame, uint64_t bit,
 	if (code == 0) {
 		code = put_runs(p, error);
 	}
-	for (guint i = 0; i < p->points->late->len && code == 0; i++) {
-		code = put_late(p, &g_array_index(p->points->late, struct pgrun, i), error);
+	if (code == 0) {
+		code = put_late(p, error);
 	}
 	if (code == 0 && p->points->overtaken) {
 		code = pg_run(p, "UPDATE state SET generation = generation + 1", NULL, error);
