@@ -54,27 +54,38 @@ static struct spool *new_spool(const char *dir, struct frame_pool *pool)
 	return spool;
 }
 
+/* One that shares all of the bench with its own. */
+static struct intake *new_intake(const struct bench *b)
+{
+	const struct intake_parts parts = { .read = { .secret = secret, .bytes_max = 1 << 20 },
+					    .pool = b->pool,
+					    .spool = b->spool,
+					    .runner = b->runner,
+					    .profile = VMT_PROFILE_26,
+					    .name = "test://" };
+	struct intake *in = intake_new(&parts);
+
+	g_assert_nonnull(in);
+	intake_set_pipelines(in, b->set);
+	return in;
+}
+
 /* `dir`: of a durable log; NULL: one in memory. */
 static void bench_init_at(struct bench *b, const char *dir)
 {
 	const char *pattern = "cpu", *reason;
 	size_t at;
 	struct pattern *match = pattern_new(&pattern, 1, 0, &reason, &at);
-	struct intake_parts parts = { .read = { .secret = secret, .bytes_max = 1 << 20 },
-				      .profile = VMT_PROFILE_26,
-				      .name = "test://" };
 	struct pipeline *pipeline;
 
-	b->pool = parts.pool = frame_pool_new(2);
-	b->spool = parts.spool = new_spool(dir, b->pool);
+	b->pool = frame_pool_new(2);
+	b->spool = new_spool(dir, b->pool);
 	b->cursor = (unsigned)spool_cursor_add(b->spool, &publisher);
-	b->runner = parts.runner = pipeline_runner_new(b->spool, b->pool);
+	b->runner = pipeline_runner_new(b->spool, b->pool);
 	pipeline = pipeline_new("p", match, UINT64_C(1) << b->cursor, match,
 				(void (*)(void *))pattern_free);
 	b->set = pipeline_set_new(&pipeline, 1);
-	b->intake = intake_new(&parts);
-	g_assert_nonnull(b->intake);
-	intake_set_pipelines(b->intake, b->set);
+	b->intake = new_intake(b);
 }
 
 static void bench_init(struct bench *b)
@@ -476,6 +487,29 @@ static void test_killed(void)
 	remove_folder(dir);
 }
 
+/* Workers of one receiver count in the ledger that a durable log keeps for it; else each has its own. */
+static void test_workers(void)
+{
+	char *dir = g_dir_make_tmp("intake-test-XXXXXX", NULL);
+
+	for (unsigned durable = 0; durable < 2; durable++) {
+		struct bench b;
+		struct intake *other;
+		struct intake_ledger l;
+
+		bench_init_at(&b, durable ? dir : NULL);
+		other = new_intake(&b);
+		g_assert_true(intake_same_ledger(b.intake, other) == durable);
+		g_assert_cmpint(hand_over(&b, SAMPLE("cpu"), 1), ==, 0);
+		intake_ledger(other, &l);
+		g_assert_cmpuint(l.received, ==, durable);
+		g_assert_cmpuint(l.interrupted, ==, 0);
+		intake_free(other);
+		bench_fini(&b);
+	}
+	remove_folder(dir);
+}
+
 /* ------------------------------------------------------------------ on the simulated clock, from here on */
 
 /* How many lines of the log tell of refused samples, and the number in the last of them. */
@@ -591,6 +625,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/intake/letters", test_letters);
 	g_test_add_func("/intake/letters-bounds", test_letters_bounds);
 	g_test_add_func("/intake/killed", test_killed);
+	g_test_add_func("/intake/workers", test_workers);
 	g_test_add_func("/intake/told", test_told);
 	return g_test_run();
 }
