@@ -13,6 +13,7 @@
 
 #include "child.h"
 #include "publisher/fixture.h"
+#include "wire/message_conf.h"
 
 extern const struct vmt_plugin vmt_plugin_publisher_file;
 
@@ -108,7 +109,8 @@ static unsigned publish_all(const char *path, unsigned first, int tell)
 	const struct {
 		int64_t max_bytes, backup_count;
 		const char *json, *format;
-	} conf = { 600 << 10, 100, "", NULL };
+		struct message_conf message;
+	} conf = { .max_bytes = 600 << 10, .backup_count = 100, .json = "" };
 	struct vmt_url url = { .text = path, .scheme = "file", .host = "", .path = path };
 	struct vmt_error error;
 	unsigned failures = 0;
