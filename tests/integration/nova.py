@@ -200,7 +200,7 @@ def client_certificates(t, folder):
             with open(part, "rb") as g:
                 f.write(g.read())
     cases = (
-        ("none", {}, "certificate required"),
+        ("none", {}, "handshake failure"),
         ("of an unknown authority", {"certfile": stranger, "keyfile": strangers_key}, "unknown ca"),
         ("with the key of another", {"certfile": cert, "keyfile": strangers_key}, "certfile or keyfile cannot be used"),
         ("that is not there", {"certfile": f"{folder}/none.pem", "keyfile": key}, "certfile: "),

@@ -45,6 +45,8 @@ class Faulty:
             self.show(tls)
             if clients:
                 self.context.verify_mode = ssl.CERT_REQUIRED
+                # later versions refuse a client only when it has begun to send: then it sees this, or that
+                self.context.maximum_version = ssl.TLSVersion.TLSv1_2
                 self.context.load_verify_locations(clients)
             self.httpd.socket = self.context.wrap_socket(self.httpd.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self.httpd.server_address[1]
