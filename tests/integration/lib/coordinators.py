@@ -7,6 +7,7 @@
         redis.stop(); redis.start()     it forgets everything
         redis.say("ZCARD", "key")
 """
+import contextlib
 import ctypes
 import os
 import shutil
@@ -95,8 +96,9 @@ class Redis(Server):
         return f"{'rediss' if self.tls else 'redis'}://{secret}127.0.0.1:{self.port}/0?{query}"
 
     def say(self, *words):
-        """The first line that is answered; not over TLS."""
-        with socket.create_connection(("127.0.0.1", self.port), 10) as s:
+        """The first line that is answered, "" when it is cut off (a replica that becomes a master lets go of everybody); not
+        over TLS."""
+        with socket.create_connection(("127.0.0.1", self.port), 10) as s, contextlib.suppress(ConnectionError):
             if self.password:
                 words_of = [("AUTH", self.password), words]
             else:
@@ -106,6 +108,7 @@ class Redis(Server):
                 s.sendall(b"*%d\r\n" % len(command) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w.encode()) for w in command))
                 line = lines.readline().decode().strip()
             return line
+        return ""
 
 
 class Sentinel(Server):
