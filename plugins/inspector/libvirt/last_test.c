@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests of the readings that the libvirt inspector keeps (libvirt/last.h): what is given is what was kept, later values of
+ * Tests of the readings that the libvirt inspector keeps (last.h): what is given is what was kept, later values of
  * the kernel in their place, once.
  */
 #include "plugins/inspector/libvirt/last.h"
