@@ -72,12 +72,12 @@ def main():
     rows = (("enumerations a cycle", steady[0], ENUMERATIONS, ""),
             ("CPU per machine and cycle", steady[1] / MACHINES, MOST_US, " us"),
             ("enumerations a cycle, devices read anew", changing[0], ENUMERATIONS, ""),
-            ("CPU per machine and cycle, devices read anew", changing[1] / MACHINES, None, " us"))
+            ("CPU per machine and cycle, devices read anew", changing[1] / MACHINES, MOST_US, " us"))
     missed = 0
     for name, value, most, unit in rows:
-        target = "" if most is None else f"  <= {most}{unit}  {'met' if value <= most else 'MISSED'}"
-        missed += target.endswith("MISSED")
-        print(f"hyperv, {MACHINES} machines  {name}: {value:.4g}{unit}{target}")
+        missed += value > most
+        print(f"hyperv, {MACHINES} machines  {name}: {value:.4g}{unit}  <= {most}{unit}  "
+              f"{'met' if value <= most else 'MISSED'}")
     return 1 if missed else 0
 
 

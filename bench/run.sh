@@ -17,6 +17,7 @@ BUILD=$build /usr/bin/python3 bench/broker.py || status=1
 BUILD=$build /usr/bin/python3 bench/collector.py || status=1
 BUILD=$build /usr/bin/python3 bench/real.py "$@" || status=1
 BUILD=$build /usr/bin/python3 bench/hybrid.py || status=1
+VIRTMETER=$build/src/virtmeter /usr/bin/python3 bench/stuck.py || status=1
 BUILD=$build /usr/bin/python3 bench/hyperv.py || status=1
 BUILD=$build /usr/bin/python3 bench/vsphere.py || status=1
 BUILD=$build /usr/bin/python3 bench/dead.py || status=1
