@@ -19,7 +19,7 @@ extern const struct vmt_plugin vmt_plugin_publisher_file;
 
 #define OPS (vmt_plugin_publisher_file.ops.publisher)
 
-enum { RESOURCES = 90, METERS = 6, FRAMES = 4 };
+enum { RESOURCES = 120, METERS = 6, FRAMES = 4 };
 
 /* ------------------------------------------------------------------ the calls
  * (meson compiles with 64-bit file offsets: two of them have that in their names) */
