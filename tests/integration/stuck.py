@@ -125,6 +125,7 @@ def stopped(g):
         for pid in pids:
             time.sleep(random.random() * INTERVAL / 2)
             os.kill(pid, signal.SIGSTOP)
+        g.cycles(1)     # with those that went by while they were being stopped
         what = f"{number} of {DOMAINS} stopped"
         g.t.ok(g.until(dict.fromkeys(sick, STUCK), 3, what), f"{what}: they are stuck within three cycles")
         held = g.watch(sick, 4, what)
