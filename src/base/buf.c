@@ -7,10 +7,6 @@
 #include <glib.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-enum { WORTH_LENDING = 64 << 10 }; /* bytes */
 
 char buf_empty[1];
 
@@ -37,19 +33,6 @@ void buf_grow(struct buf *b, size_t n)
 	b->data = g_realloc(b->cap ? b->data : NULL, cap);
 	b->cap = cap;
 	b->data[b->len] = '\0';
-}
-
-void buf_lend(struct buf *b)
-{
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), data = (uintptr_t)b->data;
-	uintptr_t from = (data + page) & ~(page - 1); /* behind the zero of the empty one */
-	uintptr_t to = (data + b->cap) & ~(page - 1);
-
-	buf_reset(b);
-	if (b->cap >= WORTH_LENDING) {
-		(void)madvise(b->data + (from - data), to - from,
-			      MADV_FREE); /* without it, the memory stays ours */
-	}
 }
 
 void buf_vprintf(struct buf *b, const char *format, va_list args)

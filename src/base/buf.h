@@ -39,10 +39,6 @@ static inline void buf_reset(struct buf *b)
 	}
 }
 
-/* Empties it, for longer: until the next addition the system may have the memory of a large one for others (madvise(2),
- * MADV_FREE), and it does not count as ours. */
-void buf_lend(struct buf *b);
-
 /* Takes back what was added behind the first `len` bytes (len <= b->len). */
 static inline void buf_cut(struct buf *b, size_t len)
 {

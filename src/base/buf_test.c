@@ -6,8 +6,6 @@
 
 #include <glib.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <string.h>
 
 static void test_grow(void)
 {
@@ -34,49 +32,6 @@ static void test_grow(void)
 	buf_fini(&b);
 	g_assert_cmpstr(b.data, ==, "");
 	buf_fini(NULL);
-}
-
-/* KiB that the kernel may take back of the mapping which `address` is in (proc(5), smaps, LazyFree). */
-static unsigned long lazy_free(const void *address)
-{
-	unsigned long at = (unsigned long)address, from = 0, to = 0, kib = 0;
-	FILE *f = fopen("/proc/self/smaps", "re");
-	char line[512];
-
-	g_assert_nonnull(f);
-	while (fgets(line, sizeof(line), f)) {
-		unsigned long n;
-
-		if (sscanf(line, "%lx-%lx ", &from, &to) < 2 && from <= at && at < to &&
-		    sscanf(line, "LazyFree: %lu", &n) == 1) {
-			kib += n;
-		}
-	}
-	fclose(f);
-	return kib;
-}
-
-static void test_lend(void)
-{
-	enum { LARGE = 1 << 20 };
-	struct buf b = BUF_INIT;
-
-	buf_lend(&b); /* the empty one, which is nobody's */
-	g_assert_true(b.data == buf_empty);
-	buf_puts(&b, "small");
-	buf_lend(&b);
-	g_assert_cmpstr(b.data, ==, "");
-	memset(buf_reserve(&b, LARGE), 'x', LARGE);
-	b.len = LARGE;
-	buf_lend(&b);
-	g_assert_cmpuint(b.len, ==, 0);
-	g_assert_cmpstr(b.data, ==, "");
-	g_assert_cmpuint(b.cap, >, LARGE);
-	g_assert_cmpuint(lazy_free(b.data), >=,
-			 LARGE / 1024 * 3 / 4); /* the kernel notes them some at a time */
-	buf_puts(&b, "used again");
-	g_assert_cmpstr(b.data, ==, "used again");
-	buf_fini(&b);
 }
 
 /* Lengths around the free room, where an off-by-one would overwrite. */
@@ -106,7 +61,6 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/buf/grow", test_grow);
-	g_test_add_func("/buf/lend", test_lend);
 	g_test_add_func("/buf/exact", test_exact);
 	return g_test_run();
 }
