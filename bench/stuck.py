@@ -3,7 +3,7 @@
 """What one stuck VM costs the others: virtmeter, collectd and prometheus-libvirt-exporter side by side, polling one
 private libvirtd every 5 s while one QEMU is stopped.  Counts the readings that the other VMs got.
 
-Usage: bench/stuck.py [DOMAINS [SECONDS]]     20 for 100 s; the program is $VIRTMETER
+Usage: bench/stuck.py [DOMAINS [SECONDS]]     50 for 100 s; the program is $VIRTMETER
 """
 import collections
 import glob
@@ -128,7 +128,7 @@ def row(peer, names, begin, end):
 
 
 def main():
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 50
     seconds = int(sys.argv[2]) if len(sys.argv) > 2 else 100
     for program, package in (("collectd", "collectd-core"),
                              ("prometheus-libvirt-exporter", "prometheus-libvirt-exporter")):
